@@ -1,0 +1,13 @@
+"""The theory of sparse dictionary learning, exact and certified. Constructors build, `certify` verifies."""
+
+from .activations import BatchTopK, JumpReLU, ReLU, TopK
+from .biconvexity import gradients, hessian
+from .certify import Certificate, CertificateError, certify
+from .features import (Hierarchy, InterferenceNotReached, feature_matrix, gram, hierarchy, interference, levenshtein_bound, rankin_bound)
+from .global_minimum import IdealLoss, ideal_loss, ideal_weights, mirrored_weights, pseudo_inverse_weights
+from .loss import Estimate, GapBound, approximate_loss, exact_loss, loss_gap_bound, sampled_loss
+from .partial_minimum import GroupMinimum, PartialMinimum, group_minimum, partial_minimum, printed_recipe
+from .patterns import Farkas, Realization, activation_pattern, partitions, pattern, realize
+from .problem import Problem, Weights
+from .sampling import Constant, ShiftedExponential, SparseFeatures, Uniform
+from .verdict import Verdict

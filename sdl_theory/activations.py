@@ -1,0 +1,144 @@
+"""Sparsity-inducing activations with sigma(z)_i in {0, z_i}: the one property all of Section 3 uses.
+
+Latents lie along the first axis, as in Z = W_E W_p of shape (n_q, n); pass `dim=-1` for batches of rows.
+**Active means z > theta, strictly, and selected.**
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from .problem import Tensor, check_count
+
+
+class Activation:
+    """sigma(z) = z where active, else 0. Subclasses say what is active."""
+
+    theta: float | Tensor = 0.0
+
+    def active(self, z: Tensor, dim: int = 0) -> Tensor:
+        """Boolean mask of z's shape: which latents fire."""
+        return z > self._theta(z, dim)
+
+    def __call__(self, z: Tensor, dim: int = 0) -> Tensor:
+        return torch.where(self.active(z, dim), z, torch.zeros((), dtype=z.dtype, device=z.device))
+
+    def _theta(self, z: Tensor, dim: int) -> float | Tensor:
+        """theta, shaped to broadcast along `dim` of z."""
+        if not isinstance(self.theta, Tensor) or self.theta.ndim == 0:
+            return self.theta
+        if self.theta.shape[0] != z.shape[dim]:
+            raise ValueError(f"theta has {self.theta.shape[0]} entries; z has n_q = {z.shape[dim]} latents along dim {dim}")
+        shape = [1] * z.ndim
+        shape[dim] = -1
+        return self.theta.to(z).view(shape)
+
+    @property
+    def homogeneous(self) -> bool:
+        """sigma(t z) = t sigma(z) for every t > 0: what Theorem 3.1 needs and does not state."""
+        theta = torch.as_tensor(self.theta)
+        return bool(((theta == 0) | torch.isneginf(theta)).all())
+
+    def wall_distance(self, z: Tensor, dim: int = 0) -> Tensor:
+        """Smallest |z - theta|: how far this point is from a change of pattern."""
+        gap = z - self._theta(z, dim)
+        low, high = torch.aminmax(gap)      # two cheap exits before a full |.| pass over a large z
+        if low >= 0:
+            return low
+        if high <= 0:
+            return -high
+        return gap.abs_().min()
+
+
+def _check_theta(theta, plain: bool = False) -> float | Tensor:
+    value = torch.as_tensor(theta)
+    allowed = torch.isfinite(value) & (value >= 0) | (torch.isneginf(value) if plain else torch.zeros_like(value, dtype=torch.bool))
+    if value.ndim > 1 or not allowed.all():
+        raise ValueError(f"theta must be a finite number >= 0, or a vector (n_q,) of them{', or -inf (plain Top-k)' if plain else ''}; got {theta}")
+    return theta if isinstance(theta, Tensor) and theta.ndim else float(theta)
+
+
+@dataclass(frozen=True, eq=False)
+class ReLU(Activation):
+    """sigma(z) = max(z, 0): active iff z > 0."""
+
+    @property
+    def theta(self) -> float:
+        return 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class JumpReLU(Activation):
+    """sigma(z) = z 1{z > theta}. `theta` >= 0: one number, or one per latent, shape (n_q,)."""
+
+    theta: float | Tensor
+
+    def __post_init__(self):
+        object.__setattr__(self, "theta", _check_theta(self.theta))
+
+
+@dataclass(frozen=True, eq=False)
+class TopK(Activation):
+    """Keep the k largest latents of each sample, if above theta. Ties go to the lowest index.
+
+    theta = 0 is Top-k after ReLU, as trained in practice; theta = -inf is plain Top-k, which always fires k.
+    """
+
+    k: int
+    theta: float = 0.0
+
+    def __post_init__(self):
+        object.__setattr__(self, "k", check_count("k", self.k))
+        object.__setattr__(self, "theta", float(_check_theta(self.theta, plain=True)))
+
+    def active(self, z: Tensor, dim: int = 0) -> Tensor:
+        return _largest(z, min(self.k, z.shape[dim]), dim) & (z > self.theta)
+
+    def wall_distance(self, z: Tensor, dim: int = 0) -> Tensor:
+        """Distance to theta, or to the next latent in line where all k places are taken."""
+        z = z.movedim(dim, 0)
+        on = self.active(z)
+        inf = torch.tensor(math.inf, dtype=z.dtype, device=z.device)
+        lowest_on = torch.where(on, z, inf).amin(0)
+        highest_off = torch.where(on, -inf, z).amax(0)
+        full = on.sum(0) == self.k
+        rival = torch.where(full, highest_off.clamp(min=self.theta), torch.full_like(lowest_on, self.theta))
+        waiting = torch.where(full, inf, self.theta - highest_off)
+        return torch.minimum(lowest_on - rival, waiting).min()
+
+
+@dataclass(frozen=True, eq=False)
+class BatchTopK(Activation):
+    """Keep the k * batch largest positive latents of a whole batch: the columns of z are coupled.
+
+    No region of a single column decides its pattern, so the theorems of Sections 3.2 to 3.10 do not apply as such.
+    """
+
+    k: int
+
+    def __post_init__(self):
+        object.__setattr__(self, "k", check_count("k", self.k))
+
+    def active(self, z: Tensor, dim: int = 0) -> Tensor:
+        flat = z.movedim(dim, 0).reshape(-1)
+        batch = flat.numel() // z.shape[dim]
+        kept = _largest(flat, min(self.k * batch, flat.numel()), 0).view(z.movedim(dim, 0).shape).movedim(0, dim)
+        return kept & (z > 0)
+
+    def wall_distance(self, z: Tensor, dim: int = 0) -> Tensor:
+        flat, on = z.reshape(-1), self.active(z, dim).reshape(-1)
+        if not on.any():
+            return -flat.max()
+        rival = flat[~on].max().clamp(min=0) if (~on).any() else flat.new_zeros(())
+        return flat[on].min() - rival
+
+
+def _largest(z: Tensor, k: int, dim: int) -> Tensor:
+    """Mask of the k largest along `dim`, ties to the lowest index (torch.topk alone promises no order)."""
+    kth = z.topk(k, dim=dim).values.amin(dim, keepdim=True)
+    above, tied = z > kth, z == kth
+    room = k - above.sum(dim, keepdim=True)
+    return above | (tied & (tied.cumsum(dim) <= room))

@@ -1,0 +1,212 @@
+"""The one verifier. Constructors build; `certify` says what a point is, from the problem and the weights alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .activations import Activation, ReLU
+from .patterns import _numpy
+from .problem import Problem, Tensor, Weights, check_match
+from .verdict import EIGEN_TOLERANCE, ZERO_LOSS, Verdict
+
+WALL_TOLERANCE = 1e-9      # |z - theta| below this, relative to the row's size, is on the wall
+CHUNK = 2048               # rows of Z held at once
+
+
+class CertificateError(AssertionError):
+    """A certificate's claim does not hold."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What (W_E, W_D) is. Gradient norms are relative, the worst neuron's: |grad| over what its terms add up to without cancelling.
+
+    loss : Lt.  grad_D, grad_E : relative gradient norms.  pattern : P.  neurons : one Verdict a neuron.  wall_distance : min |z - theta|
+    over features with M_d > 0 (for Top-k also the distance to a swap).  stationary : both norms <= tol.  verdict, reason : see `certify`.
+    """
+
+    loss: float
+    grad_D: float
+    grad_E: float
+    pattern: Tensor
+    neurons: list[Verdict]
+    wall_distance: float
+    stationary: bool
+    verdict: Verdict
+    reason: str
+    tol: float
+    scale: float
+
+    def check(self) -> Certificate:
+        """Return self if the point is stationary; else raise CertificateError naming the gradient."""
+        for name, value in (("grad_D", self.grad_D), ("grad_E", self.grad_E)):
+            if not value <= self.tol:
+                raise CertificateError(f"{name} is not zero: relative norm {value:.3e} > tol {self.tol:.1e}")
+        return self
+
+    def __str__(self) -> str:
+        yes = lambda truth: "yes" if truth else "no"
+        counts = {}
+        for neuron in self.neurons:
+            counts[str(neuron)] = counts.get(str(neuron), 0) + 1
+        lines = [f"loss Lt = 0      {yes(self.verdict is Verdict.GLOBAL)}{'' if self.verdict is Verdict.GLOBAL else f'   ({self.loss:.6g})'}",
+                 f"grad_D = 0       {yes(self.grad_D <= self.tol)}",
+                 f"grad_E = 0       {yes(self.grad_E <= self.tol)}",
+                 f"clear of walls   {yes(self.wall_distance > WALL_TOLERANCE)}",
+                 f"neurons          {', '.join(f'{n} {name}' for name, n in counts.items())}",
+                 f"verdict          {self.verdict}",
+                 f"because          {self.reason}"]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+@torch.no_grad()
+def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol: float = 1e-10) -> Certificate:
+    r"""The verifier for Theorems 3.3 to 3.10, arXiv:2512.05534: loss, both gradients, pattern, walls, and a verdict.
+
+    Relative gradient norms, neuron by neuron, so that rescaling (w_E, w_D) -> (t w_E, w_D / t) changes nothing:
+
+    .. math:: \frac{\|\sum_d M_d R_d z_{id}\|}{\sqrt{\sum_{d \in F_i} M_d c_d^2}\sqrt{\sum_d M_d z_{id}^2}}, \quad
+              \frac{\|\sum_{d \in F_i} M_d \langle w_D^i, R_d\rangle w_p^d\|}{\|w_D^i\| \sqrt{\sum_{d \in F_i} M_d c_d^2} \sqrt{\sum_{d \in F_i} M_d \|w_p^d\|^2}}
+
+    with c_d^2 = ||w_r^d||^2 + ||W_D z_d||^2. `tol` is raised to 1000 machine epsilons for float32 and below.
+
+    Verdict: not_stationary, global (loss 0), undecided (some feature fires several neurons: only the search and the Hessian can tell), saddle (a
+    group's y is not in the top eigenspace), escapable (tops, but a feature of a lossy group, or a feature that nothing fires for, is on a wall
+    z = theta of some other row), degenerate (a top eigenvalue repeats), trap. Traps are facts about Lt. Gradients are never materialized.
+    """
+    check_match(problem, weights)
+    if not tol > 0:
+        raise ValueError(f"tol must be positive; got {tol}")
+    tol = max(tol, 1000 * torch.finfo(problem.W_p.dtype).eps)
+    z = weights.W_E @ problem.W_p
+    P = sigma.active(z)
+    counted = problem.M_d > 0
+    wall = sigma.wall_distance(z if counted.all() else z[:, counted]).item() if counted.any() else float("inf")
+    firing = P.any(1).nonzero()[:, 0]           # rows that fire for nothing have zero gradient: leave them out of every product
+    Z, R, residual = _compress(problem, weights, z, P, firing)
+    loss = (problem.M_d * residual).sum().item()
+    grad_D, grad_E = _relative_norms(problem, weights, Z, P[firing], R, firing)
+    stationary = grad_D <= tol and grad_E <= tol
+    scale = problem.scale
+    zero_loss = loss <= max(ZERO_LOSS, tol**2) * scale
+    groups = _Groups(problem, weights, sigma, z, P, Z, firing, tol, zero_loss)
+    if not stationary:
+        verdict, reason = Verdict.NOT_STATIONARY, f"{'grad_D' if grad_D > tol else 'grad_E'} is not zero"
+    elif zero_loss:
+        verdict, reason = Verdict.GLOBAL, "the loss is zero"
+    else:
+        verdict, reason = groups.verdict()
+    return Certificate(loss, grad_D, grad_E, P, groups.neurons(), wall, stationary, verdict, reason, tol, scale)
+
+
+def _compress(problem, weights, z, P, firing):
+    """Z on the firing rows, the residual R = W_r - W_D Z, and ||R_d||^2."""
+    Z = z[firing] * P[firing]
+    R = problem.W_r - weights.W_D[:, firing] @ Z
+    return Z, R, R.square().sum(0)
+
+
+def _relative_norms(problem: Problem, weights: Weights, Z: Tensor, P: Tensor, R: Tensor, firing: Tensor) -> tuple[float, float]:
+    if not len(firing):
+        return 0.0, 0.0
+    M, W_D = problem.M_d, weights.W_D[:, firing]
+    RM = R * M
+    model = problem.W_r - R
+    c2 = M * (problem.W_r.square().sum(0) + model.square().sum(0))
+    own = (P.to(c2.dtype) @ c2).sqrt()                                            # sqrt(sum_{F_i} M_d c_d^2)
+    norm_D = (RM @ Z.mT).norm(dim=0) / (own * (Z.square() @ M).sqrt())
+    C = P * (W_D.mT @ RM)
+    norm_E = (C @ problem.W_p.mT).norm(dim=1) / (W_D.norm(dim=0) * own * (P.to(M.dtype) @ (M * problem.W_p.square().sum(0))).sqrt())
+    worst = [torch.nan_to_num(norm, nan=0.0, posinf=float("inf")).max().item() for norm in (norm_D, norm_E)]      # 0/0: no term at all
+    return worst[0], worst[1]
+
+
+class _Groups:
+    """Reads the groups of a point off its pattern, for the verdict and the neurons' names."""
+
+    def __init__(self, problem, weights, sigma, z, P, Z, firing, tol, zero_loss):
+        self.problem, self.weights, self.sigma, self.z, self.P, self.Z, self.firing, self.tol = problem, weights, sigma, z, P, Z, firing, tol
+        self.counts = P.sum(0)
+        self.sizes = P.sum(1)
+        self.lossy = torch.zeros(problem.n, dtype=torch.bool, device=z.device) if zero_loss else self._lossy()
+
+    def _lossy(self) -> Tensor:
+        """Features with M_d > 0 whose group has nonzero loss; features that fire nothing and have w_r^d != 0; all of an overlap.
+
+        A whole group counts, not only its features of nonzero residual: on a wall, another row can take over a feature that its
+        group reconstructs exactly, and set the group free to move along a direction that only this feature held up.
+        """
+        problem = self.problem
+        M = problem.M_d
+        R = problem.W_r - self.weights.W_D[:, self.firing] @ self.Z
+        per_feature = M * R.square().sum(0)
+        per_scale = M * problem.W_r.square().sum(0)
+        P = self.P[self.firing].to(M.dtype)
+        group_lossy = P @ per_feature > max(ZERO_LOSS, self.tol**2) * (P @ per_scale)
+        silent = (self.counts == 0) & (per_scale > 0)
+        return ((P.mT @ group_lossy.to(M.dtype) > 0) | silent) & (M > 0)
+
+    def verdict(self) -> tuple[Verdict, str]:
+        from .partial_minimum import spectrum
+
+        if (self.counts > 1).any():
+            return Verdict.UNDECIDED, f"{int((self.counts > 1).sum())} features fire several neurons; the Hessian or the search can tell more"
+        repeated = None
+        for row in (self.sizes[self.firing] > 1).nonzero()[:, 0].tolist():
+            i = int(self.firing[row])
+            group = self.P[i].nonzero()[:, 0].tolist()
+            system = spectrum(self.problem, group)
+            if len(system.features) < 2:
+                continue
+            y = _numpy(self.Z[row, system.features]) * system.s
+            y = y / np.linalg.norm(y)
+            eigenvalue = float(np.square(system.A @ y).sum())
+            close = max(EIGEN_TOLERANCE, self.tol) * system.values[0]
+            if eigenvalue < system.values[0] - close:
+                return Verdict.SADDLE, f"neuron {i}: its eigenvalue {eigenvalue:.6g} is not the group's top one, {system.values[0]:.6g}"
+            if len(system.values) > 1 and system.values[1] > system.values[0] - close and bool(self.lossy[group].any()):
+                repeated = i
+        leak = self._leak()
+        if leak is not None:
+            return Verdict.ESCAPABLE, f"neuron {leak[0]} is on a wall of feature {leak[1]}, which is not reconstructed"
+        if repeated is not None:
+            return Verdict.DEGENERATE, f"neuron {repeated}: the group's top eigenvalue repeats, so the minimum is one of a flat family"
+        return Verdict.TRAP, "every group has a simple top eigenvalue, and lossy features are strictly below theta on every other row"
+
+    def _near(self, rows: slice, features: Tensor) -> Tensor:
+        """Off-entries of Z on, or within tolerance of, the wall."""
+        z, on = self.z[rows][:, features], self.P[rows][:, features]
+        theta = self.sigma._theta(self.z, 0)
+        theta = theta[rows] if isinstance(theta, Tensor) and theta.ndim else max(theta, 0.0)
+        size = self.weights.W_E[rows].norm(dim=1, keepdim=True).clamp(min=1e-30)
+        return (z >= theta - max(WALL_TOLERANCE, self.tol / 10) * torch.maximum(size, torch.as_tensor(theta).to(size))) & ~on
+
+    def _leak(self) -> tuple[int, int] | None:
+        features = self.lossy.nonzero()[:, 0]
+        if not len(features):
+            return None
+        for start in range(0, len(self.P), CHUNK):
+            near = self._near(slice(start, start + CHUNK), features)
+            if near.any():
+                i, d = near.nonzero()[0].tolist()
+                return start + i, int(features[d])
+        return None
+
+    def neurons(self) -> list[Verdict]:
+        names = np.where(self.sizes.cpu().numpy() > 1, 1, 0)
+        empty = (self.sizes == 0).cpu().numpy()
+        features = self.lossy.nonzero()[:, 0]
+        if empty.any():
+            names[empty] = 2
+            for start in range(0, len(self.P) if len(features) else 0, CHUNK):
+                rows = slice(start, start + CHUNK)
+                if empty[rows].any():
+                    touching = self._near(rows, features).any(1).cpu().numpy()
+                    names[rows] = np.where(empty[rows] & touching, 3, names[rows])
+        kinds = (Verdict.MONOSEMANTIC, Verdict.POLYSEMANTIC, Verdict.STRICTLY_DEAD, Verdict.ESCAPABLE_DEAD)
+        return [kinds[k] for k in names]

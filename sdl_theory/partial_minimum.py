@@ -1,0 +1,317 @@
+"""Theorem 3.7, corrected: which polysemantic patterns are partial minima, and which of those are traps.
+
+Inside the region of a partition the groups decouple. For a group F, with s = sqrt(M_d), A = W_r[:, F] diag(s) and y = s * z, the loss is
+||A - w_D y^T||_F^2: a best rank-one approximation in which y is confined to the row space of B = W_p[:, F] diag(s). Its stationary points are
+eigenvectors, its only local minima the top ones, and the row fires for all of F exactly when y > 0. That is the whole theorem.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from .activations import Activation, BatchTopK, ReLU, TopK
+from .patterns import _numpy, _row_theta, check_group, check_pattern, dead_row, encoder_row, separate
+from .problem import Problem, Tensor, Weights
+from .verdict import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, ZERO_LOSS, Verdict
+
+
+def printed_recipe(problem: Problem, P: Tensor, W_E: Tensor) -> Weights:
+    """Theorem 3.7 as printed (3.6 in v6): this encoder, and the least-squares decoder for the pattern P. **Not** a partial minimum in general.
+
+    Its proof replaces the vector w_p^d by the scalar <w_E, w_p^d> between eq. 64 and 65 and so shows <w_E, grad_E> = 0, not grad_E = 0.
+    P : bool (n_q, n). W_E : (n_q, n_p), any encoder that shows P.
+    """
+    P = check_pattern(P, problem.n).to(problem.W_p.device)
+    W_E = torch.as_tensor(W_E).to(problem.W_p)
+    if W_E.shape != (len(P), problem.n_p):
+        raise ValueError(f"W_E must have shape (n_q, n_p) = ({len(P)}, {problem.n_p}) to go with P; got {tuple(W_E.shape)}")
+    root = problem.M_d.sqrt()
+    Z = P * (W_E @ problem.W_p) * root
+    W_D = torch.linalg.lstsq(Z.double().mT.cpu(), (problem.W_r * root).double().mT.cpu(), driver="gelsd").solution.mT
+    return Weights(W_E, W_D.to(problem.W_p))
+
+
+@dataclass(frozen=True)
+class GroupMinimum:
+    """The eigen-problem of one group, walls aside. `y` (|F|,) > 0 of unit norm over `features` (those of the group with M_d > 0)."""
+
+    group: list[int]
+    features: list[int]
+    exists: bool
+    y: Tensor | None
+    eigenvalue: float
+    is_top: bool
+    multiplicity: int
+    loss: float
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Spectrum:
+    """A group's arrays: s, A = W_r diag(s), B = W_p diag(s), and the eigenvectors V u of K in the row space of B, top first."""
+
+    features: np.ndarray
+    s: np.ndarray
+    A: np.ndarray
+    B: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+
+    def clusters(self):
+        """Runs of equal eigenvalues as slices, top first."""
+        start, gap = 0, EIGEN_TOLERANCE * max(abs(self.values).max(initial=0.0), 1e-300)
+        for i in range(1, len(self.values) + 1):
+            if i == len(self.values) or self.values[i - 1] - self.values[i] > gap:
+                yield slice(start, i)
+                start = i
+
+    def loss(self, y: np.ndarray) -> float:
+        """||A - w_D y^T||_F^2 with the best w_D: tr K - lambda, without the cancellation."""
+        if not len(y):
+            return 0.0
+        loss = float(np.square(self.A - np.outer(self.A @ y, y) / (y @ y)).sum())
+        return 0.0 if loss <= ZERO_LOSS * float(np.square(self.A).sum()) else loss
+
+
+def spectrum(problem: Problem, group: Sequence[int]) -> _Spectrum:
+    """The eigen-system of V^T K V of one group, features with M_d = 0 dropped."""
+    F = np.asarray(group, dtype=int)
+    index = torch.as_tensor(F, device=problem.W_p.device)
+    M, W_p, W_r = (_numpy(t) for t in (problem.M_d[index], problem.W_p[:, index], problem.W_r[:, index]))
+    F, W_p, W_r, s = F[M > 0], W_p[:, M > 0], W_r[:, M > 0], np.sqrt(M[M > 0])
+    A, B = W_r * s, W_p * s
+    if not len(F):
+        return _Spectrum(F, s, A, B, np.zeros(0), np.zeros((0, 0)))
+    _, sizes, V = np.linalg.svd(W_p, full_matrices=False)     # the row space of B is that of W_p, times s: judge rank where columns are unit
+    V = V[sizes > 1e-9 * sizes[0]]
+    K = A.T @ A
+    if len(V) == len(F):
+        values, vectors = np.linalg.eigh(K)
+    else:
+        V = np.linalg.qr(V.T * s[:, None])[0]
+        values, vectors = np.linalg.eigh(V.T @ K @ V)
+        vectors = V @ vectors
+    return _Spectrum(F, s, A, B, values[::-1].copy(), vectors[:, ::-1].copy())
+
+
+def _positive(vectors: np.ndarray) -> np.ndarray | None:
+    """A strictly positive vector in the span of the orthonormal columns, of unit norm, or None."""
+    if vectors.shape[1] == 1:
+        y = vectors[:, 0] * np.sign(vectors[np.abs(vectors[:, 0]).argmax(), 0])
+    else:
+        found = separate(vectors, np.zeros((0, vectors.shape[1])))
+        if found.w is None:
+            return None
+        y = vectors @ found.w
+    return y / np.linalg.norm(y) if y.min() > POSITIVE_TOLERANCE * y.max() else None
+
+
+def _group_verdict(loss: float, is_top: bool, multiplicity: int) -> Verdict:
+    if loss == 0:
+        return Verdict.GLOBAL
+    if not is_top:
+        return Verdict.SADDLE
+    return Verdict.TRAP if multiplicity == 1 else Verdict.DEGENERATE
+
+
+def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
+    r"""Theorem 3.7 (corrected), arXiv:2512.05534: can one neuron sit still on all of `group`, and is that a trap? Encoder walls are not asked.
+
+    .. math:: V^\top K V u = \lambda u, \quad y = V u > 0, \quad K = \mathrm{diag}(s) W_r^\top W_r\, \mathrm{diag}(s), \quad s_d = \sqrt{M_d}
+
+    V an orthonormal basis of the row space of W_p[:, F] diag(s). Then z_d = y_d / s_d, w_D = W_r diag(s) y / ||y||^2, loss tr K - lambda.
+    Repeated eigenvalues are clustered (1e-9 relative) and their whole eigenspace is searched. At most one distinct eigenvalue has a
+    positive vector. `verdict`: trap (simple top), degenerate (repeated top), saddle (not top), none, or global (loss 0).
+    """
+    group = check_group(group, problem.n)
+    if not group:
+        raise ValueError("group must hold at least one feature")
+    return _group_minimum(group, spectrum(problem, group))
+
+
+def _group_minimum(group: list[int], system: _Spectrum) -> GroupMinimum:
+    features = system.features.tolist()
+    if not features:
+        return GroupMinimum(group, [], True, torch.zeros(0, dtype=torch.float64), 0.0, True, 1, 0.0, Verdict.GLOBAL, "every M_d of the group is 0")
+    for rank, cluster in enumerate(system.clusters()):
+        y = _positive(system.vectors[:, cluster])
+        if y is not None:
+            loss, multiplicity = system.loss(y), cluster.stop - cluster.start
+            verdict = _group_verdict(loss, rank == 0, multiplicity)
+            place = "top eigenvalue" if rank == 0 else f"eigenvalue number {rank + 1} of the group, not the top one"
+            return GroupMinimum(group, features, True, torch.from_numpy(y), float(system.values[cluster].mean()), rank == 0, multiplicity, loss, verdict,
+                                f"a positive eigenvector with the {place}" + (f", which repeats {multiplicity} times" if multiplicity > 1 else ""))
+    return GroupMinimum(group, features, False, None, float("nan"), False, 0, float("nan"), Verdict.NONE,
+                        "no eigenvector of V^T K V is positive, so no interior stationary point fires for the whole group")
+
+
+@dataclass(frozen=True)
+class PartialMinimum:
+    """Theorem 3.7's answer for one pattern. `weights` is None unless `exists`; `groups` holds one GroupMinimum per non-empty row of P."""
+
+    exists: bool
+    weights: Weights | None
+    loss: float
+    verdict: Verdict
+    groups: list[GroupMinimum]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One group's encoder row at its stationary point, or why there is none. z : preactivations on all n features."""
+
+    minimum: GroupMinimum
+    w: np.ndarray | None
+    z: np.ndarray | None
+    w_D: np.ndarray | None
+
+
+def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.ndarray | None = None,
+              W: np.ndarray | None = None, dual: np.ndarray | None = None) -> Row:
+    """The encoder row and decoder column of one group's partial minimum, or None where y, or the row's walls, forbid it.
+
+    The rows w with B^T w in an eigenspace form a linear subspace; the row is sought in it with the largest margin, so y is exact.
+    With `dual` = W_p^+ (independent directions) every z can be had, and the row is written down: w = z W_p^+.
+    """
+    system = spectrum(problem, group)
+    minimum = _group_minimum(list(group), system)
+    if not minimum.exists:
+        return Row(minimum, None, None, None)
+    W = _numpy(problem.W_p) if W is None else W
+    F = ~_outside(group, problem.n)
+    if dual is not None and len(system.features):
+        z = np.where(F, 0.0, -1.0)
+        z[system.features] = minimum.y.numpy() / system.s
+        least = z[system.features].min()
+        z[F & (z == 0)] = least                      # members with M_d = 0 need only fire
+        z = np.where(F, z, -least if theta == 0 else 0.0) * (1.0 if theta == 0 else 2 * theta / least)
+        w = z @ dual
+        w = w / np.linalg.norm(w) if theta == 0 else w
+        y = system.B.T @ w
+        return Row(minimum, w, w @ W, system.A @ y / (y @ y))
+    for rank, cluster in enumerate(system.clusters()):
+        if _positive(system.vectors[:, cluster]) is None:
+            continue
+        w = encoder_row(W, F, theta, _admissible(system, cluster), lossy)
+        if w is None:
+            continue
+        y = system.B.T @ w
+        if len(y) and y.min() <= POSITIVE_TOLERANCE * y.max():
+            continue
+        w_D = system.A @ y / (y @ y) if len(y) else np.zeros(problem.n_r)
+        return Row(replace(minimum, y=torch.from_numpy(y / np.linalg.norm(y)) if len(y) else minimum.y), w, w @ W, w_D)
+    if not len(system.features):      # M_d = 0 throughout: any row that fires for the group will do
+        w = encoder_row(W, F, theta, None, lossy)
+        if w is not None:
+            return Row(minimum, w, w @ W, np.zeros(problem.n_r))
+    return Row(replace(minimum, exists=False, verdict=Verdict.NONE,
+                       reason="the group has a positive eigenvector, but no encoder row reaches it without firing for other features"), None, None, None)
+
+
+def _admissible(system: _Spectrum, cluster: slice) -> np.ndarray:
+    """Orthonormal basis of {w : B^T w lies in this eigenspace}, shape (n_p, k)."""
+    E = system.vectors[:, cluster]
+    leaving = system.B @ (np.eye(len(E)) - E @ E.T)       # w^T leaving = 0
+    U, sizes, _ = np.linalg.svd(leaving, full_matrices=True)
+    rank = int((sizes > 1e-11 * max(np.linalg.norm(system.B, 2), 1e-300)).sum())
+    return U[:, rank:]
+
+
+def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> PartialMinimum:
+    """Theorem 3.7 (3.6 in v6), corrected, arXiv:2512.05534: the interior partial minimum that shows the partition P, or why there is none.
+
+    A partial minimum has both gradients zero inside Omega_P. Every group needs a positive eigenvector (`group_minimum`) that some encoder row
+    reaches without firing elsewhere. Rows are built with the largest margin, unused rows strictly dead where that is possible.
+
+    `verdict`: trap (every group at a simple top eigenvalue, and every feature of a lossy group strictly below theta on all other
+    rows), degenerate (a repeated top: a flat family of minima), saddle (some group not top), escapable (top, but a wall or an unused row can
+    be reached), global (loss 0), none. Weights are returned only if they pass `certify`.
+
+    P : bool (n_q, n), each feature in exactly one row (ValueError otherwise). sigma: ReLU or JumpReLU; TopK is answered through the ReLU
+    conditions, which suffice for it, and is `undecided` where they fail. BatchTopK: ValueError.
+    """
+    groups, n_q, theta = _check_partition(problem, P, sigma)
+    W = _numpy(problem.W_p)
+    dual = _dual(W)
+    rows = {i: group_row(problem, group, theta[i], W=W, dual=dual) for i, group in groups.items()}
+    if all(row.w is not None for row in rows.values()):
+        lossy = lossy_features(rows, problem.n)
+        for i, row in rows.items():      # a row that touches a wall is asked again, with only the lossy features held off it
+            if (row.z >= theta[i] - 1e-9)[_outside(groups[i], problem.n) & lossy].any():
+                rows[i] = group_row(problem, groups[i], theta[i], lossy, W)
+    return assemble(problem, rows, n_q, theta, sigma, W)
+
+
+def _check_partition(problem: Problem, P: Tensor, sigma: Activation) -> tuple[dict[int, list[int]], int, list[float]]:
+    P = check_pattern(P, problem.n)
+    if isinstance(sigma, BatchTopK):
+        raise ValueError("Theorem 3.7: BatchTopK couples the columns of a batch; use TopK(k), ReLU() or JumpReLU(theta)")
+    counts = P.sum(0)
+    if (counts != 1).any():
+        d = int((counts != 1).nonzero()[0])
+        raise ValueError(f"Theorem 3.7 needs P to be a partition, each feature in exactly one row; feature {d} is in {int(counts[d])}. "
+                         "For overlapping patterns use alternating_convex_search")
+    theta = [max(_row_theta(sigma, i, len(P)), 0.0) for i in range(len(P))]
+    return {i: row.nonzero()[:, 0].tolist() for i, row in enumerate(P) if row.any()}, len(P), theta
+
+
+def _dual(W: np.ndarray) -> np.ndarray | None:
+    """W_p^+ for large well-conditioned problems with independent directions, where it saves a projection per row; else None."""
+    if W.size < 1 << 14 or W.shape[1] > W.shape[0]:
+        return None
+    U, sizes, Vh = np.linalg.svd(W, full_matrices=False)
+    return (Vh.T / sizes) @ U.T if sizes[-1] > 1e-5 * sizes[0] else None
+
+
+def _outside(group: Sequence[int], n: int) -> np.ndarray:
+    outside = np.ones(n, dtype=bool)
+    outside[list(group)] = False
+    return outside
+
+
+def lossy_features(rows: dict[int, Row], n: int) -> np.ndarray:
+    """Features of groups with nonzero loss. All of such a group, not only its features of nonzero residual: see `certify`."""
+    lossy = np.zeros(n, dtype=bool)
+    for row in rows.values():
+        if row.minimum.loss > 0:
+            lossy[row.minimum.features] = True
+    return lossy
+
+
+def assemble(problem: Problem, rows: dict[int, Row], n_q: int, theta: Sequence[float], sigma: Activation, W: np.ndarray) -> PartialMinimum:
+    """Put rows together, add unused ones, and let the verifier decide."""
+    from .certify import certify
+
+    groups = [row.minimum for row in rows.values()]
+    plain_topk = isinstance(sigma, TopK) and sigma.theta < 0 and sigma.k != 1
+    missing = [row.minimum for row in rows.values() if row.w is None]
+    if missing or plain_topk:
+        reason = "plain Top-k fires k rows for every feature: a partition needs k = 1" if plain_topk else f"group {missing[0].group}: {missing[0].reason}"
+        verdict = Verdict.NONE
+        if missing and isinstance(sigma, TopK):
+            verdict, reason = Verdict.UNDECIDED, reason + "; Top-k's own conditions couple the rows and may still allow it"
+        return PartialMinimum(False, None, float("nan"), verdict, groups, reason)
+    lossy = lossy_features(rows, problem.n)
+    W_E, W_D = np.zeros((n_q, problem.n_p)), np.zeros((problem.n_r, n_q))
+    dead = {}
+    for i in range(n_q):
+        if i in rows:
+            W_E[i], W_D[:, i] = rows[i].w, rows[i].w_D
+        else:
+            key = theta[i] > 0
+            W_E[i] = dead[key] if key in dead else dead.setdefault(key, dead_row(W, theta[i], lossy) if lossy.any() else np.zeros(problem.n_p))
+    weights = Weights(torch.from_numpy(W_E).to(problem.W_p), torch.from_numpy(W_D).to(problem.W_p))
+    certificate = certify(problem, weights, sigma)
+    intended = np.zeros((n_q, problem.n), dtype=bool)
+    for i, row in rows.items():
+        intended[i, row.minimum.group] = True
+    if not certificate.stationary or not np.array_equal(certificate.pattern.cpu().numpy(), intended):
+        return PartialMinimum(False, None, float("nan"), Verdict.NONE, groups,
+                              f"rounding in {problem.W_p.dtype} defeats the construction (relative gradients {certificate.grad_D:.1e}, {certificate.grad_E:.1e}); try float64")
+    return PartialMinimum(True, weights, certificate.loss, certificate.verdict, groups, certificate.reason)

@@ -1,0 +1,330 @@
+"""Activation patterns: which neuron fires for which feature, and whether any encoder does that.
+
+Realizability is decided by one projection. A row fires for F and not elsewhere iff the convex hull of F's directions stays clear of the
+cone of the others. The shortest vector between the two *is* the encoder row of largest margin; if it has length zero, the
+weights that make it zero are Farkas' certificate. Non-negative least squares (Lawson & Hanson, through scipy) finds both, to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .activations import Activation, BatchTopK, ReLU, TopK
+from .problem import Problem, Tensor, Weights, check_count, check_match
+
+MARGIN_TOLERANCE = 1e-10      # hulls closer than this (unit vectors) count as touching
+COUPLED_LIMIT = 4_000_000     # entries of the joint system of a Top-k pattern
+
+
+def activation_pattern(problem: Problem, weights: Weights, sigma: Activation = ReLU()) -> Tensor:
+    """P, bool (n_q, n): P[i, d] iff neuron i is active (z > theta, and selected) on feature d alone. Section 3.2, arXiv:2512.05534."""
+    check_match(problem, weights)
+    return sigma.active(weights.W_E.detach() @ problem.W_p)
+
+
+def pattern(groups: Sequence[Sequence[int]], n: int, n_q: int) -> Tensor:
+    """P, bool (n_q, n), with groups[i] as row i and the rows after the groups empty. Groups may overlap; indices in [0, n), no repeats in a group."""
+    n, n_q = check_count("n", n), check_count("n_q", n_q)
+    if len(groups) > n_q:
+        raise ValueError(f"{len(groups)} groups need n_q >= {len(groups)} neurons; got n_q = {n_q}")
+    P = torch.zeros(n_q, n, dtype=torch.bool)
+    for i, group in enumerate(groups):
+        P[i, check_group(group, n, f"group {i}")] = True
+    return P
+
+
+def check_group(group: Sequence[int], n: int, name: str = "group") -> list[int]:
+    """The group as a list of distinct feature indices in [0, n), or a ValueError."""
+    indices = [int(d) for d in group]
+    if outside := [d for d in indices if not 0 <= d < n]:
+        raise ValueError(f"{name} has feature {outside[0]}, outside [0, {n}): the problem has n = {n} features, counted from 0")
+    if len(set(indices)) < len(indices):
+        raise ValueError(f"{name} lists a feature twice: {indices}")
+    return indices
+
+
+def check_pattern(P: Tensor, n: int) -> Tensor:
+    """P as a bool tensor (n_q, n) on the CPU, or a ValueError."""
+    P = torch.as_tensor(P)
+    if P.dtype != torch.bool or P.ndim != 2 or P.shape[1] != n or not len(P):
+        raise ValueError(f"P must be a bool tensor of shape (n_q, n = {n}); got {P.dtype} of shape {tuple(P.shape)}. Build it with pattern(groups, n, n_q)")
+    return P.cpu()
+
+
+def partitions(n: int) -> Iterator[list[list[int]]]:
+    """Every set partition of range(n), Bell(n) of them, n <= 12; groups ordered by their smallest member."""
+    n = check_count("n", n)
+    if n > 12:
+        raise ValueError(f"partitions enumerates Bell(n) set partitions and stops at n = 12 (4,213,597 of them); got n = {n}")
+
+    def grow(d: int, groups: list[list[int]]) -> Iterator[list[list[int]]]:
+        if d == n:
+            yield [list(group) for group in groups]
+            return
+        for group in groups:
+            group.append(d)
+            yield from grow(d + 1, groups)
+            group.pop()
+        groups.append([d])
+        yield from grow(d + 1, groups)
+        groups.pop()
+
+    return grow(0, [])
+
+
+@dataclass(frozen=True)
+class Separation:
+    """Either w with <w, strict> > 0 and <w, weak> >= 0 (unit norm, largest margin), or multipliers a, b that forbid it."""
+
+    w: np.ndarray | None
+    margin: float
+    a: np.ndarray
+    b: np.ndarray
+
+
+def separate(strict: np.ndarray, weak: np.ndarray) -> Separation:
+    r"""Motzkin's alternative for the rows of `strict` (p, k) and `weak` (q, k), by one non-negative least-squares problem.
+
+    Either some w has strict w > 0 and weak w >= 0, or some a >= 0, sum a = 1, b >= 0 have strict^T a + weak^T b = 0.
+    Minimizing ||strict^T a + weak^T b||^2 + (sum a - 1)^2 over a, b >= 0 gives the shortest vector from 0 to conv(strict) +
+    cone(weak): that vector is w, its length the margin min <w/||w||, strict>. RuntimeError if the solver gives up.
+    """
+    from scipy.optimize import nnls
+
+    k, p = strict.shape[1], len(strict)
+    A = np.zeros((k + 1, p + len(weak)))
+    A[:k, :p], A[:k, p:], A[k, :p] = strict.T, weak.T, 1.0
+    try:
+        solution, _ = nnls(A, np.r_[np.zeros(k), 1.0], maxiter=30 * A.shape[1] + 100)
+    except RuntimeError as error:
+        raise RuntimeError(f"separate: non-negative least squares gave up on {A.shape[1]} rows in R^{k} ({error})") from error
+    total = solution[:p].sum()
+    a, b = solution[:p] / total, solution[p:] / total
+    w = strict.T @ a + weak.T @ b
+    length = np.linalg.norm(w)
+    if length <= MARGIN_TOLERANCE * max(1.0, np.linalg.norm(strict, axis=1).max()):
+        return Separation(None, 0.0, a, b)
+    w = w / length
+    return Separation(w, float((strict @ w).min()), a, b)
+
+
+@dataclass(frozen=True)
+class Farkas:
+    """Why row `row` cannot fire for F and nowhere else: sum_F a_d w_p^d = sum_off b_d w_p^d (theta > 0: also sum b <= 1)."""
+
+    row: int
+    F: list[int]
+    a: Tensor
+    off: list[int]
+    b: Tensor
+    positive_theta: bool
+
+    def check(self, problem: Problem, tol: float = 1e-8) -> Farkas:
+        """Verify the certificate from the problem's data alone; AssertionError if it does not hold."""
+        W = problem.W_p.double().cpu()
+        assert (self.a >= 0).all() and (self.b >= 0).all(), "Farkas weights must be non-negative"
+        assert abs(self.a.sum().item() - 1) < tol, "Farkas weights a on F must sum to 1"
+        assert (W[:, self.F] @ self.a - W[:, self.off] @ self.b).norm().item() < tol, "sum_F a_d w_p^d must equal sum_off b_d w_p^d"
+        assert not self.positive_theta or self.b.sum().item() <= 1 + tol, "with theta > 0 the weights b must sum to at most 1"
+        return self
+
+
+@dataclass(frozen=True)
+class Realization:
+    """Whether an encoder shows P. `W_E` if so, with its margin; else `certificate` (None for a Top-k count) and `reason`.
+
+    margin : the largest t reached with z >= theta + t on F and, if `two_sided`, z <= theta - t off F (else z <= theta); rows of
+    unit norm where theta = 0. Rows that fire for nothing do not count.
+    """
+
+    problem: Problem
+    P: Tensor
+    sigma: Activation
+    feasible: bool
+    W_E: Tensor | None
+    margin: float
+    two_sided: bool
+    certificate: Farkas | None
+    reason: str
+
+    def check(self) -> Realization:
+        """Re-derive the claim from W_E or from the certificate; AssertionError if it does not hold."""
+        if self.feasible:
+            shown = self.sigma.active(self.W_E @ self.problem.W_p).cpu()
+            assert torch.equal(shown, self.P), f"W_E does not show P: {int((shown != self.P).sum())} entries differ"
+        elif self.certificate is not None:
+            self.certificate.check(self.problem)
+        return self
+
+
+def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realization:
+    r"""Section 3.2 and Definition of Omega_P, arXiv:2512.05534: an encoder that shows P, or the proof that there is none.
+
+    ReLU, JumpReLU: row by row, z > theta on F_i and <= theta off it. TopK(k): all rows jointly, z_id > max(theta, z_jd) for i in A(d), j
+    not, when |A(d)| = k; z_jd <= theta when |A(d)| < k. Plain Top-k (theta = -inf) needs |A(d)| = k for every d.
+    Infeasible (Jump)ReLU rows carry Farkas weights: conv(F) meets cone(off), resp. conv(off, 0) when theta > 0.
+    P : bool (n_q, n). Only theta = 0 against theta > 0 decides, not theta's value. BatchTopK: ValueError.
+    """
+    P = check_pattern(P, problem.n)
+    if isinstance(sigma, BatchTopK):
+        raise ValueError("realize: BatchTopK couples the columns of a batch, so P has no region of its own; use TopK(k) or JumpReLU(theta)")
+    if isinstance(sigma, TopK):
+        return _realize_topk(problem, P, sigma)
+    W, rows, margins, two_sided = _numpy(problem.W_p), [], [], True
+    for i, F in enumerate(P.numpy()):
+        theta = _row_theta(sigma, i, len(P))
+        row = encoder_row(W, F, theta) if F.any() else dead_row(W, theta)
+        if row is None:
+            return _refusal(problem, P, sigma, i, W, F, theta)
+        rows.append(row)
+        if F.any():
+            z = row @ W
+            gaps = np.r_[z[F] - theta, theta - z[~F]]
+            margins.append(gaps.min() if gaps.min() > 0 else (z[F] - theta).min())
+            two_sided &= bool(gaps.min() > 0)
+    W_E = torch.from_numpy(np.stack(rows)).to(problem.W_p)
+    result = Realization(problem, P, sigma, True, W_E, float(min(margins, default=0.0)), two_sided, None, "every row is realized")
+    return result.check()
+
+
+def _refusal(problem, P, sigma, i, W, F, theta) -> Realization:
+    farkas = _lifted_separation(W.T[F], W.T[~F][:0], W.T[~F], theta)
+    if farkas.w is not None:
+        return Realization(problem, P, sigma, False, None, 0.0, False, None,
+                           f"row {i}: realizable only on a wall z = theta, where rounding cannot show the pattern")
+    off = np.flatnonzero(~F)
+    certificate = Farkas(i, np.flatnonzero(F).tolist(), torch.from_numpy(farkas.a), off.tolist(), torch.from_numpy(farkas.b[:len(off)]), theta > 0)
+    meets = "conv(off, 0)" if theta > 0 else "cone(off)"
+    return Realization(problem, P, sigma, False, None, 0.0, False, certificate,
+                       f"row {i}: no encoder fires for {certificate.F} alone, since conv(F) meets {meets}")
+
+
+def _numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().double().cpu().numpy()
+
+
+def _row_theta(sigma: Activation, i: int, n_q: int) -> float:
+    theta = torch.as_tensor(sigma.theta)
+    if theta.ndim and len(theta) != n_q:
+        raise ValueError(f"theta has {len(theta)} entries; the pattern has n_q = {n_q} rows")
+    return theta[i].item() if theta.ndim else theta.item()
+
+
+def _lifted_separation(on: np.ndarray, strictly_off: np.ndarray, off: np.ndarray, theta: float) -> Separation:
+    """on . w > c, strictly_off . w < c, off . w <= c, with c = 0, or for theta > 0 some c >= 0: c is the lifted coordinate -w[-1]."""
+    if theta > 0:
+        lift = lambda rows: np.c_[rows, np.ones(len(rows))]
+        on, strictly_off, off = lift(on), lift(strictly_off), np.r_[lift(off), np.eye(1, on.shape[1] + 1, on.shape[1])]
+    return separate(np.r_[on, -strictly_off], -off)
+
+
+def encoder_row(W: np.ndarray, F: np.ndarray, theta: float, basis: np.ndarray | None = None, lossy: np.ndarray | None = None) -> np.ndarray | None:
+    """The encoder row of largest margin with z > theta on F, z < theta off F where that can be had, else z <= theta; None if neither can.
+
+    W (n_p, n), F bool (n,). `basis` (n_p, k), orthonormal: look for the row in its span only. `lossy`, bool (n,): if z < theta cannot be had on
+    all of off, ask it of these. Unit norm for theta = 0; for theta > 0 scaled so that theta lies midway.
+    """
+    V = W.T if basis is None else W.T @ basis
+    off = ~F
+    attempts = [off] if lossy is None else [off, off & lossy]
+    for demanded in (*attempts, np.zeros_like(off)):
+        found = _lifted_separation(V[F], V[demanded], V[off & ~demanded], theta)
+        if found.w is not None:
+            g = found.w[:-1] if theta > 0 else found.w
+            row = g if basis is None else basis @ g
+            return _off_the_walls(W, F, _rescale(W, F, row, theta), theta)
+    return None
+
+
+def _rescale(W: np.ndarray, F: np.ndarray, row: np.ndarray, theta: float) -> np.ndarray:
+    if theta == 0:
+        return row / np.linalg.norm(row)
+    z = row @ W
+    on, off = z[F].min(), z[~F].max(initial=-np.inf)
+    return row * (theta / max((on + off) / 2, on / 2))      # the level that becomes theta lies above 0, off and below on
+
+
+def _off_the_walls(W: np.ndarray, F: np.ndarray, row: np.ndarray, theta: float) -> np.ndarray | None:
+    """Where a wall z = theta is forced off F, rounding may land on its far side: step back by 1e-13, or give up."""
+    z = row @ W
+    touching = ~F & (z > theta - 1e-14)
+    if touching.any() and theta == 0:
+        away = separate(-W.T[touching], np.zeros((0, len(W)))).w
+        if away is None:
+            return None
+        row = row + 1e-13 * away
+        z = row @ W
+    return row if (z[F] > theta).all() and (z[~F] <= theta).all() else None
+
+
+def dead_row(W: np.ndarray, theta: float, lossy: np.ndarray | None = None) -> np.ndarray:
+    """A row that fires for nothing, strictly dead (z < theta) on all features, or else on the `lossy` ones, if any row is; else zero.
+
+    Gordan: under ReLU a row dead on all features exists iff 0 is not in the convex hull of the w_p^d. For theta > 0 the zero row is one.
+    """
+    if theta > 0:
+        return np.zeros(len(W))
+    everything = np.ones(W.shape[1], dtype=bool)
+    for demanded in (everything,) if lossy is None else (everything, lossy):
+        if not demanded.any():
+            continue
+        found = separate(-W.T[demanded], -W.T[~demanded])
+        if found.w is not None and ((found.w @ W) <= 0).all():
+            return found.w
+    return np.zeros(len(W))
+
+
+def _realize_topk(problem: Problem, P: Tensor, sigma: TopK) -> Realization:
+    n_q, n, W = len(P), problem.n, _numpy(problem.W_p)
+    counts, plain = P.sum(0), sigma.theta == -np.inf
+    wrong = counts != min(sigma.k, n_q) if plain else counts > sigma.k
+    if wrong.any():
+        d = int(wrong.nonzero()[0])
+        need = "exactly" if plain else "at most"
+        return Realization(problem, P, sigma, False, None, 0.0, False, None,
+                           f"Top-k fires {need} k = {sigma.k} neurons a feature; P has {int(counts[d])} on feature {d}")
+    strict, weak = _topk_rows(W, P.numpy(), sigma)
+    if strict.size + weak.size > COUPLED_LIMIT:
+        raise ValueError(f"realize couples all rows under Top-k: {len(strict) + len(weak)} conditions on {strict.shape[1]} unknowns are over "
+                         f"the limit of {COUPLED_LIMIT:,} entries. Use fewer neurons or features, or JumpReLU(theta)")
+    found = separate(strict, weak)
+    if found.w is None:
+        return Realization(problem, P, sigma, False, None, 0.0, False, None, "no encoder meets all of Top-k's conditions on P at once")
+    E = found.w[:n_q * problem.n_p].reshape(n_q, -1)
+    if sigma.theta > 0:      # the lifted coordinate is the level c >= 0; any higher level below every active z serves too
+        E = E * (sigma.theta / max(-found.w[-1], (E @ W)[P.numpy()].min() / 2))
+    W_E = torch.from_numpy(E).to(problem.W_p)
+    return Realization(problem, P, sigma, True, W_E, sigma.wall_distance(W_E @ problem.W_p).item(), True, None, "all rows are realized jointly").check()
+
+
+def _topk_rows(W: np.ndarray, P: np.ndarray, sigma: TopK) -> tuple[np.ndarray, np.ndarray]:
+    """Linear conditions on (vec W_E, -c): strict and, for theta > 0, the weak one c >= 0."""
+    n_q, n = P.shape
+    plain, lifted = sigma.theta == -np.inf, sigma.theta > 0
+    size = n_q * len(W) + lifted
+    strict = []
+
+    def condition(d: int, plus: int | None, minus: int | None) -> np.ndarray:
+        row = np.zeros(size)
+        for i, sign in ((plus, 1.0), (minus, -1.0)):
+            if i is None and lifted:
+                row[-1] += sign * -1.0          # the threshold c stands in for a latent: c = -row[-1]
+            elif i is not None:
+                row[i * len(W):(i + 1) * len(W)] += sign * W[:, d]
+        return row
+
+    for d in range(n):
+        on, off = np.flatnonzero(P[:, d]), np.flatnonzero(~P[:, d])
+        if not plain:
+            strict += [condition(d, i, None) for i in on]
+        if len(on) == sigma.k or plain:
+            strict += [condition(d, i, j) for i in on for j in off]
+        else:
+            strict += [condition(d, None, j) for j in off]
+    weak = np.zeros((1, size))
+    weak[0, -1] = -1.0
+    return np.array(strict).reshape(-1, size), weak if lifted else weak[:0]

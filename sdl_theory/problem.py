@@ -1,0 +1,175 @@
+"""The problem and its variables: what Theorem 3.1's approximate loss is a function of.
+
+A sparse-dictionary-learning problem is a triple (W_p, W_r, M_d); a candidate solution is a pair
+(W_E, W_D), both in the paper's orientation. Everything else in this package is a function of these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+Tensor = torch.Tensor
+UNIT_TOLERANCE = 1e-6
+
+
+def as_matrix(name: str, value, shape: str) -> Tensor:
+    """`value` as a finite floating 2-D tensor, or a ValueError that names the symbol, the value and the fix."""
+    matrix = torch.as_tensor(value)
+    if not matrix.is_floating_point():
+        matrix = matrix.to(torch.float64)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise ValueError(f"{name} must be a non-empty matrix of shape {shape}; got shape {tuple(matrix.shape)}")
+    if not torch.isfinite(matrix).all():
+        bad = torch.nonzero(~torch.isfinite(matrix))[0].tolist()
+        raise ValueError(f"{name} must be finite; entry {tuple(bad)} is {matrix[tuple(bad)].item()}")
+    return matrix
+
+
+def check_count(name: str, value: int, least: int = 1) -> int:
+    """`value` as an int of at least `least`, or a ValueError."""
+    if isinstance(value, bool) or int(value) != value or value < least:
+        raise ValueError(f"{name} must be a whole number >= {least}; got {value!r}")
+    return int(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    r"""The data of Theorem 3.1's approximate loss, arXiv:2512.05534.
+
+    .. math:: \tilde L(W_D, W_E) = \sum_d M_d \| w_r^d - W_D \sigma(W_E w_p^d) \|^2
+
+    Parameters
+    ----------
+    W_p : (n_p, n) feature directions, columns of unit norm to 1e-6 (renormalized in float64).
+        With `blocks` (a crosscoder) the columns are of unit norm within each block of rows.
+    W_r : (n_r, n) target directions, columns of any norm. Default: W_p, a sparse autoencoder.
+    M_d : (n,) non-negative weights E[x_d^2 1{only d is active}]. Default: ones.
+    blocks : row counts of W_p's blocks, summing to n_p. Default: one block.
+
+    The three tensors share the dtype and the device of W_p. Raises ValueError on bad shapes, NaN,
+    infinities, columns that are not of unit norm, or negative M_d.
+    """
+
+    W_p: Tensor
+    W_r: Tensor | None = None
+    M_d: Tensor | None = None
+    blocks: Sequence[int] | None = None
+
+    def __post_init__(self):
+        W_p = as_matrix("W_p", self.W_p, "(n_p, n)").detach()
+        n_p, n = W_p.shape
+        blocks = (n_p,) if self.blocks is None else tuple(int(rows) for rows in self.blocks)
+        if min(blocks, default=0) < 1 or sum(blocks) != n_p:
+            raise ValueError(f"blocks must be positive row counts that sum to n_p = {n_p}; got {blocks}")
+        W_p = _unit_columns(W_p, blocks)
+        like = dict(dtype=W_p.dtype, device=W_p.device)
+        W_r = W_p if self.W_r is None else as_matrix("W_r", self.W_r, "(n_r, n)").detach().to(**like)
+        if W_r.shape[1] != n:
+            raise ValueError(f"W_r must have one column per feature, n = {n} as in W_p; got shape {tuple(W_r.shape)}")
+        M_d = torch.ones(n, **like) if self.M_d is None else torch.as_tensor(self.M_d).detach().to(**like)
+        if M_d.shape != (n,):
+            raise ValueError(f"M_d must have shape ({n},), one weight per feature; got {tuple(M_d.shape)}")
+        if not (torch.isfinite(M_d) & (M_d >= 0)).all():
+            d = torch.nonzero(~(torch.isfinite(M_d) & (M_d >= 0)))[0].item()
+            raise ValueError(f"M_d = E[x_d^2 1{{only d active}}] must be finite and >= 0; M_d[{d}] = {M_d[d].item()}")
+        for name, value in (("W_p", W_p), ("W_r", W_r), ("M_d", M_d), ("blocks", blocks)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def n(self) -> int:
+        """Number of features."""
+        return self.W_p.shape[1]
+
+    @property
+    def n_p(self) -> int:
+        """Input dimension."""
+        return self.W_p.shape[0]
+
+    @property
+    def n_r(self) -> int:
+        """Target dimension."""
+        return self.W_r.shape[0]
+
+    @property
+    def mu(self) -> float:
+        r"""Maximum interference max_{i != j} cos(w_p^i, w_p^j), signed. -inf for one feature (no pair)."""
+        if self.n == 1:
+            return -math.inf
+        cosines = (self.W_p.mT @ self.W_p) / len(self.blocks)
+        return cosines.fill_diagonal_(-math.inf).max().item()
+
+    @property
+    def scale(self) -> float:
+        """sum_d M_d ||w_r^d||^2, the loss of the all-zero model: what relative errors are relative to."""
+        return (self.M_d * self.W_r.square().sum(0)).sum().item()
+
+    def to(self, *args, **kwargs) -> Problem:
+        """The same problem in another dtype or on another device."""
+        return Problem(*(t.to(*args, **kwargs) for t in (self.W_p, self.W_r, self.M_d)), blocks=self.blocks)
+
+    def __repr__(self):
+        kind = "SAE" if self.W_r is self.W_p else "crosscoder" if len(self.blocks) > 1 else "transcoder"
+        return f"Problem({kind}: n={self.n}, n_p={self.n_p}, n_r={self.n_r}, {self.W_p.dtype})"
+
+
+def _unit_columns(W_p: Tensor, blocks: Sequence[int]) -> Tensor:
+    parts = []
+    for b, part in enumerate(W_p.double().split(list(blocks))):
+        norms = part.norm(dim=0)
+        worst = (norms - 1).abs().argmax().item()
+        if abs(norms[worst].item() - 1) > UNIT_TOLERANCE:
+            where = f"block {b} of W_p" if len(blocks) > 1 else "W_p"
+            raise ValueError(
+                f"columns of {where} must have unit norm to {UNIT_TOLERANCE:g}; column {worst} has norm "
+                f"{norms[worst].item():.9g}. Divide first: W_p / W_p.norm(dim=0)")
+        parts.append(part / norms)
+    return torch.cat(parts).to(W_p.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """An encoder and a decoder: x_hat = W_D sigma(W_E x_p), bias-free.
+
+    W_E : (n_q, n_p), one neuron a row.  W_D : (n_r, n_q), one neuron a column.
+    Gradients flow through both, so `Weights(W_E.requires_grad_(), W_D)` may be differentiated.
+    """
+
+    W_E: Tensor
+    W_D: Tensor
+
+    def __post_init__(self):
+        W_E, W_D = as_matrix("W_E", self.W_E, "(n_q, n_p)"), as_matrix("W_D", self.W_D, "(n_r, n_q)")
+        if W_E.shape[0] != W_D.shape[1]:
+            raise ValueError(f"W_E (n_q, n_p) and W_D (n_r, n_q) must agree on n_q; got {tuple(W_E.shape)} and {tuple(W_D.shape)}")
+        if W_E.dtype != W_D.dtype or W_E.device != W_D.device:
+            raise ValueError(f"W_E and W_D must share dtype and device; got {W_E.dtype} on {W_E.device} and {W_D.dtype} on {W_D.device}")
+        object.__setattr__(self, "W_E", W_E)
+        object.__setattr__(self, "W_D", W_D)
+
+    @property
+    def n_q(self) -> int:
+        """Number of latents (neurons)."""
+        return self.W_E.shape[0]
+
+    def to(self, *args, **kwargs) -> Weights:
+        """The same weights in another dtype or on another device."""
+        return Weights(self.W_E.to(*args, **kwargs), self.W_D.to(*args, **kwargs))
+
+    def __repr__(self):
+        return f"Weights(W_E {tuple(self.W_E.shape)}, W_D {tuple(self.W_D.shape)}, {self.W_E.dtype})"
+
+
+def check_match(problem: Problem, weights: Weights) -> None:
+    """Raise a ValueError unless the weights fit the problem's shapes, dtype and device."""
+    if weights.W_E.shape[1] != problem.n_p:
+        raise ValueError(f"W_E has {weights.W_E.shape[1]} columns; this problem's n_p is {problem.n_p}")
+    if weights.W_D.shape[0] != problem.n_r:
+        raise ValueError(f"W_D has {weights.W_D.shape[0]} rows; this problem's n_r is {problem.n_r}")
+    if weights.W_E.dtype != problem.W_p.dtype or weights.W_E.device != problem.W_p.device:
+        raise ValueError(
+            f"weights are {weights.W_E.dtype} on {weights.W_E.device}, the problem is {problem.W_p.dtype} on "
+            f"{problem.W_p.device}; convert one: weights.to({problem.W_p.dtype}) or problem.to(...)")

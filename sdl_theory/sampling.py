@@ -1,0 +1,128 @@
+"""Sparse non-negative features x_d, independent: zero with probability S, else drawn from a magnitude law (Section 7)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+
+from .problem import Tensor, check_count
+
+
+@dataclass(frozen=True)
+class ShiftedExponential:
+    """x_d = c_min + Exp(scale beta) when active: E[x_d^2 | active] = c^2 + 2 c beta + 2 beta^2. Unbounded."""
+
+    c_min: float = 0.0
+    beta: float = 1.0
+
+    def __post_init__(self):
+        if not (0 <= self.c_min < math.inf and 0 < self.beta < math.inf):
+            raise ValueError(f"ShiftedExponential needs c_min >= 0 and beta > 0, finite; got c_min={self.c_min}, beta={self.beta}")
+
+    @property
+    def second_moment(self) -> float:
+        return self.c_min**2 + 2 * self.c_min * self.beta + 2 * self.beta**2
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return self.c_min, math.inf
+
+    def draw(self, shape, generator=None, **like) -> Tensor:
+        uniform = torch.rand(shape, generator=generator, **like)
+        return self.c_min - self.beta * torch.log1p(-uniform)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """x_d uniform on [a, b] when active: E[x_d^2 | active] = (a^2 + a b + b^2) / 3."""
+
+    a: float
+    b: float
+
+    def __post_init__(self):
+        if not (0 <= self.a <= self.b < math.inf and self.b > 0):
+            raise ValueError(f"Uniform(a, b) needs 0 <= a <= b, b > 0, finite; got a={self.a}, b={self.b}")
+
+    @property
+    def second_moment(self) -> float:
+        return (self.a**2 + self.a * self.b + self.b**2) / 3
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return self.a, self.b
+
+    def draw(self, shape, generator=None, **like) -> Tensor:
+        return self.a + (self.b - self.a) * torch.rand(shape, generator=generator, **like)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """x_d = v when active: E[x_d^2 | active] = v^2."""
+
+    v: float
+
+    def __post_init__(self):
+        if not 0 < self.v < math.inf:
+            raise ValueError(f"Constant(v) needs a finite v > 0; got {self.v}")
+
+    @property
+    def second_moment(self) -> float:
+        return self.v**2
+
+    @property
+    def range(self) -> tuple[float, float]:
+        return self.v, self.v
+
+    def draw(self, shape, generator=None, **like) -> Tensor:
+        return torch.full(tuple(shape), float(self.v), **like)
+
+
+Magnitudes = ShiftedExponential | Uniform | Constant
+
+
+@dataclass(frozen=True)
+class SparseFeatures:
+    """n independent features with sparsity S = P(x_d = 0) in [0, 1) and a magnitude law for the active ones.
+
+    `.sample(batch, generator)` draws x, shape (batch, n). `.M_d` is the closed form (1-S) S^(n-1) E[x_d^2 | active], shape (n,).
+    """
+
+    n: int
+    S: float
+    magnitudes: Magnitudes = field(default_factory=ShiftedExponential)
+
+    def __post_init__(self):
+        object.__setattr__(self, "n", check_count("n", self.n))
+        if not 0 <= self.S < 1:
+            raise ValueError(f"S = P(x_d = 0) must lie in [0, 1); got {self.S}")
+
+    @property
+    def M_d(self) -> Tensor:
+        alone = (1 - self.S) * self.S ** (self.n - 1)
+        return torch.full((self.n,), alone * self.magnitudes.second_moment, dtype=torch.float64)
+
+    def sample(self, batch: int, generator: torch.Generator | None = None, *, dtype=torch.float64) -> Tensor:
+        """x, shape (batch, n), on the generator's device."""
+        shape = (check_count("batch", batch), self.n)
+        like = dict(dtype=dtype, device=generator.device if generator else "cpu")
+        active = torch.rand(shape, generator=generator, **like) >= self.S
+        return torch.where(active, self.magnitudes.draw(shape, generator, **like), 0.0)
+
+    def sample_given_count(self, counts: Tensor, generator: torch.Generator | None = None, *, dtype=torch.float64) -> Tensor:
+        """x with exactly counts[b] >= 1 active features in row b: uniform supports, since features are exchangeable."""
+        shape = (len(counts), self.n)
+        like = dict(dtype=dtype, device=generator.device if generator else "cpu")
+        keys = torch.rand(shape, generator=generator, **like)
+        cut = keys.sort(dim=1).values.gather(1, (counts.to(keys.device) - 1)[:, None])
+        return torch.where(keys <= cut, self.magnitudes.draw(shape, generator, **like), 0.0)
+
+    def count_probabilities(self) -> Tensor:
+        """P(exactly k features active) for k = 0..n, binomial(n, 1-S), in float64."""
+        k = torch.arange(self.n + 1, dtype=torch.float64)
+        if self.S == 0:
+            return (k == self.n).double()
+        n = torch.tensor(float(self.n), dtype=torch.float64)
+        log_choose = torch.lgamma(n + 1) - torch.lgamma(k + 1) - torch.lgamma(n - k + 1)
+        return torch.exp(log_choose + k * math.log1p(-self.S) + (n - k) * math.log(self.S))
