@@ -10,4 +10,7 @@ from .partial_minimum import GroupMinimum, PartialMinimum, group_minimum, partia
 from .patterns import Farkas, Realization, activation_pattern, partitions, pattern, realize
 from .problem import Problem, Weights
 from .sampling import Constant, ShiftedExponential, SparseFeatures, Uniform
+from .directions import Directions, GroupDiagnosis, diagnose_groups, imagenet_directions, load_directions, trap_share
+from .absorption import Absorption, Rung, absorb, loss_ladder
+from .search import PartitionRow, SearchResult, alternating_convex_search, best_partition, survey_partitions
 from .verdict import Verdict

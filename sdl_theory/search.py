@@ -1,0 +1,220 @@
+"""Section 9, beyond the paper: alternating convex search inside one region, and every partition of few features at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .activations import Activation, BatchTopK, ReLU, TopK
+from .partial_minimum import PartialMinimum, Row, group_row, lossy_features, partial_minimum
+from .patterns import _numpy, _row_theta, _topk_rows, check_pattern, dead_row, encoder_row, partitions, pattern, realize
+from .problem import Problem, Tensor, Weights, check_count
+from .verdict import Verdict
+
+WALL = 1e-6            # a row closer than this to a wall, relative to its size, ends on it
+PROXIMAL = 1e-9        # keeps the encoder's flat directions from running away; it moves no fixed point
+BEST_LIMIT = 10
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Where alternating convex search ended. `losses[0]` is the start; they never rise. interior : no wall within 1e-6 of the rows' size."""
+
+    weights: Weights
+    losses: list[float]
+    converged: bool
+    interior: bool
+
+
+def alternating_convex_search(problem: Problem, P: Tensor, sigma: Activation = ReLU(), *, max_steps: int = 200, tol: float = 1e-12,
+                              generator: torch.Generator | None = None) -> SearchResult:
+    r"""Section 9, beyond arXiv:2512.05534: minimize Lt over the closed region of P by Theorem 3.2's two convex problems in turn.
+
+    W_D by least squares, exactly; W_E by a convex quadratic program over { z >= theta on P, z <= theta off P } (Clarabel), with a vanishing
+    proximal term; columns of W_D kept at unit norm where theta = 0. Monotone. Overlapping patterns welcome: no global certificate is claimed.
+    The end may lie on a wall, where grad_E need not vanish: `.interior` says so. `tol` is the relative decrease at which it stops.
+    ValueError if P is not realizable.
+    """
+    if isinstance(sigma, BatchTopK):
+        raise ValueError("alternating_convex_search: BatchTopK couples the columns of a batch; use TopK(k) or JumpReLU(theta)")
+    start = realize(problem, P, sigma)
+    if not start.feasible:
+        raise ValueError(f"alternating_convex_search needs a realizable pattern P; {start.reason}")
+    mask = check_pattern(P, problem.n).numpy()
+    region = _region(problem, mask, sigma)
+    cone = not np.any(region[1])
+    data = tuple(_numpy(t) for t in (problem.W_p, problem.W_r, problem.M_d))
+    E = _numpy(start.W_E)
+    if generator is not None:
+        target = torch.randn(E.shape, generator=generator, dtype=torch.float64).numpy()
+        E = (E + _quadratic_program(np.eye(E.size), -target.ravel(), region, E)) / 2
+    D, losses, converged = _best_decoder(data, mask, E), [], False
+    losses.append(_masked_loss(data, mask, E, D))
+    for _ in range(check_count("max_steps", max_steps)):
+        if cone:
+            size = np.linalg.norm(D, axis=0)
+            size[size == 0] = 1.0
+            D, E = D / size, E * size[:, None]
+        H, c = _encoder_quadratic(data, mask, D)
+        new_E = _quadratic_program(H, c, region, E)
+        new_D = _best_decoder(data, mask, new_E)
+        loss = _masked_loss(data, mask, new_E, new_D)
+        if not loss < losses[-1]:
+            converged = loss <= losses[-1] * (1 + 1e-7) + 1e-12 * problem.scale
+            break
+        decrease = losses[-1] - loss
+        E, D = new_E, new_D
+        losses.append(loss)
+        if decrease <= tol * losses[0]:
+            converged = True
+            break
+    weights = Weights(torch.from_numpy(E).to(problem.W_p), torch.from_numpy(D).to(problem.W_p))
+    G, h = region
+    slack = (G @ E.ravel() - h).min(initial=np.inf)
+    return SearchResult(weights, losses, converged, bool(slack > WALL * max(np.linalg.norm(E, axis=1).max(), 1e-300)))
+
+
+def _region(problem: Problem, P: np.ndarray, sigma: Activation) -> tuple[np.ndarray, np.ndarray]:
+    """The closed region as G vec(W_E) >= h."""
+    W, n_q = _numpy(problem.W_p), len(P)
+    if isinstance(sigma, TopK):
+        strict, weak = _topk_rows(W, P, sigma)
+        return (strict[:, :-1], strict[:, -1] * sigma.theta) if sigma.theta > 0 else (strict, np.zeros(len(strict)))
+    sign = np.where(P, 1.0, -1.0)
+    G = np.einsum("id,pd,ij->idjp", sign, W, np.eye(n_q)).reshape(P.size, -1)
+    theta = np.array([_row_theta(sigma, i, n_q) for i in range(n_q)])
+    return G, (sign * theta[:, None]).ravel()
+
+
+def _best_decoder(data, P, E) -> np.ndarray:
+    W_p, W_r, M = data
+    Z = P * (E @ W_p) * np.sqrt(M)
+    return np.linalg.lstsq(Z.T, (W_r * np.sqrt(M)).T, rcond=1e-12)[0].T
+
+
+def _masked_loss(data, P, E, D) -> float:
+    W_p, W_r, M = data
+    return float((M * np.square(W_r - D @ (P * (E @ W_p))).sum(0)).sum())
+
+
+def _encoder_quadratic(data, P, D) -> tuple[np.ndarray, np.ndarray]:
+    """Lt as x^T H x / 2 + c^T x + const in x = vec(W_E)."""
+    W_p, W_r, M = data
+    H = 2 * np.einsum("d,id,jd,ij,pd,qd->ipjq", M, P, P, D.T @ D, W_p, W_p, optimize=True)
+    c = -2 * (P * (D.T @ (W_r * M))) @ W_p.T
+    return H.reshape(c.size, c.size), c.ravel()
+
+
+def _quadratic_program(H: np.ndarray, c: np.ndarray, region, previous: np.ndarray) -> np.ndarray:
+    """argmin x^T H x / 2 + c^T x over G x >= h, pulled towards `previous` by a vanishing amount."""
+    import clarabel
+    from scipy import sparse
+
+    G, h = region
+    x = previous.ravel()
+    weight = PROXIMAL * max(np.abs(np.diag(H)).max(), 1e-12)
+    settings = clarabel.DefaultSettings()
+    settings.verbose, settings.max_iter = False, 200
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-11
+    solver = clarabel.DefaultSolver(sparse.triu(sparse.csc_matrix(H + weight * np.eye(len(H)))).tocsc(), c - weight * x,
+                                    sparse.csc_matrix(-G), -h, [clarabel.NonnegativeConeT(len(h))], settings)
+    solution = np.asarray(solver.solve().x)
+    if not np.isfinite(solution).all():
+        return previous
+    return solution.reshape(previous.shape)
+
+
+@dataclass(frozen=True)
+class PartitionRow:
+    """One partition of the features. realizable : some encoder shows it. loss : of its partial minimum, nan without one."""
+
+    groups: list[list[int]]
+    realizable: bool
+    verdict: Verdict
+    loss: float
+
+
+class _Groups:
+    """Every group of a small problem, solved once each, by bit mask."""
+
+    def __init__(self, problem: Problem, sigma: Activation):
+        if isinstance(sigma, (TopK, BatchTopK)) or torch.as_tensor(sigma.theta).ndim:
+            raise ValueError("enumeration of partitions is for ReLU() and JumpReLU(theta) with one theta")
+        self.problem, self.theta, self.W = problem, float(sigma.theta), _numpy(problem.W_p)
+        self._rows, self._dead, self._realizable = {}, {}, {}
+
+    def row(self, group: list[int], lossy: np.ndarray | None = None) -> Row:
+        key = tuple(group), None if lossy is None else lossy.tobytes()
+        if key not in self._rows:
+            self._rows[key] = group_row(self.problem, group, self.theta, lossy, self.W)
+        return self._rows[key]
+
+    def realizable(self, group: list[int]) -> bool:
+        key = tuple(group)
+        if key not in self._realizable:
+            F = np.isin(np.arange(self.problem.n), group)
+            self._realizable[key] = self.row(group).w is not None or encoder_row(self.W, F, self.theta) is not None
+        return self._realizable[key]
+
+    def _dead_row_leaks(self, lossy: np.ndarray) -> bool:
+        key = lossy.tobytes()
+        if key not in self._dead:
+            z = dead_row(self.W, self.theta, lossy) @ self.W
+            self._dead[key] = bool((z[lossy] >= self.theta - 1e-9).any())
+        return self._dead[key]
+
+    def _leaks(self, row: Row, lossy: np.ndarray) -> bool:
+        outside = lossy.copy()
+        outside[row.minimum.group] = False
+        if not outside.any() or (row.z[outside] < self.theta - 1e-9).all():
+            return False
+        again = self.row(row.minimum.group, lossy)
+        return again.w is None or bool((again.z[outside] >= self.theta - 1e-9).any())
+
+    def judge(self, groups: list[list[int]], spare: bool) -> PartitionRow:
+        """The verdict of one partition, by the rules of `certify`; `spare`: is there an unused row?"""
+        rows = [self.row(group) for group in groups]
+        if any(row.w is None for row in rows):
+            return PartitionRow(groups, all(map(self.realizable, groups)), Verdict.NONE, float("nan"))
+        loss = sum(row.minimum.loss for row in rows)
+        polysemantic = [row.minimum for row in rows if row.minimum.loss > 0]
+        if not polysemantic:
+            verdict = Verdict.GLOBAL
+        elif not all(minimum.is_top for minimum in polysemantic):
+            verdict = Verdict.SADDLE
+        else:
+            lossy = lossy_features(dict(enumerate(rows)), self.problem.n)
+            if spare and self._dead_row_leaks(lossy) or any(self._leaks(row, lossy) for row in rows):
+                verdict = Verdict.ESCAPABLE
+            else:
+                verdict = Verdict.TRAP if all(minimum.multiplicity == 1 for minimum in polysemantic) else Verdict.DEGENERATE
+        return PartitionRow(groups, True, verdict, loss)
+
+
+def survey_partitions(problem: Problem, sigma: Activation = ReLU(), n_q: int | None = None) -> Iterator[PartitionRow]:
+    """Theorem 3.7 (corrected) for every partition of n <= 12 features into at most n_q groups (default n): realizable? what verdict, what loss?
+
+    Each of the 2^n - 1 possible groups is solved once. (Jump)ReLU with one theta.
+    """
+    n_q = problem.n if n_q is None else check_count("n_q", n_q)
+    solved = _Groups(problem, sigma)
+    return (solved.judge(groups, len(groups) < n_q) for groups in partitions(problem.n) if len(groups) <= n_q)
+
+
+def best_partition(problem: Problem, n_neurons: int, sigma: Activation = ReLU()) -> PartialMinimum:
+    """Section 9: the partial minimum of least loss among all partitions of the features onto at most n_neurons neurons, n <= 10.
+
+    Exhaustive. Among equals the one with fewest groups. `.exists` is False if no partition has an interior partial minimum.
+    """
+    n_neurons = check_count("n_neurons", n_neurons)
+    if problem.n > BEST_LIMIT:
+        raise ValueError(f"best_partition enumerates all partitions and stops at n = {BEST_LIMIT} features; got n = {problem.n}")
+    found = [row for row in survey_partitions(problem, sigma, n_neurons) if row.verdict is not Verdict.NONE]
+    if not found:
+        return PartialMinimum(False, None, float("nan"), Verdict.NONE, [], f"no partition onto {n_neurons} neurons has an interior partial minimum")
+    least = min(row.loss for row in found)
+    best = min((row for row in found if row.loss <= least + 1e-12 * problem.scale), key=lambda row: len(row.groups))
+    return partial_minimum(problem, pattern(best.groups, problem.n, n_neurons), sigma)
