@@ -184,7 +184,7 @@ class _Groups:
         theta = self.sigma._theta(self.z, 0)
         theta = theta[rows] if isinstance(theta, Tensor) and theta.ndim else max(theta, 0.0)
         size = self.weights.W_E[rows].norm(dim=1, keepdim=True).clamp(min=1e-30)
-        return (z >= theta - max(WALL_TOLERANCE, self.tol / 10) * torch.maximum(size, torch.as_tensor(theta).to(size))) & ~on
+        return (z >= theta - max(WALL_TOLERANCE, self.tol / 10) * torch.maximum(size, torch.as_tensor(theta, dtype=size.dtype, device=size.device))) & ~on
 
     def _leak(self) -> tuple[int, int] | None:
         features = self.lossy.nonzero()[:, 0]

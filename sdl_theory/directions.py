@@ -175,7 +175,7 @@ def diagnose_groups(problem: Problem, groups: Mapping[str, Sequence[int]], *, co
     controls = check_count("controls", controls)
     generator = generator or torch.Generator().manual_seed(0)
     lookup = {name: d for d, name in enumerate(names)} if names is not None else {}
-    W, theta, shares, table = _numpy(problem.W_p), float(torch.as_tensor(sigma.theta).max()), {}, Table()
+    W, theta, shares, table = _numpy(problem.W_p), float(torch.as_tensor(sigma.theta, dtype=torch.float64).max()), {}, Table()
     dual = _dual(W)
     for name, members in groups.items():
         if unknown := [m for m in members if isinstance(m, str) and m not in lookup]:

@@ -108,7 +108,7 @@ def feature_matrix(n: int, n_p: int, mu: float, *, generator: torch.Generator | 
         W = W - step * direction
         W = W / W.norm(dim=0)
     exact = _exact_configuration(n, n_p, W, generator)
-    if exact is not None and _interference(exact) <= mu:
+    if exact is not None and _interference(exact) <= mu + 16 * torch.finfo(dtype).eps:
         return exact
     raise InterferenceNotReached(
         f"feature_matrix(n={n}, n_p={n_p}, mu={mu:g}) gave up: best mu reached {best:.4g} (bound {levenshtein_bound(n, n_p):.4g}). "

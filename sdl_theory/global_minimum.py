@@ -49,8 +49,8 @@ def ideal_loss(problem: Problem, sigma: Activation = ReLU()) -> IdealLoss:
 
     K_d the number of neurons that fire for d, its own included. Zero when mu <= theta.
     """
-    theta = torch.as_tensor(sigma.theta).max().item()
-    if not 0 <= theta < 1 or hasattr(sigma, "k") or torch.as_tensor(sigma.theta).ndim:
+    theta = torch.as_tensor(sigma.theta, dtype=torch.float64).max().item()
+    if not 0 <= theta < 1 or hasattr(sigma, "k") or torch.as_tensor(sigma.theta, dtype=torch.float64).ndim:
         raise ValueError(f"Theorem 3.3's bound is for (Jump)ReLU with one theta in [0, 1); got {sigma}")
     cosines = (problem.W_p.mT @ problem.W_p) / len(problem.blocks)
     cosines.fill_diagonal_(0)

@@ -193,8 +193,7 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
         z = np.where(F, z, -least if theta == 0 else 0.0) * (1.0 if theta == 0 else 2 * theta / least)
         w = z @ dual
         w = w / np.linalg.norm(w) if theta == 0 else w
-        y = system.B.T @ w
-        return Row(minimum, w, w @ W, system.A @ y / (y @ y))
+        return _row(minimum, w, W, system, theta)
     for rank, cluster in enumerate(system.clusters()):
         if _positive(system.vectors[:, cluster]) is None:
             continue
@@ -202,16 +201,25 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
         if w is None:
             continue
         y = system.B.T @ w
-        if len(y) and y.min() <= POSITIVE_TOLERANCE * y.max():
+        if y.min() <= POSITIVE_TOLERANCE * y.max():
             continue
-        w_D = system.A @ y / (y @ y) if len(y) else np.zeros(problem.n_r)
-        return Row(replace(minimum, y=torch.from_numpy(y / np.linalg.norm(y)) if len(y) else minimum.y), w, w @ W, w_D)
+        return _row(replace(minimum, y=torch.from_numpy(y / np.linalg.norm(y))), w, W, system, theta)
     if not len(system.features):      # M_d = 0 throughout: any row that fires for the group will do
         w = encoder_row(W, F, theta, None, lossy)
         if w is not None:
             return Row(minimum, w, w @ W, np.zeros(problem.n_r))
     return Row(replace(minimum, exists=False, verdict=Verdict.NONE,
                        reason="the group has a positive eigenvector, but no encoder row reaches it without firing for other features"), None, None, None)
+
+
+def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: _Spectrum, theta: float) -> Row:
+    """The row with its best decoder column; for theta = 0, where scale is free, the two of equal norm."""
+    y = system.B.T @ w
+    w_D = system.A @ y / (y @ y)
+    if theta == 0 and w_D.any():
+        t = np.sqrt(np.linalg.norm(w_D) / np.linalg.norm(w))
+        w, w_D = w * t, w_D / t
+    return Row(minimum, w, w @ W, w_D)
 
 
 def _admissible(system: _Spectrum, cluster: slice) -> np.ndarray:

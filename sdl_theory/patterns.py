@@ -208,7 +208,7 @@ def _numpy(tensor: Tensor) -> np.ndarray:
 
 
 def _row_theta(sigma: Activation, i: int, n_q: int) -> float:
-    theta = torch.as_tensor(sigma.theta)
+    theta = torch.as_tensor(sigma.theta, dtype=torch.float64)
     if theta.ndim and len(theta) != n_q:
         raise ValueError(f"theta has {len(theta)} entries; the pattern has n_q = {n_q} rows")
     return theta[i].item() if theta.ndim else theta.item()

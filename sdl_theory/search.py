@@ -141,7 +141,7 @@ class _Groups:
     """Every group of a small problem, solved once each, by bit mask."""
 
     def __init__(self, problem: Problem, sigma: Activation):
-        if isinstance(sigma, (TopK, BatchTopK)) or torch.as_tensor(sigma.theta).ndim:
+        if isinstance(sigma, (TopK, BatchTopK)) or torch.as_tensor(sigma.theta, dtype=torch.float64).ndim:
             raise ValueError("enumeration of partitions is for ReLU() and JumpReLU(theta) with one theta")
         self.problem, self.theta, self.W = problem, float(sigma.theta), _numpy(problem.W_p)
         self._rows, self._dead, self._realizable = {}, {}, {}

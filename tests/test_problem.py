@@ -1,0 +1,62 @@
+"""Problems and weights: validated, frozen, dtype and device aware."""
+
+import math
+
+import pytest
+import torch
+
+from sdl_theory import Problem, Weights, approximate_loss
+from strategies import randn, unit
+
+
+@pytest.mark.parametrize("arguments, words", [
+    ((torch.ones(3),), "W_p must be a non-empty matrix"),
+    ((torch.ones(2, 2),), "unit norm"),
+    ((torch.full((2, 2), math.nan),), "W_p must be finite"),
+    ((torch.eye(2), torch.full((2, 2), math.inf)), "W_r must be finite"),
+    ((torch.eye(2), torch.ones(2, 3)), "n = 2"),
+    ((torch.eye(2), None, torch.ones(3)), r"M_d must have shape \(2,\)"),
+    ((torch.eye(2), None, torch.tensor([1., -1.])), r"M_d\[1\] = -1"),
+    ((torch.eye(2), None, torch.tensor([1., math.nan])), r"M_d\[1\] = nan"),
+    ((torch.eye(2), None, None, [1, 2]), "sum to n_p = 2"),
+    ((torch.eye(2), None, None, [1, 1]), "block 0"),
+])
+def test_bad_problems_are_named(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        Problem(*arguments)
+
+
+@pytest.mark.parametrize("W_E, W_D, words", [
+    (torch.ones(2, 3), torch.ones(3, 3), "agree on n_q"),
+    (torch.ones(2, 3), torch.full((3, 2), math.nan), "W_D must be finite"),
+    (torch.ones(2), torch.ones(3, 2), "W_E must be a non-empty matrix"),
+    (torch.ones(2, 3), torch.ones(3, 2).double(), "share dtype"),
+])
+def test_bad_weights_are_named(W_E, W_D, words):
+    with pytest.raises(ValueError, match=words):
+        Weights(W_E, W_D)
+
+
+def test_mismatch_is_named():
+    problem = Problem(torch.eye(3, dtype=torch.float64))
+    for weights, words in ((Weights(randn(0, 2, 4), randn(1, 3, 2)), "n_p is 3"), (Weights(randn(0, 2, 3), randn(1, 4, 2)), "n_r is 3"),
+                           (Weights(randn(0, 2, 3).float(), randn(1, 3, 2).float()), "convert one")):
+        with pytest.raises(ValueError, match=words):
+            approximate_loss(problem, weights)
+
+
+def test_columns_are_renormalized_in_float64_and_dtype_is_kept():
+    W = unit(randn(0, 7, 9)) * (1 + 5e-7)
+    assert (Problem(W).W_p.norm(dim=0) - 1).abs().max() < 1e-15
+    assert Problem(W.float()).M_d.dtype is torch.float32 and Problem(torch.eye(2, dtype=torch.int64)).W_p.dtype is torch.float64
+    assert Problem(W).to(torch.float32).W_p.dtype is torch.float32
+    with pytest.raises(ValueError, match="1e-06"):
+        Problem(W * (1 + 2e-6))
+
+
+def test_properties():
+    problem = Problem(torch.eye(3, dtype=torch.float64)[:, :2], torch.tensor([[1., 2.]], dtype=torch.float64), torch.tensor([3., 1.]))
+    assert (problem.n, problem.n_p, problem.n_r, problem.mu, problem.scale) == (2, 3, 1, 0.0, 7.0)
+    assert Problem(torch.ones(1, 1)).mu == -math.inf
+    with pytest.raises(Exception):
+        problem.W_p = None
