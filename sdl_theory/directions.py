@@ -157,6 +157,8 @@ class Table(list):
         widths = [max(map(len, column)) for column in zip(*lines)]
         return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         from html import escape
 
@@ -205,8 +207,7 @@ def trap_share(problem: Problem, size: int, draws: int, generator: torch.Generat
     if size > problem.n:
         raise ValueError(f"a group of {size} features does not fit into n = {problem.n}")
     groups = torch.stack([torch.randperm(problem.n, generator=generator)[:size] for _ in range(draws)])
-    independent = problem.n <= problem.n_p and torch.linalg.matrix_rank(problem.W_p.double(), rtol=1e-9) == problem.n
-    if independent and size > 1 and bool((problem.M_d > 0).all()):
+    if size > 1 and bool((problem.M_d > 0).all()) and _clearly_independent(problem):
         A = (problem.W_r * problem.M_d.sqrt()).double().cpu()
         K, traps = A.mT @ A, 0
         for part in groups.split(max(1, (1 << 22) // size**2)):
@@ -219,6 +220,12 @@ def trap_share(problem: Problem, size: int, draws: int, generator: torch.Generat
     else:
         traps = sum(group_minimum(problem, group.tolist()).verdict is Verdict.TRAP for group in groups)
     return traps / draws, *wilson(traps, draws)
+
+
+def _clearly_independent(problem: Problem) -> bool:
+    """Are the directions independent by a wide margin? If so V = I, and K alone decides, many groups at a time."""
+    factor, failed = torch.linalg.cholesky_ex((problem.W_p.mT @ problem.W_p).double())
+    return problem.n <= problem.n_p and not failed and bool(factor.diagonal().min() > 1e-5)
 
 
 def wilson(hits: int, draws: int, z: float = 1.959964) -> tuple[float, float]:

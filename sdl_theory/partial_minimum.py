@@ -273,8 +273,11 @@ def _dual(W: np.ndarray) -> np.ndarray | None:
     """W_p^+ for large well-conditioned problems with independent directions, where it saves a projection per row; else None."""
     if W.size < 1 << 14 or W.shape[1] > W.shape[0]:
         return None
-    U, sizes, Vh = np.linalg.svd(W, full_matrices=False)
-    return (Vh.T / sizes) @ U.T if sizes[-1] > 1e-5 * sizes[0] else None
+    from scipy.linalg import solve_triangular
+
+    Q, R = np.linalg.qr(W)
+    pivots = np.abs(np.diag(R))
+    return solve_triangular(R, Q.T) if pivots.min() > 1e-5 * pivots.max() else None
 
 
 def _outside(group: Sequence[int], n: int) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Pictures with handles: rows (parameters to numbers), charts (numbers to pictures), explorers (controls)."""

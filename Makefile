@@ -1,0 +1,41 @@
+# make lab   set up everything and open the first notebook in JupyterLab
+# make test  set up everything and run all that CI runs
+PYTHON ?= python3
+VENV   ?= .venv
+TORCH  ?= torch
+BIN     = $(VENV)/bin
+
+.PHONY: lab test install dev notebooks bench clean
+
+lab: install
+	$(BIN)/jupyter lab notebooks/05_spurious_minima.ipynb
+
+install: $(VENV)/installed
+dev: $(VENV)/installed-dev
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# PyTorch first and by itself, so that `make lab TORCH="torch --index-url ..."` can choose its build
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
+	$(BIN)/pip install --quiet -c constraints.txt -e .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
+
+# torch threads are held to one a worker; nbval must keep a notebook's cells on one worker
+test: dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/nbval.cfg notebooks
+
+notebooks: dev
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+
+bench: dev
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,122 @@
+"""Rows to pictures. Pure functions of their data; no torch, no ipywidgets.
+
+Each chart function takes `data`, inline rows or a named data set for a live view, so that the static picture and the slider are one chart.
+One visual language: features blue circles, encoder rows orange squares, decoder columns green diamonds; verdicts by colour and shape.
+"""
+
+from __future__ import annotations
+
+import altair as alt
+
+BLUE, ORANGE, GREEN, RED, SKY, PINK, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000"      # Okabe-Ito
+GREY = "#777777"
+VERDICT_NAMES = ["trap", "saddle", "none", "degenerate", "escapable", "global"]
+VERDICT_COLOURS = [RED, SKY, GREY, PINK, ORANGE, GREEN]
+VERDICT_SHAPES = ["triangle-down", "cross", "circle", "square", "diamond", "circle"]
+ARROW_NAMES = ["feature 1", "feature 2", "encoder row w_E", "decoder column w_D"]
+ARROW_COLOURS = [BLUE, BLUE, ORANGE, GREEN]
+ARROW_SHAPES = ["circle", "circle", "square", "diamond"]
+
+
+def live() -> alt.NamedData:
+    """The data set that a LiveChart replaces in place."""
+    return alt.NamedData(name="live")
+
+
+def inline(columns) -> alt.Data:
+    """Columns as rows inside the spec, for a static picture."""
+    keys = list(columns)
+    return alt.Data(values=[dict(zip(keys, map(float, row))) for row in zip(*columns.values())])
+
+
+def styled(chart):
+    """Fonts that can be read from the back of a room, quiet axes."""
+    return (chart.configure_axis(labelFontSize=12, titleFontSize=13, titleFontWeight="normal", gridOpacity=0.35)
+            .configure_title(fontSize=15, anchor="start", fontWeight="bold", subtitleFontSize=12, subtitlePadding=4)
+            .configure_legend(labelFontSize=12, titleFontSize=12, symbolSize=110).configure_view(strokeOpacity=0.25))
+
+
+def _of(data, kind: int):
+    return alt.Chart(data).transform_filter(alt.datum.kind == kind)
+
+
+def _named(names: list[str]) -> str:
+    """A legend label expression that turns codes into names."""
+    return f"{names!r}[datum.value]"
+
+
+def _codes(names, colours):
+    return alt.Scale(domain=list(range(len(names))), range=colours)
+
+
+def _verdict_point(data, x, y, codes: list[int]):
+    """The stationary point, coloured and shaped by its verdict; the legend lists only the verdicts this picture can show."""
+    legend = alt.Legend(title="stationary point", labelExpr=_named(VERDICT_NAMES), values=codes, orient="bottom", columns=3)
+    return _of(data, 2).mark_point(size=260, filled=True, opacity=1, stroke="white", strokeWidth=1.5).encode(
+        x=x, y=y, color=alt.Color("value:O", scale=_codes(VERDICT_NAMES, VERDICT_COLOURS), legend=legend),
+        shape=alt.Shape("value:O", scale=_codes(VERDICT_NAMES, VERDICT_SHAPES), legend=legend))
+
+
+def pair_chart(data):
+    """Left: the features and the neuron on one disc. Right: the loss as the encoder row turns."""
+    reach = alt.Scale(domain=[-1.3, 1.3])
+    arrows = _of(data, 3)
+    x, y = alt.X("x:Q", scale=reach, title="first coordinate"), alt.Y("y:Q", scale=reach, title="second coordinate")
+    legend = alt.Legend(title=None, labelExpr=_named(ARROW_NAMES), orient="bottom", columns=2)
+    colour = alt.Color("value:O", scale=_codes(ARROW_NAMES, ARROW_COLOURS), legend=legend)
+    disc = alt.layer(
+        arrows.mark_rule(strokeWidth=2.5).encode(x=x, y=y, x2=alt.datum(0), y2=alt.datum(0), color=colour),
+        arrows.mark_point(size=130, filled=True, opacity=1).encode(
+            x=x, y=y, color=colour, shape=alt.Shape("value:O", scale=_codes(ARROW_NAMES, ARROW_SHAPES), legend=legend)),
+    ).properties(width=290, height=290, title=alt.Title("Two features, one neuron", subtitle="arrows from the origin; rows and columns where there is a partial minimum"))
+    angle = alt.X("x:Q", title="angle of the encoder row (degrees from the bisector)", scale=alt.Scale(domain=[-180, 180]), axis=alt.Axis(values=list(range(-180, 181, 45))))
+    loss = alt.Y("y:Q", title="approximate loss, best decoder", scale=alt.Scale(domain=[0, 4]))
+    landscape = alt.layer(
+        _of(data, 1).mark_rect(opacity=0.16, color=ORANGE).encode(x=angle, x2="x2:Q"),
+        _of(data, 0).mark_line(strokeWidth=2.5, color=BLACK).encode(x=angle, y=loss, order="x:Q"),
+        _verdict_point(data, angle, loss, [0, 1, 3]),
+    ).properties(width=400, height=290, title=alt.Title("A valley is a trap, a hilltop a saddle", subtitle="shaded: the neuron fires for both features"))
+    return styled(alt.hconcat(disc, landscape, spacing=30).resolve_scale(color="independent", shape="independent"))
+
+
+def three_chart(data):
+    """Left: the loss over all positive y of three features. Right: the three eigenvectors, positive ones in colour."""
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-0.2, 1.2]))
+    y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-0.14, 1.0]))
+    corners = alt.Chart(alt.Data(values=[{"x": -0.03, "y": -0.09, "t": "only feature 1"}, {"x": 1.0, "y": -0.09, "t": "only feature 2"}, {"x": 0.5, "y": 0.94, "t": "only feature 3"}]))
+    field = alt.layer(
+        _of(data, 0).mark_point(shape="circle", filled=True, size=150, opacity=1).encode(
+            x=x, y=y, color=alt.Color("value:Q", scale=alt.Scale(scheme="viridis", reverse=True), legend=alt.Legend(title="loss", orient="left", gradientLength=150))),
+        corners.mark_text(fontSize=12).encode(x=x, y=y, text="t:N"),
+        _verdict_point(data, x, y, [0, 1, 3]),
+    ).resolve_scale(color="independent", shape="independent").properties(width=330, height=300, title=alt.Title(
+        "Where can one neuron sit?", subtitle="each dot: how strongly it fires for 1, 2, 3"))
+    bars = _of(data, 4)
+    feature = alt.X("x:Q", title="feature 1, 2, 3 in each eigenvector (top eigenvalue first)", scale=alt.Scale(domain=[0, 12]),
+                    axis=alt.Axis(values=[1, 2, 3, 5, 6, 7, 9, 10, 11], labelExpr="datum.value % 4", grid=False))
+    component = alt.Y("y:Q", title="component of y", scale=alt.Scale(domain=[-1.1, 1.25]))
+    labels = bars.transform_filter("datum.x % 4 == 2").mark_text(fontSize=12).encode(
+        x=feature, y=alt.datum(1.13), text=alt.Text("label:N")).transform_calculate(label="'eigenvalue ' + format(datum.x2, '.2f')")
+    vectors = alt.layer(
+        bars.mark_bar(width=22).encode(x=feature, y=component, y2=alt.datum(0), color=alt.Color(
+            "value:O", scale=alt.Scale(domain=[0, 1], range=[GREY, RED]), legend=alt.Legend(title=None, orient="bottom", labelExpr="['mixed signs: no', 'all positive: a stationary point'][datum.value]"))),
+        labels, alt.Chart(alt.Data(values=[{}])).mark_rule(color=GREY).encode(y=alt.datum(0)),
+    ).properties(width=340, height=300, title=alt.Title("Only an all-positive eigenvector will do", subtitle="first place: a trap; later: a saddle"))
+    return styled(alt.hconcat(field, vectors, spacing=30).resolve_scale(color="independent", shape="independent"))
+
+
+def share_chart(rows: list[dict]):
+    """Real siblings against random groups: how often is one neuron on the whole group a trap?"""
+    base = alt.Chart(alt.Data(values=rows))
+    x = alt.X("size:Q", title="features in the group (log scale)", scale=alt.Scale(type="log", domain=[1.8, 150]), axis=alt.Axis(values=[2, 3, 5, 7, 12, 17, 26, 59, 118]))
+    y = alt.Y("share:Q", title="share of groups that are traps", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1.12]))
+    colour = alt.Color("series:N", scale=alt.Scale(domain=["real siblings", "random groups"], range=[RED, GREY]), legend=alt.Legend(title=None, orient="right"))
+    chance, real = base.transform_filter(alt.datum.series == "random groups"), base.transform_filter(alt.datum.series == "real siblings")
+    return styled(alt.layer(
+        chance.mark_line(strokeDash=[4, 3]).encode(x=x, y=y, color=colour),
+        chance.mark_rule(strokeWidth=2).encode(x=x, y=alt.Y("low:Q", title="share of groups that are traps"), y2="high:Q", color=colour),
+        chance.mark_point(filled=True, size=60, shape="circle", opacity=1).encode(x=x, y=y, color=colour),
+        real.mark_point(filled=True, size=130, shape="triangle-down", opacity=1).encode(x=x, y=y, color=colour),
+        real.mark_text(dy=-16, fontSize=12).encode(x=x, y=y, text="name:N"),
+    ).properties(width=560, height=290, title=alt.Title("Real siblings are traps; random groups are not",
+                                                        subtitle="1000 ImageNet class directions; bars: 95% intervals")))
