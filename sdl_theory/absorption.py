@@ -11,7 +11,7 @@ import torch
 from .activations import Activation, BatchTopK, TopK
 from .partial_minimum import group_minimum, printed_recipe
 from .patterns import _numpy, _row_theta, activation_pattern, check_group, encoder_row
-from .problem import Problem, Tensor, Weights, check_match
+from .problem import Problem, Tensor, Weights, check_count, check_match
 from .verdict import POSITIVE_TOLERANCE, Verdict
 
 EXACT_SUPPORTS = 12       # groups up to this size have lambda+ by enumeration of supports
@@ -44,7 +44,7 @@ def absorb(problem: Problem, weights: Weights, sigma: Activation, neuron: int, c
         raise ValueError("Theorem 3.10 is about thresholds: use ReLU() or JumpReLU(theta). For Top-k ask realize(problem, P', sigma)")
     P = activation_pattern(problem, weights, sigma).cpu()
     n_q = len(P)
-    if not 0 <= neuron < n_q:
+    if check_count("neuron", neuron, 0) >= n_q:
         raise ValueError(f"neuron must lie in [0, n_q = {n_q}); got {neuron}")
     parent = P[neuron].nonzero()[:, 0].tolist()
     if len(parent) < 2:
@@ -56,11 +56,13 @@ def absorb(problem: Problem, weights: Weights, sigma: Activation, neuron: int, c
         raise ValueError(f"all n_q = {n_q} neurons fire for something; absorption needs one unused row. Add a row of zeros to W_E")
     a = _numpy(weights.W_E[neuron] @ problem.W_p)
     order = sorted(parent, key=lambda d: a[d])
-    theta = _row_theta(sigma, neuron, n_q), _row_theta(sigma, unused[0], n_q)
+    own = {_row_theta(sigma, i, n_q): i for i in reversed(unused)}      # one unused row for each threshold
     for candidate in order if child is None else [child]:
-        rows = _closed_form(problem, weights.W_E[neuron], a, order, candidate, theta) or _by_projection(problem, parent, candidate, theta)
-        if rows is not None:
-            return _absorbed(problem, weights, sigma, P, neuron, unused[0], candidate, rows)
+        for threshold in sorted(own, reverse=True):
+            theta = _row_theta(sigma, neuron, n_q), threshold
+            rows = _closed_form(problem, weights.W_E[neuron], a, order, candidate, theta) or _by_projection(problem, parent, candidate, theta)
+            if rows is not None:
+                return _absorbed(problem, weights, sigma, P, neuron, own[threshold], candidate, rows)
     what = "no child of the group" if child is None else f"child {child}"
     return Absorption(None, None, child, False, f"{what} can leave: no encoder row fires for exactly the rest of {parent}, or none for the child alone")
 
@@ -131,7 +133,7 @@ def loss_ladder(problem: Problem, group: Sequence[int], *, rungs: int | None = N
     A = _numpy(problem.W_r[:, group] * root)
     K = A.T @ A
     rest, absorbed, ladder = list(range(len(group))), [], []
-    steps = len(group) if rungs is None else min(rungs, len(group))
+    steps = len(group) if rungs is None else min(check_count("rungs", rungs), len(group))
     for step in range(steps):
         remaining = [group[j] for j in rest]
         lam, exact = lambda_plus(K[np.ix_(rest, rest)])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .problem import Tensor, check_count
+from .problem import Tensor, as_tensor, check_count
 
 
 class Activation:
@@ -42,6 +42,11 @@ class Activation:
         theta = torch.as_tensor(self.theta)
         return bool(((theta == 0) | torch.isneginf(theta)).all())
 
+    def barrier(self, z: Tensor) -> Tensor:
+        """The level that an inactive latent of z (n_q, n) must exceed to fire: theta, broadcastable to z's shape."""
+        theta = torch.as_tensor(self._theta(z, 0), dtype=z.dtype, device=z.device)
+        return theta if theta.ndim else theta.view(1, 1)
+
     def wall_distance(self, z: Tensor, dim: int = 0) -> Tensor:
         """Smallest |z - theta|: how far this point is from a change of pattern."""
         gap = z - self._theta(z, dim)
@@ -54,11 +59,11 @@ class Activation:
 
 
 def _check_theta(theta, plain: bool = False) -> float | Tensor:
-    value = torch.as_tensor(theta)
+    value = as_tensor("theta", theta)
     allowed = torch.isfinite(value) & (value >= 0) | (torch.isneginf(value) if plain else torch.zeros_like(value, dtype=torch.bool))
     if value.ndim > 1 or not allowed.all():
         raise ValueError(f"theta must be a finite number >= 0, or a vector (n_q,) of them{', or -inf (plain Top-k)' if plain else ''}; got {theta}")
-    return theta if isinstance(theta, Tensor) and theta.ndim else float(theta)
+    return value if value.ndim else float(theta)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +102,13 @@ class TopK(Activation):
     def active(self, z: Tensor, dim: int = 0) -> Tensor:
         return _largest(z, min(self.k, z.shape[dim]), dim) & (z > self.theta)
 
+    def barrier(self, z: Tensor) -> Tensor:
+        """theta, or the lowest active latent where all k places are taken."""
+        on = self.active(z)
+        lowest_on = torch.where(on, z, torch.tensor(math.inf, dtype=z.dtype, device=z.device)).amin(0)
+        full = on.sum(0) == min(self.k, len(z))
+        return torch.where(full, lowest_on, torch.full_like(lowest_on, self.theta))[None]
+
     def wall_distance(self, z: Tensor, dim: int = 0) -> Tensor:
         """Distance to theta, or to the next latent in line where all k places are taken."""
         z = z.movedim(dim, 0)
@@ -104,7 +116,7 @@ class TopK(Activation):
         inf = torch.tensor(math.inf, dtype=z.dtype, device=z.device)
         lowest_on = torch.where(on, z, inf).amin(0)
         highest_off = torch.where(on, -inf, z).amax(0)
-        full = on.sum(0) == self.k
+        full = on.sum(0) == min(self.k, len(z))
         rival = torch.where(full, highest_off.clamp(min=self.theta), torch.full_like(lowest_on, self.theta))
         waiting = torch.where(full, inf, self.theta - highest_off)
         return torch.minimum(lowest_on - rival, waiting).min()
@@ -129,11 +141,8 @@ class BatchTopK(Activation):
         return kept & (z > 0)
 
     def wall_distance(self, z: Tensor, dim: int = 0) -> Tensor:
-        flat, on = z.reshape(-1), self.active(z, dim).reshape(-1)
-        if not on.any():
-            return -flat.max()
-        rival = flat[~on].max().clamp(min=0) if (~on).any() else flat.new_zeros(())
-        return flat[on].min() - rival
+        """That of Top-(k * batch) over the whole batch as one sample."""
+        return TopK(self.k * (z.numel() // z.shape[dim])).wall_distance(z.reshape(-1, 1))
 
 
 def _largest(z: Tensor, k: int, dim: int) -> Tensor:

@@ -75,9 +75,10 @@ def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol:
 
     with c_d^2 = ||w_r^d||^2 + ||W_D z_d||^2. `tol` is raised to 1000 machine epsilons for float32 and below.
 
-    Verdict: not_stationary, global (loss 0), undecided (some feature fires several neurons: only the search and the Hessian can tell), saddle (a
-    group's y is not in the top eigenspace), escapable (tops, but a feature of a lossy group, or a feature that nothing fires for, is on a wall
-    z = theta of some other row), degenerate (a top eigenvalue repeats), trap. Traps are facts about Lt. Gradients are never materialized.
+    Verdict: not_stationary, global (loss 0), undecided (some feature fires several neurons, or walls block a saddle's way down: only the search
+    and the Hessian can tell), saddle (a group's y is not in the top eigenspace), escapable (tops, but a feature of a group with nonzero loss, or
+    one that nothing fires for, is on a wall z = theta of some other row; under Top-k, level with the lowest selected latent), degenerate (a top
+    eigenvalue repeats), trap. Traps are facts about Lt. Only rows that fire enter the gradients' products.
     """
     check_match(problem, weights)
     if not tol > 0:
@@ -119,9 +120,11 @@ def _relative_norms(problem: Problem, weights: Weights, Z: Tensor, P: Tensor, R:
     model = problem.W_r - R
     c2 = M * (problem.W_r.square().sum(0) + model.square().sum(0))
     own = (P.to(c2.dtype) @ c2).sqrt()                                            # sqrt(sum_{F_i} M_d c_d^2)
-    norm_D = (RM @ Z.mT).norm(dim=0) / (own * (Z.square() @ M).sqrt())
+    fired = (Z.square() @ M).sqrt()
+    norm_D = (RM @ Z.mT).norm(dim=0) / (own * fired)
     C = P * (W_D.mT @ RM)
-    norm_E = (C @ problem.W_p.mT).norm(dim=1) / (W_D.norm(dim=0) * own * (P.to(M.dtype) @ (M * problem.W_p.square().sum(0))).sqrt())
+    noise = 100 * torch.finfo(M.dtype).eps * own / fired                           # a column this small is zero, and has no direction
+    norm_E = (C @ problem.W_p.mT).norm(dim=1) / (torch.maximum(W_D.norm(dim=0), noise.nan_to_num(0.0)) * own * (P.to(M.dtype) @ (M * problem.W_p.square().sum(0))).sqrt())
     worst = [torch.nan_to_num(norm, nan=0.0, posinf=float("inf")).max().item() for norm in (norm_D, norm_E)]      # 0/0: no term at all
     return worst[0], worst[1]
 
@@ -131,8 +134,9 @@ class _Groups:
 
     def __init__(self, problem, weights, sigma, z, P, Z, firing, tol, zero_loss):
         self.problem, self.weights, self.sigma, self.z, self.P, self.Z, self.firing, self.tol = problem, weights, sigma, z, P, Z, firing, tol
-        self.counts = P.sum(0)
+        self.counts = P.sum(0) * (problem.M_d > 0)
         self.sizes = P.sum(1)
+        self.barrier = sigma.barrier(z)
         self.lossy = torch.zeros(problem.n, dtype=torch.bool, device=z.device) if zero_loss else self._lossy()
 
     def _lossy(self) -> Tensor:
@@ -148,15 +152,15 @@ class _Groups:
         per_scale = M * problem.W_r.square().sum(0)
         P = self.P[self.firing].to(M.dtype)
         group_lossy = P @ per_feature > max(ZERO_LOSS, self.tol**2) * (P @ per_scale)
-        silent = (self.counts == 0) & (per_scale > 0)
+        silent = (self.P.sum(0) == 0) & (per_scale > 0)
         return ((P.mT @ group_lossy.to(M.dtype) > 0) | silent) & (M > 0)
 
     def verdict(self) -> tuple[Verdict, str]:
-        from .partial_minimum import spectrum
+        from .partial_minimum import spectrum, way_down_is_free
 
         if (self.counts > 1).any():
             return Verdict.UNDECIDED, f"{int((self.counts > 1).sum())} features fire several neurons; the Hessian or the search can tell more"
-        repeated = None
+        repeated = held = None
         for row in (self.sizes[self.firing] > 1).nonzero()[:, 0].tolist():
             i = int(self.firing[row])
             group = self.P[i].nonzero()[:, 0].tolist()
@@ -168,12 +172,18 @@ class _Groups:
             eigenvalue = float(np.square(system.A @ y).sum())
             close = max(EIGEN_TOLERANCE, self.tol) * system.values[0]
             if eigenvalue < system.values[0] - close:
+                touching = self._near(slice(i, i + 1), torch.arange(self.problem.n, device=self.z.device))[0] & (self.problem.M_d > 0)
+                if not way_down_is_free(system, _numpy(self.problem.W_p), touching.cpu().numpy()):
+                    held = i
+                    continue
                 return Verdict.SADDLE, f"neuron {i}: its eigenvalue {eigenvalue:.6g} is not the group's top one, {system.values[0]:.6g}"
             if len(system.values) > 1 and system.values[1] > system.values[0] - close and bool(self.lossy[group].any()):
                 repeated = i
+        if held is not None:
+            return Verdict.UNDECIDED, f"neuron {held}: its eigenvalue is not the top one, but it lies on walls z = theta that block the way down"
         leak = self._leak()
         if leak is not None:
-            return Verdict.ESCAPABLE, f"neuron {leak[0]} is on a wall of feature {leak[1]}, which is not reconstructed"
+            return Verdict.ESCAPABLE, f"neuron {leak[0]} is on a wall of feature {leak[1]}, whose group has nonzero loss"
         if repeated is not None:
             return Verdict.DEGENERATE, f"neuron {repeated}: the group's top eigenvalue repeats, so the minimum is one of a flat family"
         return Verdict.TRAP, "every group has a simple top eigenvalue, and lossy features are strictly below theta on every other row"
@@ -181,10 +191,10 @@ class _Groups:
     def _near(self, rows: slice, features: Tensor) -> Tensor:
         """Off-entries of Z on, or within tolerance of, the wall."""
         z, on = self.z[rows][:, features], self.P[rows][:, features]
-        theta = self.sigma._theta(self.z, 0)
-        theta = theta[rows] if isinstance(theta, Tensor) and theta.ndim else max(theta, 0.0)
-        size = self.weights.W_E[rows].norm(dim=1, keepdim=True).clamp(min=1e-30)
-        return (z >= theta - max(WALL_TOLERANCE, self.tol / 10) * torch.maximum(size, torch.as_tensor(theta, dtype=size.dtype, device=size.device))) & ~on
+        level = self.barrier[rows] if len(self.barrier) > 1 else self.barrier
+        level = level[:, features] if level.shape[1] > 1 else level
+        size = torch.maximum(self.weights.W_E[rows].norm(dim=1, keepdim=True).clamp(min=1e-30), level.abs().clamp(max=1e30))
+        return (z >= level - max(WALL_TOLERANCE, self.tol / 10) * size) & ~on
 
     def _leak(self) -> tuple[int, int] | None:
         features = self.lossy.nonzero()[:, 0]

@@ -175,9 +175,11 @@ def diagnose_groups(problem: Problem, groups: Mapping[str, Sequence[int]], *, co
     traps, with a 95% interval. Returns a `Table` of GroupDiagnosis. Groups with a single feature are `global`, not traps.
     """
     controls = check_count("controls", controls)
+    if hasattr(sigma, "k") or torch.as_tensor(sigma.theta).ndim:
+        raise ValueError(f"diagnose_groups judges single rows: use ReLU() or JumpReLU(theta) with one theta; got {sigma}")
     generator = generator or torch.Generator().manual_seed(0)
     lookup = {name: d for d, name in enumerate(names)} if names is not None else {}
-    W, theta, shares, table = _numpy(problem.W_p), float(torch.as_tensor(sigma.theta, dtype=torch.float64).max()), {}, Table()
+    W, theta, shares, table = _numpy(problem.W_p), float(sigma.theta), {}, Table()
     dual = _dual(W)
     for name, members in groups.items():
         if unknown := [m for m in members if isinstance(m, str) and m not in lookup]:

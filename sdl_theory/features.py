@@ -54,6 +54,7 @@ def levenshtein_bound(n: int, n_p: int) -> float:
 
     Returns the right end of that interval when even it is too small, and Rankin's bound for n <= 2 n_p.
     """
+    n, n_p = check_count("n", n, 2), check_count("n_p", n_p)
     if n <= 2 * n_p:
         return rankin_bound(n, n_p)
     end = (math.sqrt(n_p + 3) - 1) / (n_p + 2)
@@ -168,8 +169,8 @@ def hierarchy(parents: int, children_per_parent: int | Sequence[int], n_p: int, 
     strangers 0. Otherwise they are random unit vectors and this holds up to O(1/sqrt(n_p)). strength lies in [0, 1).
     """
     parents = check_count("parents", parents)
-    sizes = [check_count("children_per_parent", children_per_parent)] * parents if isinstance(children_per_parent, int) \
-        else [check_count("children_per_parent", size) for size in children_per_parent]
+    each = children_per_parent if isinstance(children_per_parent, Sequence) else [children_per_parent] * parents
+    sizes = [check_count("children_per_parent", size) for size in each]
     n_p = check_count("n_p", n_p)
     if len(sizes) != parents:
         raise ValueError(f"children_per_parent must be one number or one per parent ({parents}); got {len(sizes)} of them")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from .activations import Activation, BatchTopK, ReLU
-from .problem import Problem, Tensor, Weights, check_match
+from .problem import Problem, Tensor, Weights, check_count, check_match
 from .sampling import Constant, SparseFeatures
 
 EXACT_LIMIT = 20          # 2^20 supports
@@ -83,8 +83,7 @@ def sampled_loss(problem: Problem, weights: Weights, sigma: Activation, features
     Half of `samples` goes to each stratum, so the interval stays honest at S = .9999, where plain sampling sees only zeros.
     """
     _check_features(problem, weights, sigma, features)
-    if samples < 4:
-        raise ValueError(f"samples must be at least 4 (two a stratum); got {samples}")
+    samples = check_count("samples (two a stratum at least)", samples, 4)
     if isinstance(sigma, BatchTopK):
         raise ValueError("sampled_loss: BatchTopK couples the samples of a batch; use its inference form JumpReLU(threshold)")
     p = features.count_probabilities()
@@ -139,6 +138,7 @@ def loss_gap_bound(problem: Problem, weights: Weights, sigma: Activation, featur
     ones unless `generator` is given: then C is the sampled E[error | >= 2 active], and the bound an estimate.
     """
     _check_features(problem, weights, sigma, features)
+    samples = check_count("samples", samples, 2)
     n, q = features.n, 1 - features.S
     p = features.count_probabilities()
     estimated = math.isinf(features.magnitudes.range[1]) and generator is not None and n > 1

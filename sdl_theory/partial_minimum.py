@@ -15,18 +15,20 @@ import torch
 
 from .activations import Activation, BatchTopK, ReLU, TopK
 from .patterns import _numpy, _row_theta, check_group, check_pattern, dead_row, encoder_row, separate
-from .problem import Problem, Tensor, Weights
+from .problem import Problem, Tensor, Weights, as_matrix
 from .verdict import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, ZERO_LOSS, Verdict
 
 
 def printed_recipe(problem: Problem, P: Tensor, W_E: Tensor) -> Weights:
     """Theorem 3.7 as printed (3.6 in v6): this encoder, and the least-squares decoder for the pattern P. **Not** a partial minimum in general.
 
+    P is imposed, whatever W_E's own pattern: z is masked by P.
+
     Its proof replaces the vector w_p^d by the scalar <w_E, w_p^d> between eq. 64 and 65 and so shows <w_E, grad_E> = 0, not grad_E = 0.
     P : bool (n_q, n). W_E : (n_q, n_p), any encoder that shows P.
     """
     P = check_pattern(P, problem.n).to(problem.W_p.device)
-    W_E = torch.as_tensor(W_E).to(problem.W_p)
+    W_E = as_matrix("W_E", W_E, "(n_q, n_p)").to(problem.W_p)
     if W_E.shape != (len(P), problem.n_p):
         raise ValueError(f"W_E must have shape (n_q, n_p) = ({len(P)}, {problem.n_p}) to go with P; got {tuple(W_E.shape)}")
     root = problem.M_d.sqrt()
@@ -209,13 +211,27 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
         if w is not None:
             return Row(minimum, w, w @ W, np.zeros(problem.n_r))
     return Row(replace(minimum, exists=False, verdict=Verdict.NONE,
-                       reason="the group has a positive eigenvector, but no encoder row reaches it without firing for other features"), None, None, None)
+                       reason="the group has a positive eigenvector, but no encoder row reaches it without firing for other features "
+                       "(or only on a wall that rounding cannot show)"), None, None, None)
+
+
+def way_down_is_free(system: _Spectrum, W: np.ndarray, touching: np.ndarray) -> bool:
+    """Can a row below the top eigenvalue move its y towards the top eigenvector, one way or the other, without firing for a feature it touches?
+
+    On a wall a saddle of the region may be a local minimum all the same: the shortest move of the row is tried, both ways.
+    """
+    if not touching.any():
+        return True
+    move = np.linalg.lstsq(system.B.T, system.vectors[:, 0], rcond=1e-10)[0] @ W[:, touching]
+    return bool((move <= 1e-12).all() or (move >= -1e-12).all())
 
 
 def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: _Spectrum, theta: float) -> Row:
     """The row with its best decoder column; for theta = 0, where scale is free, the two of equal norm."""
     y = system.B.T @ w
     w_D = system.A @ y / (y @ y)
+    if np.linalg.norm(w_D) * np.linalg.norm(y) <= 1e-12 * np.linalg.norm(system.A):
+        w_D = np.zeros_like(w_D)                     # eigenvalue 0: rounding noise has no direction
     if theta == 0 and w_D.any():
         t = np.sqrt(np.linalg.norm(w_D) / np.linalg.norm(w))
         w, w_D = w * t, w_D / t
@@ -237,9 +253,9 @@ def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> 
     A partial minimum has both gradients zero inside Omega_P. Every group needs a positive eigenvector (`group_minimum`) that some encoder row
     reaches without firing elsewhere. Rows are built with the largest margin, unused rows strictly dead where that is possible.
 
-    `verdict`: trap (every group at a simple top eigenvalue, and every feature of a lossy group strictly below theta on all other
-    rows), degenerate (a repeated top: a flat family of minima), saddle (some group not top), escapable (top, but a wall or an unused row can
-    be reached), global (loss 0), none. Weights are returned only if they pass `certify`.
+    `verdict`: trap (every group at a simple top eigenvalue, and every feature of a group with nonzero loss strictly below theta on all other
+    rows), degenerate (a repeated top: a flat family of minima), saddle (some group not top, and free to move), escapable (top, but a wall or an
+    unused row can be reached), undecided (not top, but held by walls), global (loss 0), none. Weights are returned only if they pass `certify`.
 
     P : bool (n_q, n), each feature in exactly one row (ValueError otherwise). sigma: ReLU or JumpReLU; TopK is answered through the ReLU
     conditions, which suffice for it, and is `undecided` where they fail. BatchTopK: ValueError.
@@ -287,7 +303,7 @@ def _outside(group: Sequence[int], n: int) -> np.ndarray:
 
 
 def lossy_features(rows: dict[int, Row], n: int) -> np.ndarray:
-    """Features of groups with nonzero loss. All of such a group, not only its features of nonzero residual: see `certify`."""
+    """Features of groups with nonzero loss: all of such a group, not only its features of nonzero residual (see `certify`)."""
     lossy = np.zeros(n, dtype=bool)
     for row in rows.values():
         if row.minimum.loss > 0:

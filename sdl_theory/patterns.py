@@ -39,7 +39,7 @@ def pattern(groups: Sequence[Sequence[int]], n: int, n_q: int) -> Tensor:
 
 def check_group(group: Sequence[int], n: int, name: str = "group") -> list[int]:
     """The group as a list of distinct feature indices in [0, n), or a ValueError."""
-    indices = [int(d) for d in group]
+    indices = [check_count(f"a feature index in {name}", d, -n) for d in group]
     if outside := [d for d in indices if not 0 <= d < n]:
         raise ValueError(f"{name} has feature {outside[0]}, outside [0, {n}): the problem has n = {n} features, counted from 0")
     if len(set(indices)) < len(indices):
@@ -96,6 +96,8 @@ def separate(strict: np.ndarray, weak: np.ndarray) -> Separation:
     from scipy.optimize import nnls
 
     k, p = strict.shape[1], len(strict)
+    if p == 0:
+        raise ValueError("separate needs at least one strict condition; without any, w = 0 will do")
     A = np.zeros((k + 1, p + len(weak)))
     A[:k, :p], A[:k, p:], A[k, :p] = strict.T, weak.T, 1.0
     try:
@@ -174,33 +176,36 @@ def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realizat
         raise ValueError("realize: BatchTopK couples the columns of a batch, so P has no region of its own; use TopK(k) or JumpReLU(theta)")
     if isinstance(sigma, TopK):
         return _realize_topk(problem, P, sigma)
-    W, rows, margins, two_sided = _numpy(problem.W_p), [], [], True
+    W, rows, margins, two_sided, missing = _numpy(problem.W_p), [], [], True, []
     for i, F in enumerate(P.numpy()):
         theta = _row_theta(sigma, i, len(P))
         row = encoder_row(W, F, theta) if F.any() else dead_row(W, theta)
-        if row is None:
-            return _refusal(problem, P, sigma, i, W, F, theta)
         rows.append(row)
-        if F.any():
+        if row is None:
+            missing.append((i, F, theta))
+        elif F.any():
             z = row @ W
             gaps = np.r_[z[F] - theta, theta - z[~F]]
             margins.append(gaps.min() if gaps.min() > 0 else (z[F] - theta).min())
             two_sided &= bool(gaps.min() > 0)
+    if missing:
+        return _refusal(problem, P, sigma, W, missing)
     W_E = torch.from_numpy(np.stack(rows)).to(problem.W_p)
     result = Realization(problem, P, sigma, True, W_E, float(min(margins, default=0.0)), two_sided, None, "every row is realized")
     return result.check()
 
 
-def _refusal(problem, P, sigma, i, W, F, theta) -> Realization:
-    farkas = _lifted_separation(W.T[F], W.T[~F][:0], W.T[~F], theta)
-    if farkas.w is not None:
-        return Realization(problem, P, sigma, False, None, 0.0, False, None,
-                           f"row {i}: realizable only on a wall z = theta, where rounding cannot show the pattern")
-    off = np.flatnonzero(~F)
-    certificate = Farkas(i, np.flatnonzero(F).tolist(), torch.from_numpy(farkas.a), off.tolist(), torch.from_numpy(farkas.b[:len(off)]), theta > 0)
-    meets = "conv(off, 0)" if theta > 0 else "cone(off)"
-    return Realization(problem, P, sigma, False, None, 0.0, False, certificate,
-                       f"row {i}: no encoder fires for {certificate.F} alone, since conv(F) meets {meets}")
+def _refusal(problem, P, sigma, W, missing) -> Realization:
+    for i, F, theta in missing:
+        farkas = _lifted_separation(W.T[F], W.T[~F][:0], W.T[~F], theta)
+        if farkas.w is None:
+            off = np.flatnonzero(~F)
+            certificate = Farkas(i, np.flatnonzero(F).tolist(), torch.from_numpy(farkas.a), off.tolist(), torch.from_numpy(farkas.b[:len(off)]), theta > 0)
+            meets = "conv(off, 0)" if theta > 0 else "cone(off)"
+            return Realization(problem, P, sigma, False, None, 0.0, False, certificate,
+                               f"row {i}: no encoder fires for {certificate.F} alone, since conv(F) meets {meets}")
+    return Realization(problem, P, sigma, False, None, 0.0, False, None,
+                       f"row {missing[0][0]}: realizable only on a wall z = theta, where rounding cannot show the pattern")
 
 
 def _numpy(tensor: Tensor) -> np.ndarray:
@@ -249,16 +254,18 @@ def _rescale(W: np.ndarray, F: np.ndarray, row: np.ndarray, theta: float) -> np.
 
 
 def _off_the_walls(W: np.ndarray, F: np.ndarray, row: np.ndarray, theta: float) -> np.ndarray | None:
-    """Where a wall z = theta is forced off F, rounding may land on its far side: step back by 1e-13, or give up."""
-    z = row @ W
-    touching = ~F & (z > theta - 1e-14)
-    if touching.any() and theta == 0:
-        away = separate(-W.T[touching], np.zeros((0, len(W)))).w
-        if away is None:
-            return None
-        row = row + 1e-13 * away
-        z = row @ W
-    return row if (z[F] > theta).all() and (z[~F] <= theta).all() else None
+    """Where a wall z = theta is forced off F, rounding may land on its far side: step back by 1e-13 or project onto it, or give up."""
+    def shows(w: np.ndarray) -> bool:
+        z = w @ W
+        return bool((z[F] > theta).all() and (z[~F] <= theta).all())
+
+    if shows(row) or theta > 0:
+        return row if shows(row) else None
+    touching = W.T[~F & (row @ W > -1e-14)]
+    away = separate(-touching, np.zeros((0, len(W)))).w
+    stepped = row if away is None else row + 1e-13 * away
+    projected = row - np.linalg.pinv(touching, rcond=1e-9) @ (touching @ row)
+    return next((w for w in (stepped, projected) if shows(w)), None)
 
 
 def dead_row(W: np.ndarray, theta: float, lossy: np.ndarray | None = None) -> np.ndarray:
@@ -287,26 +294,37 @@ def _realize_topk(problem: Problem, P: Tensor, sigma: TopK) -> Realization:
         need = "exactly" if plain else "at most"
         return Realization(problem, P, sigma, False, None, 0.0, False, None,
                            f"Top-k fires {need} k = {sigma.k} neurons a feature; P has {int(counts[d])} on feature {d}")
-    strict, weak = _topk_rows(W, P.numpy(), sigma)
-    if strict.size + weak.size > COUPLED_LIMIT:
-        raise ValueError(f"realize couples all rows under Top-k: {len(strict) + len(weak)} conditions on {strict.shape[1]} unknowns are over "
-                         f"the limit of {COUPLED_LIMIT:,} entries. Use fewer neurons or features, or JumpReLU(theta)")
-    found = separate(strict, weak)
+    if not P.any() or (plain and P.all()):
+        W_E = torch.zeros(n_q, problem.n_p).to(problem.W_p)      # nothing to fire for, or nothing to choose between
+        return Realization(problem, P, sigma, True, W_E, sigma.wall_distance(W_E @ problem.W_p).item(), False, None, "the zero encoder shows it").check()
+    off = n_q - counts
+    conditions = int((counts * off).sum()) if plain else int((counts + torch.where(counts == sigma.k, counts * off, off)).sum())
+    if conditions * n_q * problem.n_p > COUPLED_LIMIT:
+        raise ValueError(f"realize couples all rows under Top-k: {conditions} conditions on {n_q * problem.n_p} unknowns are over the limit of "
+                         f"{COUPLED_LIMIT:,} entries. Use fewer neurons or features, or JumpReLU(theta)")
+    strict, soft, weak = _topk_rows(W, P.numpy(), sigma)
+    found = separate(np.r_[strict, soft], weak)
+    two_sided = found.w is not None
+    if not two_sided:      # z_jd <= theta need not be strict where places are free
+        found = separate(strict, np.r_[weak, soft])
     if found.w is None:
         return Realization(problem, P, sigma, False, None, 0.0, False, None, "no encoder meets all of Top-k's conditions on P at once")
     E = found.w[:n_q * problem.n_p].reshape(n_q, -1)
     if sigma.theta > 0:      # the lifted coordinate is the level c >= 0; any higher level below every active z serves too
         E = E * (sigma.theta / max(-found.w[-1], (E @ W)[P.numpy()].min() / 2))
     W_E = torch.from_numpy(E).to(problem.W_p)
-    return Realization(problem, P, sigma, True, W_E, sigma.wall_distance(W_E @ problem.W_p).item(), True, None, "all rows are realized jointly").check()
+    if not torch.equal(sigma.active(W_E @ problem.W_p).cpu(), P):
+        return Realization(problem, P, sigma, False, None, 0.0, False, None, "realizable only on a wall z = theta, where rounding cannot show the pattern")
+    margin = sigma.wall_distance(W_E @ problem.W_p).item() if two_sided else found.margin
+    return Realization(problem, P, sigma, True, W_E, margin, two_sided, None, "all rows are realized jointly").check()
 
 
-def _topk_rows(W: np.ndarray, P: np.ndarray, sigma: TopK) -> tuple[np.ndarray, np.ndarray]:
-    """Linear conditions on (vec W_E, -c): strict and, for theta > 0, the weak one c >= 0."""
+def _topk_rows(W: np.ndarray, P: np.ndarray, sigma: TopK) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Linear conditions on (vec W_E, -c): the strict ones; z_jd <= theta where places are free; and, for theta > 0, c >= 0."""
     n_q, n = P.shape
     plain, lifted = sigma.theta == -np.inf, sigma.theta > 0
     size = n_q * len(W) + lifted
-    strict = []
+    strict, soft = [], []
 
     def condition(d: int, plus: int | None, minus: int | None) -> np.ndarray:
         row = np.zeros(size)
@@ -324,7 +342,7 @@ def _topk_rows(W: np.ndarray, P: np.ndarray, sigma: TopK) -> tuple[np.ndarray, n
         if len(on) == sigma.k or plain:
             strict += [condition(d, i, j) for i in on for j in off]
         else:
-            strict += [condition(d, None, j) for j in off]
+            soft += [condition(d, None, j) for j in off]
     weak = np.zeros((1, size))
     weak[0, -1] = -1.0
-    return np.array(strict).reshape(-1, size), weak if lifted else weak[:0]
+    return np.array(strict).reshape(-1, size), np.array(soft).reshape(-1, size), weak if lifted else weak[:0]

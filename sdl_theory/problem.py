@@ -16,9 +16,20 @@ Tensor = torch.Tensor
 UNIT_TOLERANCE = 1e-6
 
 
+def as_tensor(name: str, value) -> Tensor:
+    """`value` as a real tensor, or a ValueError that names the symbol."""
+    try:
+        tensor = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} must be a tensor or an array of numbers; got {type(value).__name__} ({error})") from None
+    if tensor.is_complex():
+        raise ValueError(f"{name} must be real; got {tensor.dtype}")
+    return tensor
+
+
 def as_matrix(name: str, value, shape: str) -> Tensor:
     """`value` as a finite floating 2-D tensor, or a ValueError that names the symbol, the value and the fix."""
-    matrix = torch.as_tensor(value)
+    matrix = as_tensor(name, value)
     if not matrix.is_floating_point():
         matrix = matrix.to(torch.float64)
     if matrix.ndim != 2 or 0 in matrix.shape:
@@ -31,9 +42,12 @@ def as_matrix(name: str, value, shape: str) -> Tensor:
 
 def check_count(name: str, value: int, least: int = 1) -> int:
     """`value` as an int of at least `least`, or a ValueError."""
-    if isinstance(value, bool) or int(value) != value or value < least:
-        raise ValueError(f"{name} must be a whole number >= {least}; got {value!r}")
-    return int(value)
+    try:
+        if not isinstance(value, bool) and int(value) == value and value >= least:
+            return int(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"{name} must be a whole number >= {least}; got {value!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,15 +76,18 @@ class Problem:
     def __post_init__(self):
         W_p = as_matrix("W_p", self.W_p, "(n_p, n)").detach()
         n_p, n = W_p.shape
-        blocks = (n_p,) if self.blocks is None else tuple(int(rows) for rows in self.blocks)
-        if min(blocks, default=0) < 1 or sum(blocks) != n_p:
+        blocks = (n_p,) if self.blocks is None else self.blocks
+        if not isinstance(blocks, Sequence):
+            raise ValueError(f"blocks must be a sequence of row counts that sum to n_p = {n_p}; got {blocks!r}")
+        blocks = tuple(check_count("a row count in blocks", rows) for rows in blocks)
+        if sum(blocks) != n_p:
             raise ValueError(f"blocks must be positive row counts that sum to n_p = {n_p}; got {blocks}")
         W_p = _unit_columns(W_p, blocks)
         like = dict(dtype=W_p.dtype, device=W_p.device)
         W_r = W_p if self.W_r is None else as_matrix("W_r", self.W_r, "(n_r, n)").detach().to(**like)
         if W_r.shape[1] != n:
             raise ValueError(f"W_r must have one column per feature, n = {n} as in W_p; got shape {tuple(W_r.shape)}")
-        M_d = torch.ones(n, **like) if self.M_d is None else torch.as_tensor(self.M_d).detach().to(**like)
+        M_d = torch.ones(n, **like) if self.M_d is None else as_tensor("M_d", self.M_d).detach().to(**like)
         if M_d.shape != (n,):
             raise ValueError(f"M_d must have shape ({n},), one weight per feature; got {tuple(M_d.shape)}")
         if not (torch.isfinite(M_d) & (M_d >= 0)).all():

@@ -95,6 +95,8 @@ class SparseFeatures:
 
     def __post_init__(self):
         object.__setattr__(self, "n", check_count("n", self.n))
+        if not isinstance(self.magnitudes, Magnitudes):
+            raise ValueError(f"magnitudes must be ShiftedExponential, Uniform or Constant; got {self.magnitudes!r}. A number v is Constant(v)")
         if not 0 <= self.S < 1:
             raise ValueError(f"S = P(x_d = 0) must lie in [0, 1); got {self.S}")
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .activations import Activation, BatchTopK, ReLU, TopK
-from .partial_minimum import PartialMinimum, Row, group_row, lossy_features, partial_minimum
+from .partial_minimum import PartialMinimum, Row, group_row, lossy_features, partial_minimum, spectrum, way_down_is_free
 from .patterns import _numpy, _row_theta, _topk_rows, check_pattern, dead_row, encoder_row, partitions, pattern, realize
 from .problem import Problem, Tensor, Weights, check_count
 from .verdict import Verdict
@@ -40,6 +40,8 @@ def alternating_convex_search(problem: Problem, P: Tensor, sigma: Activation = R
     """
     if isinstance(sigma, BatchTopK):
         raise ValueError("alternating_convex_search: BatchTopK couples the columns of a batch; use TopK(k) or JumpReLU(theta)")
+    if not tol >= 0:
+        raise ValueError(f"tol must be a number >= 0; got {tol}")
     start = realize(problem, P, sigma)
     if not start.feasible:
         raise ValueError(f"alternating_convex_search needs a realizable pattern P; {start.reason}")
@@ -81,8 +83,8 @@ def _region(problem: Problem, P: np.ndarray, sigma: Activation) -> tuple[np.ndar
     """The closed region as G vec(W_E) >= h."""
     W, n_q = _numpy(problem.W_p), len(P)
     if isinstance(sigma, TopK):
-        strict, weak = _topk_rows(W, P, sigma)
-        return (strict[:, :-1], strict[:, -1] * sigma.theta) if sigma.theta > 0 else (strict, np.zeros(len(strict)))
+        rows = np.concatenate(_topk_rows(W, P, sigma)[:2])
+        return (rows[:, :-1], rows[:, -1] * sigma.theta) if sigma.theta > 0 else (rows, np.zeros(len(rows)))
     sign = np.where(P, 1.0, -1.0)
     G = np.einsum("id,pd,ij->idjp", sign, W, np.eye(n_q)).reshape(P.size, -1)
     theta = np.array([_row_theta(sigma, i, n_q) for i in range(n_q)])
@@ -174,6 +176,11 @@ class _Groups:
         again = self.row(row.minimum.group, lossy)
         return again.w is None or bool((again.z[outside] >= self.theta - 1e-9).any())
 
+    def _falls(self, row: Row) -> bool:
+        touching = (row.z >= self.theta - 1e-9) & (self.problem.M_d > 0).numpy()
+        touching[row.minimum.group] = False
+        return way_down_is_free(spectrum(self.problem, row.minimum.group), self.W, touching)
+
     def judge(self, groups: list[list[int]], spare: bool) -> PartitionRow:
         """The verdict of one partition, by the rules of `certify`; `spare`: is there an unused row?"""
         rows = [self.row(group) for group in groups]
@@ -183,8 +190,8 @@ class _Groups:
         polysemantic = [row.minimum for row in rows if row.minimum.loss > 0]
         if not polysemantic:
             verdict = Verdict.GLOBAL
-        elif not all(minimum.is_top for minimum in polysemantic):
-            verdict = Verdict.SADDLE
+        elif below := [row for row in rows if row.minimum.loss > 0 and not row.minimum.is_top]:
+            verdict = Verdict.SADDLE if any(map(self._falls, below)) else Verdict.UNDECIDED
         else:
             lossy = lossy_features(dict(enumerate(rows)), self.problem.n)
             if spare and self._dead_row_leaks(lossy) or any(self._leaks(row, lossy) for row in rows):

@@ -8,14 +8,14 @@ from enum import Enum
 class Verdict(str, Enum):
     """What a point, a group or a neuron is. See the glossary in README."""
 
-    TRAP = "trap"                          # every group's y has a simple top eigenvalue; lossy features strictly below theta elsewhere
+    TRAP = "trap"                          # every group's y has a simple top eigenvalue; all of a lossy group strictly below theta elsewhere
     DEGENERATE = "degenerate"              # the top eigenvalue repeats: a flat family of minima
     SADDLE = "saddle"                      # some group's eigenvalue is not the top one
     ESCAPABLE = "escapable"                # groups are top, but a wall or an unused row can be reached
     NONE = "none"                          # no interior partial minimum shows this pattern
     GLOBAL = "global"                      # loss 0
     NOT_STATIONARY = "not_stationary"      # a gradient is not zero
-    UNDECIDED = "undecided"                # overlapping groups: only the search and the Hessian can tell
+    UNDECIDED = "undecided"                # overlapping groups, or a saddle held by walls: search or Hessian can tell
     MONOSEMANTIC = "monosemantic"          # a neuron that fires for one feature
     POLYSEMANTIC = "polysemantic"          # a neuron that fires for several
     STRICTLY_DEAD = "strictly_dead"        # fires for none, z < theta on every feature with nonzero residual

@@ -89,7 +89,7 @@ def test_topk_patterns_that_exist_are_realized(problem, seed, k, theta):
     if torch.unique(problem.W_p, dim=1).shape[1] < problem.n and theta == -math.inf:
         return
     result = realize(problem, P, sigma).check()
-    assert result.feasible and result.margin > 0
+    assert result.feasible and (result.margin > 0 or not P.any())
 
 
 def test_topk_counts():

@@ -33,7 +33,7 @@ def styled(chart):
     """Fonts that can be read from the back of a room, quiet axes."""
     return (chart.configure_axis(labelFontSize=12, titleFontSize=13, titleFontWeight="normal", gridOpacity=0.35)
             .configure_title(fontSize=15, anchor="start", fontWeight="bold", subtitleFontSize=12, subtitlePadding=4)
-            .configure_legend(labelFontSize=12, titleFontSize=12, symbolSize=110).configure_view(strokeOpacity=0.25))
+            .configure_legend(labelFontSize=12, titleFontSize=12, symbolSize=110, labelLimit=320).configure_view(strokeOpacity=0.25))
 
 
 def _of(data, kind: int):
@@ -68,15 +68,15 @@ def pair_chart(data):
         arrows.mark_rule(strokeWidth=2.5).encode(x=x, y=y, x2=alt.datum(0), y2=alt.datum(0), color=colour),
         arrows.mark_point(size=130, filled=True, opacity=1).encode(
             x=x, y=y, color=colour, shape=alt.Shape("value:O", scale=_codes(ARROW_NAMES, ARROW_SHAPES), legend=legend)),
-    ).properties(width=290, height=290, title=alt.Title("Two features, one neuron", subtitle="arrows from the origin; rows and columns where there is a partial minimum"))
-    angle = alt.X("x:Q", title="angle of the encoder row (degrees from the bisector)", scale=alt.Scale(domain=[-180, 180]), axis=alt.Axis(values=list(range(-180, 181, 45))))
+    ).properties(width=235, height=235, title=alt.Title("Two features, one neuron", subtitle="neuron drawn at its stationary point"))
+    angle = alt.X("x:Q", title="encoder row's angle from the bisector (degrees)", scale=alt.Scale(domain=[-180, 180]), axis=alt.Axis(values=list(range(-180, 181, 60))))
     loss = alt.Y("y:Q", title="approximate loss, best decoder", scale=alt.Scale(domain=[0, 4]))
     landscape = alt.layer(
         _of(data, 1).mark_rect(opacity=0.16, color=ORANGE).encode(x=angle, x2="x2:Q"),
         _of(data, 0).mark_line(strokeWidth=2.5, color=BLACK).encode(x=angle, y=loss, order="x:Q"),
         _verdict_point(data, angle, loss, [0, 1, 3]),
-    ).properties(width=400, height=290, title=alt.Title("A valley is a trap, a hilltop a saddle", subtitle="shaded: the neuron fires for both features"))
-    return styled(alt.hconcat(disc, landscape, spacing=30).resolve_scale(color="independent", shape="independent"))
+    ).properties(width=330, height=235, title=alt.Title("A valley is a trap, a hilltop a saddle", subtitle="shaded: the neuron fires for both features"))
+    return styled(alt.hconcat(disc, landscape, spacing=22).resolve_scale(color="independent", shape="independent"))
 
 
 def three_chart(data):
@@ -85,24 +85,24 @@ def three_chart(data):
     y = alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-0.14, 1.0]))
     corners = alt.Chart(alt.Data(values=[{"x": -0.03, "y": -0.09, "t": "only feature 1"}, {"x": 1.0, "y": -0.09, "t": "only feature 2"}, {"x": 0.5, "y": 0.94, "t": "only feature 3"}]))
     field = alt.layer(
-        _of(data, 0).mark_point(shape="circle", filled=True, size=150, opacity=1).encode(
+        _of(data, 0).mark_point(shape="circle", filled=True, size=95, opacity=1).encode(
             x=x, y=y, color=alt.Color("value:Q", scale=alt.Scale(scheme="viridis", reverse=True), legend=alt.Legend(title="loss", orient="left", gradientLength=150))),
         corners.mark_text(fontSize=12).encode(x=x, y=y, text="t:N"),
         _verdict_point(data, x, y, [0, 1, 3]),
-    ).resolve_scale(color="independent", shape="independent").properties(width=330, height=300, title=alt.Title(
-        "Where can one neuron sit?", subtitle="each dot: how strongly it fires for 1, 2, 3"))
+    ).resolve_scale(color="independent", shape="independent").properties(width=270, height=250, title=alt.Title(
+        "Where can one neuron sit?", subtitle="a dot: how strongly it fires for 1, 2, 3"))
     bars = _of(data, 4)
-    feature = alt.X("x:Q", title="feature 1, 2, 3 in each eigenvector (top eigenvalue first)", scale=alt.Scale(domain=[0, 12]),
+    feature = alt.X("x:Q", title="features 1, 2, 3 in each eigenvector, top first", scale=alt.Scale(domain=[0, 12]),
                     axis=alt.Axis(values=[1, 2, 3, 5, 6, 7, 9, 10, 11], labelExpr="datum.value % 4", grid=False))
     component = alt.Y("y:Q", title="component of y", scale=alt.Scale(domain=[-1.1, 1.25]))
     labels = bars.transform_filter("datum.x % 4 == 2").mark_text(fontSize=12).encode(
         x=feature, y=alt.datum(1.13), text=alt.Text("label:N")).transform_calculate(label="'eigenvalue ' + format(datum.x2, '.2f')")
     vectors = alt.layer(
-        bars.mark_bar(width=22).encode(x=feature, y=component, y2=alt.datum(0), color=alt.Color(
+        bars.mark_bar(width=19).encode(x=feature, y=component, y2=alt.datum(0), color=alt.Color(
             "value:O", scale=alt.Scale(domain=[0, 1], range=[GREY, RED]), legend=alt.Legend(title=None, orient="bottom", labelExpr="['mixed signs: no', 'all positive: a stationary point'][datum.value]"))),
         labels, alt.Chart(alt.Data(values=[{}])).mark_rule(color=GREY).encode(y=alt.datum(0)),
-    ).properties(width=340, height=300, title=alt.Title("Only an all-positive eigenvector will do", subtitle="first place: a trap; later: a saddle"))
-    return styled(alt.hconcat(field, vectors, spacing=30).resolve_scale(color="independent", shape="independent"))
+    ).properties(width=300, height=250, title=alt.Title("Only an all-positive eigenvector will do", subtitle="first place: a trap; later: a saddle"))
+    return styled(alt.hconcat(field, vectors, spacing=22).resolve_scale(color="independent", shape="independent"))
 
 
 def share_chart(rows: list[dict]):

@@ -39,7 +39,8 @@ class Explorer:
         for name, button in self.presets.items():
             button.on_click(lambda _, values=presets[name]: self.set(**values))
         fold = W.Accordion([self.code], titles=("copy as code",))
-        self.view = W.VBox([W.HBox(list(controls.values())), W.HBox(list(self.presets.values())), self.chart, self.line, fold])
+        row = W.Layout(flex_flow="row wrap")
+        self.view = W.VBox([W.Box(list(controls.values()), layout=row), W.HBox(list(self.presets.values())), self.chart, self.line, fold])
 
     @property
     def state(self) -> dict[str, float]:
@@ -72,7 +73,7 @@ class Explorer:
 
 def _slider(name: str, value: float, low: float, high: float, step: float) -> W.FloatSlider:
     return W.FloatSlider(value=value, min=low, max=high, step=step, description=name, continuous_update=True,
-                         style={"description_width": "initial"}, layout=W.Layout(width="22em"), readout_format=".2f")
+                         style={"description_width": "initial"}, layout=W.Layout(width="24em", flex="0 0 auto"), readout_format=".2f")
 
 
 def pair_explorer(rho: float = 0.6) -> Explorer:

@@ -1,0 +1,117 @@
+"""Rows, charts and explorers without a browser."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+
+from sdl_theory import Verdict, Weights, approximate_loss, group_minimum, imagenet_directions
+from sdl_theory import Problem
+from sdl_theory.audit import three_features
+from widgets import charts, rows
+from widgets.explorers import pair_explorer, three_explorer
+from widgets.live import LiveChart, png
+
+
+@given(st.floats(-.94, .94), st.floats(.2, 3), st.floats(-3.1, 3.1))
+def test_landscape_is_the_loss_with_the_best_decoder(rho, m_2, angle):
+    problem = rows.pair_problem(rho, m_2)
+    w = torch.tensor([[np.sin(angle), np.cos(angle)]], dtype=torch.float64)
+    z = torch.relu(w @ problem.W_p)
+    w_D = (problem.W_r * problem.M_d) @ z.mT / (z.square() @ problem.M_d).clamp(min=1e-15)
+    assert rows.pair_landscape(problem, np.array([angle]))[0] == pytest.approx(approximate_loss(problem, Weights(w, w_D)).item(), abs=1e-9)
+
+
+@given(st.floats(-.94, .94), st.floats(.2, 3))
+def test_the_marker_sits_on_the_curve_and_says_the_verdict(rho, m_2):
+    data, minimum = rows.pair_rows(rho, m_2)
+    point = data["kind"] == rows.POINT
+    assert point.sum() == minimum.exists and (~np.isnan(np.stack(list(data.values())))).all()
+    if minimum.exists:
+        on_curve = rows.pair_landscape(rows.pair_problem(rho, m_2), np.radians(data["x"][point].astype(float)))
+        assert on_curve[0] == pytest.approx(data["y"][point][0], abs=1e-4) and rows.VERDICTS[int(data["value"][point][0])] is minimum.verdict
+
+
+@given(st.floats(0, 2))
+def test_triangle_is_the_loss_over_positive_y(t):
+    problem = three_features(rows.three_worlds(t))
+    data, minimum = rows.three_rows(problem)
+    curve = data["kind"] == rows.CURVE
+    assert curve.sum() == 231 and (data["kind"] == rows.POINT).sum() == minimum.exists
+    corner = np.argmin(np.hypot(data["x"][curve], data["y"][curve]))              # only feature 1... corner (0, 0)
+    M = problem.M_d.numpy()
+    assert data["value"][curve][corner] == pytest.approx(M.sum() - M[0], rel=1e-5)
+    if minimum.verdict is Verdict.TRAP:
+        assert minimum.loss <= data["value"][curve].min() + 1e-5
+
+
+def test_names_agree_between_rows_and_charts():
+    assert [str(v) for v in rows.VERDICTS] == charts.VERDICT_NAMES and len(charts.ARROW_NAMES) == 4
+
+
+@pytest.mark.parametrize("make", [pair_explorer, three_explorer])
+def test_explorers_survive_any_sequence_of_moves(make):
+    explorer = make()
+
+    @given(st.lists(st.tuples(st.sampled_from(sorted(explorer.controls)), st.floats(-4, 4)), min_size=1, max_size=6))
+    @settings(max_examples=80)
+    def play(moves):
+        for name, value in moves:
+            explorer.set(**{name: value})
+            control = explorer.controls[name]
+            assert control.min <= explorer.state[name] <= control.max
+        assert explorer.words in explorer.line.value and explorer.chart.alt == explorer.words
+
+    play()
+    for button in explorer.presets.values():
+        button.click()
+
+
+def test_explorers_say_what_is_true_and_copy_as_code(capsys):
+    pair = pair_explorer()
+    for name, verdict in (("a trap", "trap"), ("a saddle", "saddle"), ("flat", "degenerate"), ("none at all", "none")):
+        pair.presets[name].click()
+        assert pair.line.value.count(f"<b>{verdict}</b>") == 1
+        exec(pair.code.value, {})
+        assert f"Verdict.{verdict.upper()}" in capsys.readouterr().out
+    three = three_explorer()
+    for name, verdict in (("a saddle", "saddle"), ("a trap", "trap"), ("none at all", "none")):
+        three.presets[name].click()
+        exec(three.code.value, {})
+        assert f"Verdict.{verdict.upper()}" in capsys.readouterr().out
+
+
+def test_one_slider_walks_through_the_three_worlds():
+    three, seen = three_explorer(0.0), []
+    for t in np.arange(0, 2.01, .02):
+        three.set(t=t)
+        seen.append(three.line.value.split("<b>")[1].split("</b>")[0])
+    walk = [v for v, before in zip(seen, [None, *seen]) if v != before]
+    assert walk == ["saddle", "none", "trap", "none"]
+
+
+def test_live_chart_takes_new_data_in_one_message_and_refuses_wrong_columns():
+    data, _ = rows.pair_rows(.6)
+    chart = LiveChart(charts.pair_chart(charts.live()), data)
+    before = chart.revision
+    chart.set_data(rows.pair_rows(.1)[0], alt="new")
+    assert chart.revision == before + 1 and chart.alt == "new"
+    sent = np.frombuffer(chart.buffer, "<f4").reshape(len(chart.columns), -1)
+    assert np.array_equal(sent[1], rows.pair_rows(.1)[0]["x"])
+    with pytest.raises(ValueError, match="columns"):
+        chart.set_data({"x": [1.0]})
+    bundle, _ = chart._repr_mimebundle_()
+    assert bundle["image/png"] and bundle["text/plain"] == "<LiveChart: new>"
+    assert "http" not in chart._esm[:2000] and "esm.sh" not in chart._esm and "jsdelivr.net/npm/vega@" not in chart._esm
+
+
+def test_pictures_have_titles_and_draw():
+    d = imagenet_directions()
+    share = rows.share_rows(Problem(d.W_p), d, ["spaniel"], [2, 3], 20, torch.Generator().manual_seed(0))
+    for chart in (charts.pair_chart(charts.inline(rows.pair_rows(.3)[0])), charts.three_chart(charts.inline(rows.three_rows(three_features((1, 3, 1)))[0])), charts.share_chart(share)):
+        spec = chart.to_dict()
+        text = json.dumps(spec)
+        assert text.count('"title"') >= 3 and 2_000 < len(png(spec)) < 60_000
+        assert "#0072B2" in text or "#D55E00" in text
