@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from .activations import Activation, BatchTopK, TopK
-from .partial_minimum import group_minimum, printed_recipe
-from .patterns import _numpy, _row_theta, activation_pattern, check_group, encoder_row
+from .groups import group_minimum
+from .partial_minimum import printed_recipe
+from .patterns import activation_pattern, check_group, row_theta, to_numpy
 from .problem import Problem, Tensor, Weights, check_count, check_match
+from .separation import encoder_row
 from .verdict import POSITIVE_TOLERANCE, Verdict
 
 EXACT_SUPPORTS = 12       # groups up to this size have lambda+ by enumeration of supports
@@ -54,12 +56,12 @@ def absorb(problem: Problem, weights: Weights, sigma: Activation, neuron: int, c
     unused = (~P.any(1)).nonzero()[:, 0].tolist()
     if not unused:
         raise ValueError(f"all n_q = {n_q} neurons fire for something; absorption needs one unused row. Add a row of zeros to W_E")
-    a = _numpy(weights.W_E[neuron] @ problem.W_p)
+    a = to_numpy(weights.W_E[neuron] @ problem.W_p)
     order = sorted(parent, key=lambda d: a[d])
-    own = {_row_theta(sigma, i, n_q): i for i in reversed(unused)}      # one unused row for each threshold
+    own = {row_theta(sigma, i, n_q): i for i in reversed(unused)}      # one unused row for each threshold
     for candidate in order if child is None else [child]:
         for threshold in sorted(own, reverse=True):
-            theta = _row_theta(sigma, neuron, n_q), threshold
+            theta = row_theta(sigma, neuron, n_q), threshold
             rows = _closed_form(problem, weights.W_E[neuron], a, order, candidate, theta) or _by_projection(problem, parent, candidate, theta)
             if rows is not None:
                 return _absorbed(problem, weights, sigma, P, neuron, own[threshold], candidate, rows)
@@ -72,18 +74,18 @@ def _closed_form(problem, row, a, order, child, theta):
     smallest, second = a[order[0]], a[order[1]]
     if child != order[0] or min(theta) <= 0 or not smallest < second * (1 - 1e-9):
         return None
-    w_p = _numpy(problem.W_p[:, child])
-    z = w_p @ _numpy(problem.W_p)
+    w_p = to_numpy(problem.W_p[:, child])
+    z = w_p @ to_numpy(problem.W_p)
     own, others = z[child], np.delete(z, child)
     mu = others.max(initial=0.0) / own
     if mu >= 1 - 1e-9:
         return None
     alpha = theta[1] / own * (2 / (1 + mu) if mu > 0 else 2.0)      # midway, in 1/alpha, between theta and theta / mu
-    return _numpy(row) * (2 * theta[0] / (smallest + second)), alpha * w_p
+    return to_numpy(row) * (2 * theta[0] / (smallest + second)), alpha * w_p
 
 
 def _by_projection(problem, parent, child, theta):
-    W = _numpy(problem.W_p)
+    W = to_numpy(problem.W_p)
     rest, alone = np.zeros(problem.n, dtype=bool), np.zeros(problem.n, dtype=bool)
     rest[[d for d in parent if d != child]] = alone[child] = True
     rows = encoder_row(W, rest, theta[0]), encoder_row(W, alone, theta[1])
@@ -130,7 +132,7 @@ def loss_ladder(problem: Problem, group: Sequence[int], *, rungs: int | None = N
     if not group:
         raise ValueError("group must hold at least one feature")
     root = problem.M_d[group].sqrt()
-    A = _numpy(problem.W_r[:, group] * root)
+    A = to_numpy(problem.W_r[:, group] * root)
     K = A.T @ A
     rest, absorbed, ladder = list(range(len(group))), [], []
     steps = len(group) if rungs is None else min(check_count("rungs", rungs), len(group))

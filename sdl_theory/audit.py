@@ -15,11 +15,12 @@ from .absorption import absorb, loss_ladder
 from .activations import JumpReLU, ReLU
 from .biconvexity import gradients, hessian
 from .certify import certify
-from .directions import imagenet_directions, trap_share, diagnose_groups
+from .directions import diagnose_groups, imagenet_directions, trap_share
 from .features import feature_matrix, hierarchy
 from .global_minimum import ideal_loss, ideal_weights, mirrored_weights, pseudo_inverse_weights
+from .groups import group_minimum
 from .loss import approximate_loss, exact_loss, loss_gap_bound, squared_errors
-from .partial_minimum import group_minimum, partial_minimum, printed_recipe
+from .partial_minimum import partial_minimum, printed_recipe
 from .patterns import pattern, realize
 from .problem import Problem, Tensor, Weights
 from .sampling import Constant, SparseFeatures

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from .activations import Activation, ReLU
-from .patterns import _numpy
+from .groups import spectrum, way_down_is_free
+from .patterns import to_numpy
 from .problem import Problem, Tensor, Weights, check_match
 from .verdict import EIGEN_TOLERANCE, ZERO_LOSS, Verdict
 
@@ -91,7 +92,7 @@ def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol:
     firing = P.any(1).nonzero()[:, 0]           # rows that fire for nothing have zero gradient: leave them out of every product
     Z, R, residual = _compress(problem, weights, z, P, firing)
     loss = (problem.M_d * residual).sum().item()
-    grad_D, grad_E = _relative_norms(problem, weights, Z, P[firing], R, firing)
+    grad_D, grad_E = _relative_norms(problem, weights, Z, P[firing], R, firing, tol)
     stationary = grad_D <= tol and grad_E <= tol
     scale = problem.scale
     zero_loss = loss <= max(ZERO_LOSS, tol**2) * scale
@@ -112,7 +113,7 @@ def _compress(problem, weights, z, P, firing):
     return Z, R, R.square().sum(0)
 
 
-def _relative_norms(problem: Problem, weights: Weights, Z: Tensor, P: Tensor, R: Tensor, firing: Tensor) -> tuple[float, float]:
+def _relative_norms(problem: Problem, weights: Weights, Z: Tensor, P: Tensor, R: Tensor, firing: Tensor, tol: float) -> tuple[float, float]:
     if not len(firing):
         return 0.0, 0.0
     M, W_D = problem.M_d, weights.W_D[:, firing]
@@ -123,7 +124,7 @@ def _relative_norms(problem: Problem, weights: Weights, Z: Tensor, P: Tensor, R:
     fired = (Z.square() @ M).sqrt()
     norm_D = (RM @ Z.mT).norm(dim=0) / (own * fired)
     C = P * (W_D.mT @ RM)
-    noise = 100 * torch.finfo(M.dtype).eps * own / fired                           # a column this small is zero, and has no direction
+    noise = 100 * torch.finfo(M.dtype).eps / tol * own / fired      # a w_D below 100 eps of its natural size is zero, and has no direction
     norm_E = (C @ problem.W_p.mT).norm(dim=1) / (torch.maximum(W_D.norm(dim=0), noise.nan_to_num(0.0)) * own * (P.to(M.dtype) @ (M * problem.W_p.square().sum(0))).sqrt())
     worst = [torch.nan_to_num(norm, nan=0.0, posinf=float("inf")).max().item() for norm in (norm_D, norm_E)]      # 0/0: no term at all
     return worst[0], worst[1]
@@ -156,8 +157,6 @@ class _Groups:
         return ((P.mT @ group_lossy.to(M.dtype) > 0) | silent) & (M > 0)
 
     def verdict(self) -> tuple[Verdict, str]:
-        from .partial_minimum import spectrum, way_down_is_free
-
         if (self.counts > 1).any():
             return Verdict.UNDECIDED, f"{int((self.counts > 1).sum())} features fire several neurons; the Hessian or the search can tell more"
         repeated = held = None
@@ -167,13 +166,13 @@ class _Groups:
             system = spectrum(self.problem, group)
             if len(system.features) < 2:
                 continue
-            y = _numpy(self.Z[row, system.features]) * system.s
+            y = to_numpy(self.Z[row, system.features]) * system.s
             y = y / np.linalg.norm(y)
             eigenvalue = float(np.square(system.A @ y).sum())
             close = max(EIGEN_TOLERANCE, self.tol) * system.values[0]
             if eigenvalue < system.values[0] - close:
                 touching = self._near(slice(i, i + 1), torch.arange(self.problem.n, device=self.z.device))[0] & (self.problem.M_d > 0)
-                if not way_down_is_free(system, _numpy(self.problem.W_p), touching.cpu().numpy()):
+                if not way_down_is_free(system, to_numpy(self.problem.W_p), touching.cpu().numpy()):
                     held = i
                     continue
                 return Verdict.SADDLE, f"neuron {i}: its eigenvalue {eigenvalue:.6g} is not the group's top one, {system.values[0]:.6g}"

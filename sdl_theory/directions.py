@@ -13,9 +13,11 @@ import numpy as np
 import torch
 
 from .activations import Activation, ReLU
-from .partial_minimum import _dual, group_minimum, group_row
-from .patterns import _numpy, check_group, encoder_row
+from .groups import group_minimum
+from .partial_minimum import dual_basis, group_row
+from .patterns import check_group, to_numpy
 from .problem import Problem, Tensor, as_matrix, check_count
+from .separation import encoder_row
 from .verdict import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, Verdict
 
 DATA = Path(__file__).parent / "data"
@@ -179,8 +181,8 @@ def diagnose_groups(problem: Problem, groups: Mapping[str, Sequence[int]], *, co
         raise ValueError(f"diagnose_groups judges single rows: use ReLU() or JumpReLU(theta) with one theta; got {sigma}")
     generator = generator or torch.Generator().manual_seed(0)
     lookup = {name: d for d, name in enumerate(names)} if names is not None else {}
-    W, theta, shares, table = _numpy(problem.W_p), float(sigma.theta), {}, Table()
-    dual = _dual(W)
+    W, theta, shares, table = to_numpy(problem.W_p), float(sigma.theta), {}, Table()
+    dual = dual_basis(W)
     for name, members in groups.items():
         if unknown := [m for m in members if isinstance(m, str) and m not in lookup]:
             raise ValueError(f"group {name!r} has unknown features {unknown[:5]}; pass names= with the problem's feature names")

@@ -1,8 +1,7 @@
 """Theorem 3.7, corrected: which polysemantic patterns are partial minima, and which of those are traps.
 
-Inside the region of a partition the groups decouple. For a group F, with s = sqrt(M_d), A = W_r[:, F] diag(s) and y = s * z, the loss is
-||A - w_D y^T||_F^2: a best rank-one approximation in which y is confined to the row space of B = W_p[:, F] diag(s). Its stationary points are
-eigenvectors, its only local minima the top ones, and the row fires for all of F exactly when y > 0. That is the whole theorem.
+Inside the region of a partition the groups decouple. Each group's eigen-problem (`groups`) says where its neuron may sit; a projection
+(`separation`) finds the encoder row that sits there without firing for anybody else, or shows there is none; `certify` judges the whole.
 """
 
 from __future__ import annotations
@@ -14,9 +13,12 @@ import numpy as np
 import torch
 
 from .activations import Activation, BatchTopK, ReLU, TopK
-from .patterns import _numpy, _row_theta, check_group, check_pattern, dead_row, encoder_row, separate
+from .certify import certify
+from .groups import GroupMinimum, Spectrum, admissible_rows, positive_vector, solve_group, spectrum
+from .patterns import check_pattern, row_theta, to_numpy
 from .problem import Problem, Tensor, Weights, as_matrix
-from .verdict import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, ZERO_LOSS, Verdict
+from .separation import dead_row, encoder_row
+from .verdict import POSITIVE_TOLERANCE, Verdict
 
 
 def printed_recipe(problem: Problem, P: Tensor, W_E: Tensor) -> Weights:
@@ -35,121 +37,6 @@ def printed_recipe(problem: Problem, P: Tensor, W_E: Tensor) -> Weights:
     Z = P * (W_E @ problem.W_p) * root
     W_D = torch.linalg.lstsq(Z.double().mT.cpu(), (problem.W_r * root).double().mT.cpu(), driver="gelsd").solution.mT
     return Weights(W_E, W_D.to(problem.W_p))
-
-
-@dataclass(frozen=True)
-class GroupMinimum:
-    """The eigen-problem of one group, walls aside. `y` (|F|,) > 0 of unit norm over `features` (those of the group with M_d > 0)."""
-
-    group: list[int]
-    features: list[int]
-    exists: bool
-    y: Tensor | None
-    eigenvalue: float
-    is_top: bool
-    multiplicity: int
-    loss: float
-    verdict: Verdict
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Spectrum:
-    """A group's arrays: s, A = W_r diag(s), B = W_p diag(s), and the eigenvectors V u of K in the row space of B, top first."""
-
-    features: np.ndarray
-    s: np.ndarray
-    A: np.ndarray
-    B: np.ndarray
-    values: np.ndarray
-    vectors: np.ndarray
-
-    def clusters(self):
-        """Runs of equal eigenvalues as slices, top first."""
-        start, gap = 0, EIGEN_TOLERANCE * max(abs(self.values).max(initial=0.0), 1e-300)
-        for i in range(1, len(self.values) + 1):
-            if i == len(self.values) or self.values[i - 1] - self.values[i] > gap:
-                yield slice(start, i)
-                start = i
-
-    def loss(self, y: np.ndarray) -> float:
-        """||A - w_D y^T||_F^2 with the best w_D: tr K - lambda, without the cancellation."""
-        if not len(y):
-            return 0.0
-        loss = float(np.square(self.A - np.outer(self.A @ y, y) / (y @ y)).sum())
-        return 0.0 if loss <= ZERO_LOSS * float(np.square(self.A).sum()) else loss
-
-
-def spectrum(problem: Problem, group: Sequence[int]) -> _Spectrum:
-    """The eigen-system of V^T K V of one group, features with M_d = 0 dropped."""
-    F = np.asarray(group, dtype=int)
-    index = torch.as_tensor(F, device=problem.W_p.device)
-    M, W_p, W_r = (_numpy(t) for t in (problem.M_d[index], problem.W_p[:, index], problem.W_r[:, index]))
-    F, W_p, W_r, s = F[M > 0], W_p[:, M > 0], W_r[:, M > 0], np.sqrt(M[M > 0])
-    A, B = W_r * s, W_p * s
-    if not len(F):
-        return _Spectrum(F, s, A, B, np.zeros(0), np.zeros((0, 0)))
-    _, sizes, V = np.linalg.svd(W_p, full_matrices=False)     # the row space of B is that of W_p, times s: judge rank where columns are unit
-    V = V[sizes > 1e-9 * sizes[0]]
-    K = A.T @ A
-    if len(V) == len(F):
-        values, vectors = np.linalg.eigh(K)
-    else:
-        V = np.linalg.qr(V.T * s[:, None])[0]
-        values, vectors = np.linalg.eigh(V.T @ K @ V)
-        vectors = V @ vectors
-    return _Spectrum(F, s, A, B, values[::-1].copy(), vectors[:, ::-1].copy())
-
-
-def _positive(vectors: np.ndarray) -> np.ndarray | None:
-    """A strictly positive vector in the span of the orthonormal columns, of unit norm, or None."""
-    if vectors.shape[1] == 1:
-        y = vectors[:, 0] * np.sign(vectors[np.abs(vectors[:, 0]).argmax(), 0])
-    else:
-        found = separate(vectors, np.zeros((0, vectors.shape[1])))
-        if found.w is None:
-            return None
-        y = vectors @ found.w
-    return y / np.linalg.norm(y) if y.min() > POSITIVE_TOLERANCE * y.max() else None
-
-
-def _group_verdict(loss: float, is_top: bool, multiplicity: int) -> Verdict:
-    if loss == 0:
-        return Verdict.GLOBAL
-    if not is_top:
-        return Verdict.SADDLE
-    return Verdict.TRAP if multiplicity == 1 else Verdict.DEGENERATE
-
-
-def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
-    r"""Theorem 3.7 (corrected), arXiv:2512.05534: can one neuron sit still on all of `group`, and is that a trap? Encoder walls are not asked.
-
-    .. math:: V^\top K V u = \lambda u, \quad y = V u > 0, \quad K = \mathrm{diag}(s) W_r^\top W_r\, \mathrm{diag}(s), \quad s_d = \sqrt{M_d}
-
-    V an orthonormal basis of the row space of W_p[:, F] diag(s). Then z_d = y_d / s_d, w_D = W_r diag(s) y / ||y||^2, loss tr K - lambda.
-    Repeated eigenvalues are clustered (1e-9 relative) and their whole eigenspace is searched. At most one distinct eigenvalue has a
-    positive vector. `verdict`: trap (simple top), degenerate (repeated top), saddle (not top), none, or global (loss 0).
-    """
-    group = check_group(group, problem.n)
-    if not group:
-        raise ValueError("group must hold at least one feature")
-    return _group_minimum(group, spectrum(problem, group))
-
-
-def _group_minimum(group: list[int], system: _Spectrum) -> GroupMinimum:
-    features = system.features.tolist()
-    if not features:
-        return GroupMinimum(group, [], True, torch.zeros(0, dtype=torch.float64), 0.0, True, 1, 0.0, Verdict.GLOBAL, "every M_d of the group is 0")
-    for rank, cluster in enumerate(system.clusters()):
-        y = _positive(system.vectors[:, cluster])
-        if y is not None:
-            loss, multiplicity = system.loss(y), cluster.stop - cluster.start
-            verdict = _group_verdict(loss, rank == 0, multiplicity)
-            place = "top eigenvalue" if rank == 0 else f"eigenvalue number {rank + 1} of the group, not the top one"
-            return GroupMinimum(group, features, True, torch.from_numpy(y), float(system.values[cluster].mean()), rank == 0, multiplicity, loss, verdict,
-                                f"a positive eigenvector with the {place}" + (f", which repeats {multiplicity} times" if multiplicity > 1 else ""))
-    return GroupMinimum(group, features, False, None, float("nan"), False, 0, float("nan"), Verdict.NONE,
-                        "no eigenvector of V^T K V is positive, so no interior stationary point fires for the whole group")
 
 
 @dataclass(frozen=True)
@@ -182,10 +69,10 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
     With `dual` = W_p^+ (independent directions) every z can be had, and the row is written down: w = z W_p^+.
     """
     system = spectrum(problem, group)
-    minimum = _group_minimum(list(group), system)
+    minimum = solve_group(list(group), system)
     if not minimum.exists:
         return Row(minimum, None, None, None)
-    W = _numpy(problem.W_p) if W is None else W
+    W = to_numpy(problem.W_p) if W is None else W
     F = ~_outside(group, problem.n)
     if dual is not None and len(system.features):
         z = np.where(F, 0.0, -1.0)
@@ -197,9 +84,9 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
         w = w / np.linalg.norm(w) if theta == 0 else w
         return _row(minimum, w, W, system, theta)
     for rank, cluster in enumerate(system.clusters()):
-        if _positive(system.vectors[:, cluster]) is None:
+        if positive_vector(system.vectors[:, cluster]) is None:
             continue
-        w = encoder_row(W, F, theta, _admissible(system, cluster), lossy)
+        w = encoder_row(W, F, theta, admissible_rows(system, cluster), lossy)
         if w is None:
             continue
         y = system.B.T @ w
@@ -215,18 +102,7 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
                        "(or only on a wall that rounding cannot show)"), None, None, None)
 
 
-def way_down_is_free(system: _Spectrum, W: np.ndarray, touching: np.ndarray) -> bool:
-    """Can a row below the top eigenvalue move its y towards the top eigenvector, one way or the other, without firing for a feature it touches?
-
-    On a wall a saddle of the region may be a local minimum all the same: the shortest move of the row is tried, both ways.
-    """
-    if not touching.any():
-        return True
-    move = np.linalg.lstsq(system.B.T, system.vectors[:, 0], rcond=1e-10)[0] @ W[:, touching]
-    return bool((move <= 1e-12).all() or (move >= -1e-12).all())
-
-
-def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: _Spectrum, theta: float) -> Row:
+def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: Spectrum, theta: float) -> Row:
     """The row with its best decoder column; for theta = 0, where scale is free, the two of equal norm."""
     y = system.B.T @ w
     w_D = system.A @ y / (y @ y)
@@ -236,15 +112,6 @@ def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: _Spectrum,
         t = np.sqrt(np.linalg.norm(w_D) / np.linalg.norm(w))
         w, w_D = w * t, w_D / t
     return Row(minimum, w, w @ W, w_D)
-
-
-def _admissible(system: _Spectrum, cluster: slice) -> np.ndarray:
-    """Orthonormal basis of {w : B^T w lies in this eigenspace}, shape (n_p, k)."""
-    E = system.vectors[:, cluster]
-    leaving = system.B @ (np.eye(len(E)) - E @ E.T)       # w^T leaving = 0
-    U, sizes, _ = np.linalg.svd(leaving, full_matrices=True)
-    rank = int((sizes > 1e-11 * max(np.linalg.norm(system.B, 2), 1e-300)).sum())
-    return U[:, rank:]
 
 
 def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> PartialMinimum:
@@ -261,8 +128,8 @@ def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> 
     conditions, which suffice for it, and is `undecided` where they fail. BatchTopK: ValueError.
     """
     groups, n_q, theta = _check_partition(problem, P, sigma)
-    W = _numpy(problem.W_p)
-    dual = _dual(W)
+    W = to_numpy(problem.W_p)
+    dual = dual_basis(W)
     rows = {i: group_row(problem, group, theta[i], W=W, dual=dual) for i, group in groups.items()}
     if all(row.w is not None for row in rows.values()):
         lossy = lossy_features(rows, problem.n)
@@ -281,11 +148,11 @@ def _check_partition(problem: Problem, P: Tensor, sigma: Activation) -> tuple[di
         d = int((counts != 1).nonzero()[0])
         raise ValueError(f"Theorem 3.7 needs P to be a partition, each feature in exactly one row; feature {d} is in {int(counts[d])}. "
                          "For overlapping patterns use alternating_convex_search")
-    theta = [max(_row_theta(sigma, i, len(P)), 0.0) for i in range(len(P))]
+    theta = [max(row_theta(sigma, i, len(P)), 0.0) for i in range(len(P))]
     return {i: row.nonzero()[:, 0].tolist() for i, row in enumerate(P) if row.any()}, len(P), theta
 
 
-def _dual(W: np.ndarray) -> np.ndarray | None:
+def dual_basis(W: np.ndarray) -> np.ndarray | None:
     """W_p^+ for large well-conditioned problems with independent directions, where it saves a projection per row; else None."""
     if W.size < 1 << 14 or W.shape[1] > W.shape[0]:
         return None
@@ -313,8 +180,6 @@ def lossy_features(rows: dict[int, Row], n: int) -> np.ndarray:
 
 def assemble(problem: Problem, rows: dict[int, Row], n_q: int, theta: Sequence[float], sigma: Activation, W: np.ndarray) -> PartialMinimum:
     """Put rows together, add unused ones, and let the verifier decide."""
-    from .certify import certify
-
     groups = [row.minimum for row in rows.values()]
     plain_topk = isinstance(sigma, TopK) and sigma.theta < 0 and sigma.k != 1
     missing = [row.minimum for row in rows.values() if row.w is None]

@@ -1,8 +1,4 @@
 """Activation patterns: which neuron fires for which feature, and whether any encoder does that.
-
-Realizability is decided by one projection. A row fires for F and not elsewhere iff the convex hull of F's directions stays clear of the
-cone of the others. The shortest vector between the two *is* the encoder row of largest margin; if it has length zero, the
-weights that make it zero are Farkas' certificate. Non-negative least squares (Lawson & Hanson, through scipy) finds both, to rounding.
 """
 
 from __future__ import annotations
@@ -15,8 +11,8 @@ import torch
 
 from .activations import Activation, BatchTopK, ReLU, TopK
 from .problem import Problem, Tensor, Weights, check_count, check_match
+from .separation import dead_row, encoder_row, lifted_separation, separate
 
-MARGIN_TOLERANCE = 1e-10      # hulls closer than this (unit vectors) count as touching
 COUPLED_LIMIT = 4_000_000     # entries of the joint system of a Top-k pattern
 
 
@@ -74,44 +70,6 @@ def partitions(n: int) -> Iterator[list[list[int]]]:
         groups.pop()
 
     return grow(0, [])
-
-
-@dataclass(frozen=True)
-class Separation:
-    """Either w with <w, strict> > 0 and <w, weak> >= 0 (unit norm, largest margin), or multipliers a, b that forbid it."""
-
-    w: np.ndarray | None
-    margin: float
-    a: np.ndarray
-    b: np.ndarray
-
-
-def separate(strict: np.ndarray, weak: np.ndarray) -> Separation:
-    r"""Motzkin's alternative for the rows of `strict` (p, k) and `weak` (q, k), by one non-negative least-squares problem.
-
-    Either some w has strict w > 0 and weak w >= 0, or some a >= 0, sum a = 1, b >= 0 have strict^T a + weak^T b = 0.
-    Minimizing ||strict^T a + weak^T b||^2 + (sum a - 1)^2 over a, b >= 0 gives the shortest vector from 0 to conv(strict) +
-    cone(weak): that vector is w, its length the margin min <w/||w||, strict>. RuntimeError if the solver gives up.
-    """
-    from scipy.optimize import nnls
-
-    k, p = strict.shape[1], len(strict)
-    if p == 0:
-        raise ValueError("separate needs at least one strict condition; without any, w = 0 will do")
-    A = np.zeros((k + 1, p + len(weak)))
-    A[:k, :p], A[:k, p:], A[k, :p] = strict.T, weak.T, 1.0
-    try:
-        solution, _ = nnls(A, np.r_[np.zeros(k), 1.0], maxiter=30 * A.shape[1] + 100)
-    except RuntimeError as error:
-        raise RuntimeError(f"separate: non-negative least squares gave up on {A.shape[1]} rows in R^{k} ({error})") from error
-    total = solution[:p].sum()
-    a, b = solution[:p] / total, solution[p:] / total
-    w = strict.T @ a + weak.T @ b
-    length = np.linalg.norm(w)
-    if length <= MARGIN_TOLERANCE * max(1.0, np.linalg.norm(strict, axis=1).max()):
-        return Separation(None, 0.0, a, b)
-    w = w / length
-    return Separation(w, float((strict @ w).min()), a, b)
 
 
 @dataclass(frozen=True)
@@ -176,9 +134,9 @@ def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realizat
         raise ValueError("realize: BatchTopK couples the columns of a batch, so P has no region of its own; use TopK(k) or JumpReLU(theta)")
     if isinstance(sigma, TopK):
         return _realize_topk(problem, P, sigma)
-    W, rows, margins, two_sided, missing = _numpy(problem.W_p), [], [], True, []
+    W, rows, margins, two_sided, missing = to_numpy(problem.W_p), [], [], True, []
     for i, F in enumerate(P.numpy()):
-        theta = _row_theta(sigma, i, len(P))
+        theta = row_theta(sigma, i, len(P))
         row = encoder_row(W, F, theta) if F.any() else dead_row(W, theta)
         rows.append(row)
         if row is None:
@@ -197,7 +155,7 @@ def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realizat
 
 def _refusal(problem, P, sigma, W, missing) -> Realization:
     for i, F, theta in missing:
-        farkas = _lifted_separation(W.T[F], W.T[~F][:0], W.T[~F], theta)
+        farkas = lifted_separation(W.T[F], W.T[~F][:0], W.T[~F], theta)
         if farkas.w is None:
             off = np.flatnonzero(~F)
             certificate = Farkas(i, np.flatnonzero(F).tolist(), torch.from_numpy(farkas.a), off.tolist(), torch.from_numpy(farkas.b[:len(off)]), theta > 0)
@@ -208,85 +166,19 @@ def _refusal(problem, P, sigma, W, missing) -> Realization:
                        f"row {missing[0][0]}: realizable only on a wall z = theta, where rounding cannot show the pattern")
 
 
-def _numpy(tensor: Tensor) -> np.ndarray:
+def to_numpy(tensor: Tensor) -> np.ndarray:
     return tensor.detach().double().cpu().numpy()
 
 
-def _row_theta(sigma: Activation, i: int, n_q: int) -> float:
+def row_theta(sigma: Activation, i: int, n_q: int) -> float:
     theta = torch.as_tensor(sigma.theta, dtype=torch.float64)
     if theta.ndim and len(theta) != n_q:
         raise ValueError(f"theta has {len(theta)} entries; the pattern has n_q = {n_q} rows")
     return theta[i].item() if theta.ndim else theta.item()
 
 
-def _lifted_separation(on: np.ndarray, strictly_off: np.ndarray, off: np.ndarray, theta: float) -> Separation:
-    """on . w > c, strictly_off . w < c, off . w <= c, with c = 0, or for theta > 0 some c >= 0: c is the lifted coordinate -w[-1]."""
-    if theta > 0:
-        lift = lambda rows: np.c_[rows, np.ones(len(rows))]
-        on, strictly_off, off = lift(on), lift(strictly_off), np.r_[lift(off), np.eye(1, on.shape[1] + 1, on.shape[1])]
-    return separate(np.r_[on, -strictly_off], -off)
-
-
-def encoder_row(W: np.ndarray, F: np.ndarray, theta: float, basis: np.ndarray | None = None, lossy: np.ndarray | None = None) -> np.ndarray | None:
-    """The encoder row of largest margin with z > theta on F, z < theta off F where that can be had, else z <= theta; None if neither can.
-
-    W (n_p, n), F bool (n,). `basis` (n_p, k), orthonormal: look for the row in its span only. `lossy`, bool (n,): if z < theta cannot be had on
-    all of off, ask it of these. Unit norm for theta = 0; for theta > 0 scaled so that theta lies midway.
-    """
-    V = W.T if basis is None else W.T @ basis
-    off = ~F
-    attempts = [off] if lossy is None else [off, off & lossy]
-    for demanded in (*attempts, np.zeros_like(off)):
-        found = _lifted_separation(V[F], V[demanded], V[off & ~demanded], theta)
-        if found.w is not None:
-            g = found.w[:-1] if theta > 0 else found.w
-            row = g if basis is None else basis @ g
-            return _off_the_walls(W, F, _rescale(W, F, row, theta), theta)
-    return None
-
-
-def _rescale(W: np.ndarray, F: np.ndarray, row: np.ndarray, theta: float) -> np.ndarray:
-    if theta == 0:
-        return row / np.linalg.norm(row)
-    z = row @ W
-    on, off = z[F].min(), z[~F].max(initial=-np.inf)
-    return row * (theta / max((on + off) / 2, on / 2))      # the level that becomes theta lies above 0, off and below on
-
-
-def _off_the_walls(W: np.ndarray, F: np.ndarray, row: np.ndarray, theta: float) -> np.ndarray | None:
-    """Where a wall z = theta is forced off F, rounding may land on its far side: step back by 1e-13 or project onto it, or give up."""
-    def shows(w: np.ndarray) -> bool:
-        z = w @ W
-        return bool((z[F] > theta).all() and (z[~F] <= theta).all())
-
-    if shows(row) or theta > 0:
-        return row if shows(row) else None
-    touching = W.T[~F & (row @ W > -1e-14)]
-    away = separate(-touching, np.zeros((0, len(W)))).w
-    stepped = row if away is None else row + 1e-13 * away
-    projected = row - np.linalg.pinv(touching, rcond=1e-9) @ (touching @ row)
-    return next((w for w in (stepped, projected) if shows(w)), None)
-
-
-def dead_row(W: np.ndarray, theta: float, lossy: np.ndarray | None = None) -> np.ndarray:
-    """A row that fires for nothing, strictly dead (z < theta) on all features, or else on the `lossy` ones, if any row is; else zero.
-
-    Gordan: under ReLU a row dead on all features exists iff 0 is not in the convex hull of the w_p^d. For theta > 0 the zero row is one.
-    """
-    if theta > 0:
-        return np.zeros(len(W))
-    everything = np.ones(W.shape[1], dtype=bool)
-    for demanded in (everything,) if lossy is None else (everything, lossy):
-        if not demanded.any():
-            continue
-        found = separate(-W.T[demanded], -W.T[~demanded])
-        if found.w is not None and ((found.w @ W) <= 0).all():
-            return found.w
-    return np.zeros(len(W))
-
-
 def _realize_topk(problem: Problem, P: Tensor, sigma: TopK) -> Realization:
-    n_q, n, W = len(P), problem.n, _numpy(problem.W_p)
+    n_q, W = len(P), to_numpy(problem.W_p)
     counts, plain = P.sum(0), sigma.theta == -np.inf
     wrong = counts != min(sigma.k, n_q) if plain else counts > sigma.k
     if wrong.any():
@@ -302,7 +194,7 @@ def _realize_topk(problem: Problem, P: Tensor, sigma: TopK) -> Realization:
     if conditions * n_q * problem.n_p > COUPLED_LIMIT:
         raise ValueError(f"realize couples all rows under Top-k: {conditions} conditions on {n_q * problem.n_p} unknowns are over the limit of "
                          f"{COUPLED_LIMIT:,} entries. Use fewer neurons or features, or JumpReLU(theta)")
-    strict, soft, weak = _topk_rows(W, P.numpy(), sigma)
+    strict, soft, weak = topk_conditions(W, P.numpy(), sigma)
     found = separate(np.r_[strict, soft], weak)
     two_sided = found.w is not None
     if not two_sided:      # z_jd <= theta need not be strict where places are free
@@ -319,7 +211,7 @@ def _realize_topk(problem: Problem, P: Tensor, sigma: TopK) -> Realization:
     return Realization(problem, P, sigma, True, W_E, margin, two_sided, None, "all rows are realized jointly").check()
 
 
-def _topk_rows(W: np.ndarray, P: np.ndarray, sigma: TopK) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def topk_conditions(W: np.ndarray, P: np.ndarray, sigma: TopK) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Linear conditions on (vec W_E, -c): the strict ones; z_jd <= theta where places are free; and, for theta > 0, c >= 0."""
     n_q, n = P.shape
     plain, lifted = sigma.theta == -np.inf, sigma.theta > 0

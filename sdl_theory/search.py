@@ -9,9 +9,11 @@ import numpy as np
 import torch
 
 from .activations import Activation, BatchTopK, ReLU, TopK
-from .partial_minimum import PartialMinimum, Row, group_row, lossy_features, partial_minimum, spectrum, way_down_is_free
-from .patterns import _numpy, _row_theta, _topk_rows, check_pattern, dead_row, encoder_row, partitions, pattern, realize
+from .groups import spectrum, way_down_is_free
+from .partial_minimum import PartialMinimum, Row, group_row, lossy_features, partial_minimum
+from .patterns import check_pattern, partitions, pattern, realize, row_theta, to_numpy, topk_conditions
 from .problem import Problem, Tensor, Weights, check_count
+from .separation import dead_row, encoder_row
 from .verdict import Verdict
 
 WALL = 1e-6            # a row closer than this to a wall, relative to its size, ends on it
@@ -48,8 +50,8 @@ def alternating_convex_search(problem: Problem, P: Tensor, sigma: Activation = R
     mask = check_pattern(P, problem.n).numpy()
     region = _region(problem, mask, sigma)
     cone = not np.any(region[1])
-    data = tuple(_numpy(t) for t in (problem.W_p, problem.W_r, problem.M_d))
-    E = _numpy(start.W_E)
+    data = tuple(to_numpy(t) for t in (problem.W_p, problem.W_r, problem.M_d))
+    E = to_numpy(start.W_E)
     if generator is not None:
         target = torch.randn(E.shape, generator=generator, dtype=torch.float64).numpy()
         E = (E + _quadratic_program(np.eye(E.size), -target.ravel(), region, E)) / 2
@@ -81,13 +83,13 @@ def alternating_convex_search(problem: Problem, P: Tensor, sigma: Activation = R
 
 def _region(problem: Problem, P: np.ndarray, sigma: Activation) -> tuple[np.ndarray, np.ndarray]:
     """The closed region as G vec(W_E) >= h."""
-    W, n_q = _numpy(problem.W_p), len(P)
+    W, n_q = to_numpy(problem.W_p), len(P)
     if isinstance(sigma, TopK):
-        rows = np.concatenate(_topk_rows(W, P, sigma)[:2])
+        rows = np.concatenate(topk_conditions(W, P, sigma)[:2])
         return (rows[:, :-1], rows[:, -1] * sigma.theta) if sigma.theta > 0 else (rows, np.zeros(len(rows)))
     sign = np.where(P, 1.0, -1.0)
     G = np.einsum("id,pd,ij->idjp", sign, W, np.eye(n_q)).reshape(P.size, -1)
-    theta = np.array([_row_theta(sigma, i, n_q) for i in range(n_q)])
+    theta = np.array([row_theta(sigma, i, n_q) for i in range(n_q)])
     return G, (sign * theta[:, None]).ravel()
 
 
@@ -145,7 +147,7 @@ class _Groups:
     def __init__(self, problem: Problem, sigma: Activation):
         if isinstance(sigma, (TopK, BatchTopK)) or torch.as_tensor(sigma.theta, dtype=torch.float64).ndim:
             raise ValueError("enumeration of partitions is for ReLU() and JumpReLU(theta) with one theta")
-        self.problem, self.theta, self.W = problem, float(sigma.theta), _numpy(problem.W_p)
+        self.problem, self.theta, self.W = problem, float(sigma.theta), to_numpy(problem.W_p)
         self._rows, self._dead, self._realizable = {}, {}, {}
 
     def row(self, group: list[int], lossy: np.ndarray | None = None) -> Row:

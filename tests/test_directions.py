@@ -2,18 +2,30 @@
 
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from strategies import randn, unit
 
-from sdl_theory import (JumpReLU, Problem, Verdict, absorb, diagnose_groups, group_minimum, imagenet_directions, interference, load_directions, loss_ladder,
-                        partial_minimum, pattern, trap_share)
+from sdl_theory import (
+    JumpReLU,
+    Problem,
+    Verdict,
+    absorb,
+    diagnose_groups,
+    group_minimum,
+    imagenet_directions,
+    interference,
+    load_directions,
+    loss_ladder,
+    partial_minimum,
+    pattern,
+    trap_share,
+)
 from sdl_theory.data import rebuild
 from sdl_theory.directions import DATA, wilson
-from strategies import randn, unit
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import randn, unit
 
 from sdl_theory import InterferenceNotReached, feature_matrix, gram, hierarchy, interference, levenshtein_bound, rankin_bound
-from strategies import randn, unit
 
 
 @pytest.mark.parametrize("n, n_p, mu", [(1000, 768, .1), (1000, 768, .05), (100, 77, .3), (20, 10, .3), (6, 5, -.2), (10, 5, 0.), (4, 9, 0.), (2, 1, -1.), (3, 1, 1.), (1, 3, .1), (7, 3, .6)])

@@ -5,12 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.optimize import linprog
+from strategies import points, problems, randn, unit
 
-from sdl_theory import BatchTopK, JumpReLU, Problem, ReLU, TopK, activation_pattern, feature_matrix, partitions, pattern, realize
-from sdl_theory.patterns import separate
-from strategies import make_problem, points, problems, randn, unit
+from sdl_theory import BatchTopK, JumpReLU, Problem, TopK, activation_pattern, partitions, pattern, realize
+from sdl_theory.separation import separate
 
 
 def lp_margin(W, F, theta) -> float:
@@ -90,6 +91,25 @@ def test_topk_patterns_that_exist_are_realized(problem, seed, k, theta):
         return
     result = realize(problem, P, sigma).check()
     assert result.feasible and (result.margin > 0 or not P.any())
+
+
+def test_topk_with_free_places_may_touch_theta():
+    problem = Problem(torch.cat([torch.eye(2), -torch.eye(2)], 1).double())
+    answer = realize(problem, pattern([[0], [1], [2], [3]], 4, 5), TopK(2)).check()
+    assert answer.feasible and not answer.two_sided
+
+
+def test_patterns_without_a_choice():
+    problem = Problem(torch.eye(2, dtype=torch.float64))
+    assert realize(problem, torch.ones(2, 2, dtype=torch.bool), TopK(2, -math.inf)).check().feasible
+    assert realize(problem, torch.zeros(2, 2, dtype=torch.bool), TopK(1, .5)).check().feasible
+
+
+def test_a_refusal_prefers_a_row_with_a_certificate():
+    eye = torch.eye(2, dtype=torch.float64)
+    problem = Problem(unit(torch.cat([eye, -eye, eye.sum(1, keepdim=True)], 1)))
+    refusal = realize(problem, pattern([[4], [0, 1]], 5, 2)).check()                   # {1,2} cannot leave out their sum
+    assert not refusal.feasible and refusal.certificate is not None
 
 
 def test_topk_counts():

@@ -4,9 +4,26 @@ import math
 
 import pytest
 import torch
-
-from sdl_theory import Problem, Weights, approximate_loss
 from strategies import randn, unit
+
+from sdl_theory import (
+    JumpReLU,
+    Problem,
+    ReLU,
+    SparseFeatures,
+    TopK,
+    Weights,
+    absorb,
+    alternating_convex_search,
+    approximate_loss,
+    diagnose_groups,
+    hierarchy,
+    levenshtein_bound,
+    loss_ladder,
+    pattern,
+    printed_recipe,
+    sampled_loss,
+)
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -35,6 +52,28 @@ def test_bad_problems_are_named(arguments, words):
 def test_bad_weights_are_named(W_E, W_D, words):
     with pytest.raises(ValueError, match=words):
         Weights(W_E, W_D)
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda: Problem(None), "W_p must be a tensor"), (lambda: Problem(torch.eye(2, dtype=torch.complex64)), "W_p must be real"),
+    (lambda: Problem(torch.eye(3), blocks=(3.9,)), "row count"), (lambda: Problem(torch.eye(2), blocks=2), "blocks must be a sequence"),
+    (lambda: pattern([[.5]], 2, 1), "feature index"), (lambda: pattern([[math.inf]], 2, 1), "feature index"), (lambda: levenshtein_bound(5, 0), "n_p must be"),
+    (lambda: levenshtein_bound(math.nan, 1), "n must be"), (lambda: TopK(math.inf), "k must be"), (lambda: TopK(None), "k must be"),
+    (lambda: SparseFeatures(3, .5, 1.0), "Constant"), (lambda: hierarchy(2, 2.5, 8, .5), "children_per_parent"),
+    (lambda: loss_ladder(Problem(torch.eye(2)), [0, 1], rungs=-1), "rungs"), (lambda: JumpReLU("high"), "theta must be"),
+    (lambda: printed_recipe(Problem(torch.eye(2)), pattern([[0, 1]], 2, 1), torch.full((1, 2), math.nan)), "W_E must be finite"),
+    (lambda: diagnose_groups(Problem(torch.eye(2)), {"g": [0]}, sigma=TopK(1)), "one theta"),
+    (lambda: alternating_convex_search(Problem(torch.eye(2)), pattern([[0, 1]], 2, 1), tol=math.nan), "tol"),
+    (lambda: sampled_loss(Problem(torch.eye(2)), Weights(torch.eye(2), torch.eye(2)), ReLU(), SparseFeatures(2, .5), math.nan), "samples"),
+    (lambda: absorb(Problem(torch.eye(2)), Weights(torch.ones(2, 2), torch.eye(2)), JumpReLU(.1), .5), "neuron")])
+def test_wrong_types_and_numbers_are_value_errors(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def test_lists_and_arrays_are_welcome():
+    assert JumpReLU([.1, .2]).theta.tolist() == pytest.approx([.1, .2]) and len(hierarchy(2, 2, 8, .5).names) == 4
+    assert Problem([[1., 0.], [0., 1.]]).n == 2
 
 
 def test_mismatch_is_named():

@@ -2,12 +2,27 @@
 
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
-
-from sdl_theory import (BatchTopK, JumpReLU, Problem, ReLU, TopK, Verdict, alternating_convex_search, approximate_loss, best_partition, certify, feature_matrix,
-                        partial_minimum, partitions, pattern, realize, survey_partitions)
-from sdl_theory.audit import from_gram, three_features
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from strategies import make_problem, problems, randn, thresholds, unit
+
+from sdl_theory import (
+    BatchTopK,
+    JumpReLU,
+    Problem,
+    TopK,
+    Verdict,
+    alternating_convex_search,
+    approximate_loss,
+    best_partition,
+    certify,
+    partial_minimum,
+    partitions,
+    pattern,
+    realize,
+    survey_partitions,
+)
+from sdl_theory.audit import from_gram, three_features
 
 
 @given(problems(most=4), thresholds)

@@ -5,11 +5,28 @@ from itertools import product
 
 import pytest
 import torch
-from hypothesis import given, strategies as st
-
-from sdl_theory import (BatchTopK, Constant, JumpReLU, Problem, ReLU, ShiftedExponential, SparseFeatures, TopK, Uniform, Weights, approximate_loss,
-                        exact_loss, feature_matrix, ideal_weights, loss_gap_bound, sampled_loss)
+from hypothesis import given
+from hypothesis import strategies as st
 from strategies import points, randn, unit
+
+from sdl_theory import (
+    BatchTopK,
+    Constant,
+    JumpReLU,
+    Problem,
+    ReLU,
+    ShiftedExponential,
+    SparseFeatures,
+    TopK,
+    Uniform,
+    Weights,
+    approximate_loss,
+    exact_loss,
+    feature_matrix,
+    ideal_weights,
+    loss_gap_bound,
+    sampled_loss,
+)
 
 
 def literal_exact_loss(problem, weights, sigma, S, v):

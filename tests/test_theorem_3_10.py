@@ -6,13 +6,29 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import problems, randn, unit
 
-from sdl_theory import (JumpReLU, Problem, ReLU, TopK, Verdict, Weights, absorb, activation_pattern, certify, group_minimum, hierarchy, loss_ladder,
-                        partial_minimum, pattern, realize)
+from sdl_theory import (
+    JumpReLU,
+    Problem,
+    ReLU,
+    TopK,
+    Verdict,
+    Weights,
+    absorb,
+    activation_pattern,
+    certify,
+    group_minimum,
+    hierarchy,
+    loss_ladder,
+    partial_minimum,
+    pattern,
+    realize,
+)
 from sdl_theory.absorption import lambda_plus
 from sdl_theory.audit import from_gram, three_features
-from strategies import problems, randn, unit
 
 
 @given(st.integers(0, 10**6), st.floats(.05, 3), st.sampled_from([6, 9, 14]))
@@ -64,6 +80,13 @@ def test_any_sub_concept_is_false(sigma):
     assert not realize(problem, pattern([[0, 2], [1]], 3, 2), sigma).check().feasible
     taken = absorb(problem, weights, sigma, 0)                              # some sub-concept can
     assert taken.realizable == (sigma.theta > 0) or taken.child in (0, 2)
+
+
+def test_each_unused_threshold_is_tried():
+    problem = Problem(torch.tensor([[1, .8, .28], [0, .6, .96]], dtype=torch.float64))
+    weights = Weights(torch.tensor([[1., -.25], [0, 0], [0, 0]], dtype=torch.float64), torch.zeros(2, 3, dtype=torch.float64))
+    for thetas in ([.1, 0., .5], [.1, .5, 0.]):
+        assert absorb(problem, weights, JumpReLU(torch.tensor(thetas, dtype=torch.float64)), 0, 1).realizable
 
 
 def test_absorbed_weights_have_the_least_squares_decoder():

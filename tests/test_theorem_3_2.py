@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import points, randn, unit
 
 from sdl_theory import BatchTopK, JumpReLU, Problem, ReLU, TopK, Weights, activation_pattern, approximate_loss, gradients, hessian
-from strategies import points, randn, unit
 
 SIGMAS = [ReLU(), JumpReLU(.3), TopK(1), TopK(2), TopK(1, -math.inf), BatchTopK(1)]
 
@@ -81,6 +82,11 @@ def test_wall_distance_is_where_the_pattern_first_changes(seed, sigma):
     for trial in range(20):
         nudge = randn(seed + trial, 3, 4).sign() * .49 * distance          # entries move towards each other by less than the distance
         assert torch.equal(sigma.active(z + nudge), here)
+
+
+def test_wall_distance_sees_latents_that_wait():
+    assert BatchTopK(1).wall_distance(torch.tensor([[2., -.1], [-.2, -.5]])).item() == pytest.approx(.1)
+    assert TopK(5, -math.inf).wall_distance(randn(0, 3, 4)) == math.inf
 
 
 def test_bad_input_is_named():

@@ -2,11 +2,29 @@
 
 import pytest
 import torch
-from hypothesis import given, strategies as st
-
-from sdl_theory import (Constant, JumpReLU, Problem, ReLU, SparseFeatures, TopK, Verdict, approximate_loss, certify, exact_loss, feature_matrix, gradients,
-                        hierarchy, ideal_loss, ideal_weights, interference, pseudo_inverse_weights)
+from hypothesis import given
+from hypothesis import strategies as st
 from strategies import problems, randn, unit
+
+from sdl_theory import (
+    Constant,
+    JumpReLU,
+    Problem,
+    ReLU,
+    SparseFeatures,
+    TopK,
+    Verdict,
+    approximate_loss,
+    certify,
+    exact_loss,
+    feature_matrix,
+    gradients,
+    hierarchy,
+    ideal_loss,
+    ideal_weights,
+    interference,
+    pseudo_inverse_weights,
+)
 
 
 @given(problems(), st.floats(0, .95))

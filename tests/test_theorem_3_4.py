@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import problems, randn, unit
 
 from sdl_theory import Constant, Problem, ReLU, SparseFeatures, TopK, Verdict, approximate_loss, certify, exact_loss, feature_matrix, mirrored_weights
-from strategies import problems, randn, unit
 
 
 @given(problems(kinds=("sae", "orthonormal", "equal directions", "one feature", "zero weights")), st.integers(0, 10**6), st.floats(0, .99))

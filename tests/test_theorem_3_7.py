@@ -6,12 +6,32 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import groupings, problems, randn, thresholds, unit
 
-from sdl_theory import (BatchTopK, JumpReLU, Problem, ReLU, TopK, Verdict, Weights, activation_pattern, approximate_loss, certify, gradients, group_minimum,
-                        hessian, ideal_weights, partial_minimum, partitions, pattern, printed_recipe, realize)
+from sdl_theory import (
+    BatchTopK,
+    JumpReLU,
+    Problem,
+    ReLU,
+    TopK,
+    Verdict,
+    Weights,
+    activation_pattern,
+    approximate_loss,
+    certify,
+    gradients,
+    group_minimum,
+    hessian,
+    ideal_weights,
+    partial_minimum,
+    partitions,
+    pattern,
+    printed_recipe,
+    realize,
+)
 from sdl_theory.audit import from_gram, outside_constraint, three_features
-from strategies import KINDS, groupings, make_problem, problems, randn, thresholds, unit
 
 
 def autograd_norms(problem, weights, sigma):
@@ -270,6 +290,75 @@ def test_degenerate_is_flat_and_the_family_has_one_loss():
     for a in (.3, 1., 4.):
         W_E = torch.tensor([[1., a, -1.], [-1., -1., 1.]], dtype=torch.float64)
         assert certify(problem, printed_recipe(problem, pattern([[0, 1], [2]], 3, 2), W_E)).check().loss == pytest.approx(1.0)
+
+
+def test_a_trap_must_hold_back_all_of_a_lossy_group():
+    """Asking z < theta only of features with nonzero residual is not enough.
+
+    Feature 3 is reconstructed exactly, but it is what holds features 1 and 2 (negative cosine) in place. Row 2 touches its wall, can take it
+    over, and sets them free: along the path below the loss is 32 - 14 e^2 + 32 e^4 exactly.
+    """
+    T = lambda rows: torch.tensor(rows, dtype=torch.float64)
+    problem = Problem(torch.eye(3, dtype=torch.float64), T([[3, 3, 5], [4, -4, 0]]))
+    point = Weights(T([[3, 3, 5], [-1, -1, 0]]), T([[1, 0], [0, 0]]))
+    certificate = certify(problem, point).check()
+    residual = problem.W_r - point.W_D @ torch.relu(point.W_E @ problem.W_p)
+    assert certificate.loss == 32 and group_minimum(problem, [0, 1, 2]).verdict is Verdict.TRAP and residual[:, 2].norm() == 0
+    assert certificate.verdict is Verdict.ESCAPABLE
+    for e in (.03, .1):
+        down = Weights(T([[3 + 4 * e, 3 - 4 * e, 5], [-1, -1, e**.5]]), T([[1, 0], [e, -5 * e**.5]]))
+        assert approximate_loss(problem, down).item() == pytest.approx(32 - 14 * e**2 + 32 * e**4, abs=1e-10)
+    held = Weights(T([[3, 3, 5], [-1, -1, -1]]), point.W_D)
+    assert certify(problem, held).verdict is Verdict.TRAP and descend(problem, held) == pytest.approx(32, rel=1e-4)
+
+
+def test_a_saddle_of_the_region_may_be_held_by_walls():
+    """Features 3 and 4 are opposite and both on the row's wall: any way down switches one of them on. A local minimum, though not top."""
+    h = .5**.5
+    problem = Problem(torch.tensor([[1, 0, h, -h], [0, 1, -h, h]], dtype=torch.float64), torch.tensor([[2, -1, -1, -1], [-1, 2, -1, -1]], dtype=torch.float64))
+    point = Weights(torch.tensor([[1., 1.]], dtype=torch.float64), torch.tensor([[.5], [.5]], dtype=torch.float64))
+    certificate = certify(problem, point).check()
+    assert certificate.verdict is Verdict.UNDECIDED and torch.linalg.eigvalsh(hessian(problem, point)).min() < -1
+    for seed in range(300):
+        nudged = Weights(point.W_E + 1e-3 * randn(seed, 1, 2), point.W_D + 1e-3 * randn(seed + 999, 2, 1))
+        assert approximate_loss(problem, nudged) > certificate.loss
+
+
+def test_cross_polytope_shows_its_own_pattern_on_the_walls():
+    """mu = 0: every off-entry of W* is exactly on its wall, and still W* is global."""
+    problem = Problem(torch.cat([torch.eye(2), -torch.eye(2)], 1).double())
+    P = pattern([[0], [1], [2], [3]], 4, 4)
+    assert certify(problem, ideal_weights(problem, 4)).verdict is Verdict.GLOBAL and torch.equal(activation_pattern(problem, ideal_weights(problem, 4)), P)
+    assert realize(problem, P).check().feasible and partial_minimum(problem, P).verdict is Verdict.GLOBAL
+
+
+def test_eigenvalue_zero_has_a_zero_decoder_column():
+    problem, P = Problem(torch.eye(2, dtype=torch.float64), torch.tensor([[1., -1.]], dtype=torch.float64)), pattern([[0, 1]], 2, 1)
+    answer = partial_minimum(problem, P)
+    assert answer.verdict is Verdict.SADDLE and not answer.weights.W_D.any() and answer.loss == pytest.approx(2)
+    noisy = Weights(answer.weights.W_E, answer.weights.W_D + 1e-17)
+    assert certify(problem, noisy).stationary
+
+
+@pytest.mark.parametrize("sigma", [TopK(1), TopK(1, -math.inf)])
+def test_topk_walls_are_the_lowest_selected_latent(sigma):
+    T = lambda rows: torch.tensor(rows, dtype=torch.float64)
+    problem = Problem(T([[1, .6], [0, .8]]))
+    below = Weights(T([[1, .5], [.5, .25]]), T([[.8, 0], [.4, 0]]))                     # row 2 at half of row 1's latent: far from a swap
+    assert certify(problem, below, sigma).verdict is Verdict.TRAP and certify(problem, below, sigma).wall_distance > .4
+    tied = Problem(T([[1, -.6], [0, .8]]))
+    level = Weights(T([[1, -.5], [-5, -5]]), T([[.8, .6], [-.4, -.8]]))                 # plain Top-1: level with the selected latent of feature 2
+    if sigma.theta < 0:
+        assert certify(tied, level, sigma).verdict is not Verdict.TRAP
+        assert approximate_loss(tied, Weights(T([[1, -.5], [-5, -4.999]]), level.W_D), sigma) < .3 < certify(tied, level, sigma).loss
+
+
+def test_features_without_weight_do_not_make_an_overlap():
+    problem = Problem(unit(randn(0, 4, 3)).abs(), M_d=torch.tensor([1., 1., 0.]))
+    start = partial_minimum(Problem(problem.W_p[:, :2]), pattern([[0, 1]], 2, 1)).weights
+    second = torch.linalg.pinv(problem.W_p.mT) @ torch.tensor([-1., -1., 1.], dtype=torch.float64)
+    weights = Weights(torch.stack([start.W_E[0], second]), torch.cat([start.W_D, torch.zeros(4, 1, dtype=torch.float64)], 1))
+    assert certify(problem, weights).pattern.tolist() == [[True, True, True], [False, False, True]] and certify(problem, weights).verdict is Verdict.TRAP
 
 
 # --- the verifier itself ---------------------------------------------------------------------------------------------

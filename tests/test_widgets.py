@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sdl_theory import Verdict, Weights, approximate_loss, group_minimum, imagenet_directions
-from sdl_theory import Problem
+from sdl_theory import Problem, Verdict, Weights, approximate_loss, imagenet_directions
 from sdl_theory.audit import three_features
 from widgets import charts, rows
 from widgets.explorers import pair_explorer, three_explorer
