@@ -49,13 +49,10 @@ class Activation:
 
     def wall_distance(self, z: Tensor, dim: int = 0) -> Tensor:
         """Smallest |z - theta|: how far this point is from a change of pattern."""
-        gap = z - self._theta(z, dim)
-        low, high = torch.aminmax(gap)      # two cheap exits before a full |.| pass over a large z
-        if low >= 0:
-            return low
-        if high <= 0:
-            return -high
-        return gap.abs_().min()
+        theta = self._theta(z, dim)
+        if isinstance(theta, Tensor) or z.ndim < 2:
+            return (z - theta).abs().min()
+        return torch.stack([(part - theta).abs_().amin() for part in z.split(256)]).min()      # a large z, one cache-sized piece at a time
 
 
 def _check_theta(theta, plain: bool = False) -> float | Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,7 +15,6 @@ from .problem import Problem, Tensor, Weights, check_match
 from .verdict import EIGEN_TOLERANCE, ZERO_LOSS, Verdict
 
 WALL_TOLERANCE = 1e-9      # |z - theta| below this, relative to the row's size, is on the wall
-CHUNK = 2048               # rows of Z held at once
 
 
 class CertificateError(AssertionError):
@@ -135,8 +135,11 @@ class _Groups:
 
     def __init__(self, problem, weights, sigma, z, P, Z, firing, tol, zero_loss):
         self.problem, self.weights, self.sigma, self.z, self.P, self.Z, self.firing, self.tol = problem, weights, sigma, z, P, Z, firing, tol
-        self.counts = P.sum(0) * (problem.M_d > 0)
-        self.sizes = P.sum(1)
+        fired = P[firing]                                      # everything else fires for nothing: never sum over all of P
+        self.covered = fired.sum(0)
+        self.counts = self.covered * (problem.M_d > 0)
+        self.sizes = torch.zeros(len(P), dtype=torch.long, device=P.device)
+        self.sizes[firing] = fired.sum(1)
         self.barrier = sigma.barrier(z)
         self.lossy = torch.zeros(problem.n, dtype=torch.bool, device=z.device) if zero_loss else self._lossy()
 
@@ -153,7 +156,7 @@ class _Groups:
         per_scale = M * problem.W_r.square().sum(0)
         P = self.P[self.firing].to(M.dtype)
         group_lossy = P @ per_feature > max(ZERO_LOSS, self.tol**2) * (P @ per_scale)
-        silent = (self.P.sum(0) == 0) & (per_scale > 0)
+        silent = (self.covered == 0) & (per_scale > 0)
         return ((P.mT @ group_lossy.to(M.dtype) > 0) | silent) & (M > 0)
 
     def verdict(self) -> tuple[Verdict, str]:
@@ -171,7 +174,7 @@ class _Groups:
             eigenvalue = float(np.square(system.A @ y).sum())
             close = max(EIGEN_TOLERANCE, self.tol) * system.values[0]
             if eigenvalue < system.values[0] - close:
-                touching = self._near(slice(i, i + 1), torch.arange(self.problem.n, device=self.z.device))[0] & (self.problem.M_d > 0)
+                touching = self._near(self.firing[row:row + 1], torch.arange(self.problem.n, device=self.z.device))[0] & (self.problem.M_d > 0)
                 if not way_down_is_free(system, to_numpy(self.problem.W_p), touching.cpu().numpy()):
                     held = i
                     continue
@@ -187,35 +190,38 @@ class _Groups:
             return Verdict.DEGENERATE, f"neuron {repeated}: the group's top eigenvalue repeats, so the minimum is one of a flat family"
         return Verdict.TRAP, "every group has a simple top eigenvalue, and lossy features are strictly below theta on every other row"
 
-    def _near(self, rows: slice, features: Tensor) -> Tensor:
-        """Off-entries of Z on, or within tolerance of, the wall."""
-        z, on = self.z[rows][:, features], self.P[rows][:, features]
+    def _near(self, rows: Tensor, features: Tensor) -> Tensor:
+        """Off-entries of Z on, or within tolerance of, the wall, for these rows and features."""
         level = self.barrier[rows] if len(self.barrier) > 1 else self.barrier
         level = level[:, features] if level.shape[1] > 1 else level
-        size = torch.maximum(self.weights.W_E[rows].norm(dim=1, keepdim=True).clamp(min=1e-30), level.abs().clamp(max=1e30))
-        return (z >= level - max(WALL_TOLERANCE, self.tol / 10) * size) & ~on
+        return (self.z[rows][:, features] >= level - self._slack(rows, level)) & ~self.P[rows][:, features]
 
-    def _leak(self) -> tuple[int, int] | None:
+    def _slack(self, rows, level: Tensor) -> Tensor:
+        size = self.weights.W_E[rows].norm(dim=1, keepdim=True).clamp(min=1e-30)
+        return max(WALL_TOLERANCE, self.tol / 10) * torch.maximum(size, level.abs().clamp(max=1e30))
+
+    @cached_property
+    def _touching(self) -> Tensor:
+        """Rows (bool, n_q) with a lossy feature on their wall. Most rows fire for nothing: one maximum a row settles those."""
+        touching = torch.zeros(len(self.P), dtype=torch.bool, device=self.z.device)
         features = self.lossy.nonzero()[:, 0]
         if not len(features):
+            return touching
+        z, level = self.z if self.lossy.all() else self.z[:, features], self.barrier
+        if level.shape[1] > 1:
+            z, level = z - level[:, features], torch.zeros_like(level[:, :1])
+        touching = z.amax(1) >= (level - self._slack(slice(None), level))[:, 0]
+        touching[self.firing] = self._near(self.firing, features).any(1)
+        return touching
+
+    def _leak(self) -> tuple[int, int] | None:
+        if not self._touching.any():
             return None
-        for start in range(0, len(self.P), CHUNK):
-            near = self._near(slice(start, start + CHUNK), features)
-            if near.any():
-                i, d = near.nonzero()[0].tolist()
-                return start + i, int(features[d])
-        return None
+        row, features = self._touching.nonzero()[:1, 0], self.lossy.nonzero()[:, 0]
+        return int(row), int(features[self._near(row, features)[0].nonzero()[0, 0]])
 
     def neurons(self) -> list[Verdict]:
-        names = np.where(self.sizes.cpu().numpy() > 1, 1, 0)
-        empty = (self.sizes == 0).cpu().numpy()
-        features = self.lossy.nonzero()[:, 0]
-        if empty.any():
-            names[empty] = 2
-            for start in range(0, len(self.P) if len(features) else 0, CHUNK):
-                rows = slice(start, start + CHUNK)
-                if empty[rows].any():
-                    touching = self._near(rows, features).any(1).cpu().numpy()
-                    names[rows] = np.where(empty[rows] & touching, 3, names[rows])
+        names = torch.where(self.sizes > 1, 1, 0)
+        names = torch.where(self.sizes == 0, 2 + self._touching.long(), names)
         kinds = (Verdict.MONOSEMANTIC, Verdict.POLYSEMANTIC, Verdict.STRICTLY_DEAD, Verdict.ESCAPABLE_DEAD)
-        return [kinds[k] for k in names]
+        return [kinds[k] for k in names.tolist()]

@@ -35,7 +35,7 @@ def test_constraints_pin_every_direct_dependency():
 
 
 def test_import_is_light():
-    heavy = "altair, ipywidgets, sympy, transformers, scipy, clarabel, safetensors, tqdm".split(", ")
+    heavy = "altair, ipywidgets, sympy, transformers, scipy, clarabel, safetensors".split(", ")
     code = f"import sys, sdl_theory; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
