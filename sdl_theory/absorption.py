@@ -131,12 +131,14 @@ def loss_ladder(problem: Problem, group: Sequence[int], *, rungs: int | None = N
     group = check_group(group, problem.n)
     if not group:
         raise ValueError("group must hold at least one feature")
+    from tqdm import tqdm
+
     root = problem.M_d[group].sqrt()
     A = to_numpy(problem.W_r[:, group] * root)
     K = A.T @ A
     rest, absorbed, ladder = list(range(len(group))), [], []
     steps = len(group) if rungs is None else min(check_count("rungs", rungs), len(group))
-    for step in range(steps):
+    for step in tqdm(range(steps), desc="loss_ladder", delay=3, leave=False):
         remaining = [group[j] for j in rest]
         lam, exact = lambda_plus(K[np.ix_(rest, rest)])
         minimum = group_minimum(problem, remaining)

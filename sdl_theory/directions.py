@@ -222,7 +222,10 @@ def trap_share(problem: Problem, size: int, draws: int, generator: torch.Generat
             lossy = values[:, :-1].sum(1) > EIGEN_TOLERANCE * values[:, -1]
             traps += int((positive & simple & lossy).sum())
     else:
-        traps = sum(group_minimum(problem, group.tolist()).verdict is Verdict.TRAP for group in groups)
+        from tqdm import tqdm
+
+        judged = tqdm(groups, desc=f"random groups of {size}", delay=3, leave=False)
+        traps = sum(group_minimum(problem, group.tolist()).verdict is Verdict.TRAP for group in judged)
     return traps / draws, *wilson(traps, draws)
 
 

@@ -221,7 +221,10 @@ def best_partition(problem: Problem, n_neurons: int, sigma: Activation = ReLU())
     n_neurons = check_count("n_neurons", n_neurons)
     if problem.n > BEST_LIMIT:
         raise ValueError(f"best_partition enumerates all partitions and stops at n = {BEST_LIMIT} features; got n = {problem.n}")
-    found = [row for row in survey_partitions(problem, sigma, n_neurons) if row.verdict is not Verdict.NONE]
+    from tqdm import tqdm
+
+    judged = tqdm(survey_partitions(problem, sigma, n_neurons), desc=f"partitions of {problem.n}", delay=3, leave=False)
+    found = [row for row in judged if row.verdict is not Verdict.NONE]
     if not found:
         return PartialMinimum(False, None, float("nan"), Verdict.NONE, [], f"no partition onto {n_neurons} neurons has an interior partial minimum")
     least = min(row.loss for row in found)

@@ -73,6 +73,23 @@ def test_partitions_of_five_features(n_p, seed_counts):
     assert all(a.certificate for a in answers if not a.feasible)
 
 
+@given(problems(most=5), st.integers(1, 31))
+def test_only_zero_or_positive_theta_matters(problem, code):
+    P = torch.tensor([[bool(code >> d & 1) for d in range(problem.n)]])
+    answers = [realize(problem, P, JumpReLU(theta)).check().feasible for theta in (1e-3, .3, 50.)]
+    assert len(set(answers)) == 1 and (answers[0] or not realize(problem, P).feasible or not P.any())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_independent_directions_realize_everything(seed):
+    """rank(W_p) = n: any pattern for (Jump)ReLU; for plain Top-k any with exactly k per column."""
+    problem = Problem(unit(randn(seed, 5, 4)))
+    P = randn(seed + 1, 3, 4) > 0
+    assert all(realize(problem, P, sigma).check().feasible for sigma in (ReLU(), JumpReLU(.4)))
+    masks = torch.zeros(3, 4, dtype=torch.bool).scatter_(0, randn(seed + 2, 3, 4).argsort(0)[:2], True)
+    assert realize(problem, masks, TopK(2, -math.inf)).check().feasible
+
+
 def test_farkas_check_can_fail():
     W = torch.stack([torch.tensor([1., 0.]), torch.tensor([1., 1.]) / math.sqrt(2), torch.tensor([0., 1.])], 1).double()
     problem = Problem(W)
