@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 from strategies import points, problems, randn, unit
 
-from sdl_theory import BatchTopK, JumpReLU, Problem, TopK, activation_pattern, partitions, pattern, realize
+from sdl_theory import BatchTopK, JumpReLU, Problem, ReLU, TopK, activation_pattern, partitions, pattern, realize
 from sdl_theory.separation import separate
 
 
