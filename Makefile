@@ -5,7 +5,7 @@ VENV   ?= .venv
 TORCH  ?= torch
 BIN     = $(VENV)/bin
 
-.PHONY: lab test install dev notebooks bench clean
+.PHONY: lab test install dev notebooks latency bench clean
 
 lab: install
 	$(BIN)/jupyter lab notebooks/05_spurious_minima.ipynb
@@ -33,6 +33,9 @@ test: dev
 
 notebooks: dev
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+
+latency: dev
+	$(BIN)/python -m pytest -q -m latency tests/browser/test_latency.py
 
 bench: dev
 	$(BIN)/python -m tests.benchmarks

@@ -45,12 +45,19 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory):
+def notebook_folder(tmp_path_factory):
+    """A copy of notebooks/, where tests may add their own."""
+    folder = tmp_path_factory.mktemp("copy") / "notebooks"
+    shutil.copytree(ROOT / "notebooks", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory, notebook_folder):
     """JupyterLab on 127.0.0.1, random port and token, its own configuration; serves a copy of notebooks/."""
     tmp = tmp_path_factory.mktemp("lab")
     (tmp / "app-settings").mkdir()
     (tmp / "app-settings" / "overrides.json").write_text(json.dumps(SETTINGS))
-    shutil.copytree(ROOT / "notebooks", tmp / "notebooks")
     own = {f"JUPYTER_{name}": str(tmp / name) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
     env = dict(os.environ, JUPYTER_PLATFORM_DIRS="1", OMP_NUM_THREADS="1", IPYTHONDIR=str(tmp / "ipython"), JUPYTERLAB_SETTINGS_DIR=str(tmp / "settings"),
                JUPYTERLAB_WORKSPACES_DIR=str(tmp / "workspaces"), **own)
@@ -58,10 +65,10 @@ def lab(tmp_path_factory):
     log = open(tmp / "lab.log", "wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
-         "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={tmp / 'notebooks'}",
+         "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={notebook_folder}",
          f"--LabApp.app_settings_dir={tmp / 'app-settings'}", "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
          "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True", "--ServerApp.terminals_enabled=False"],
-        cwd=tmp / "notebooks", env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        cwd=notebook_folder, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 90
