@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sdl_theory import Problem, Verdict, Weights, approximate_loss, imagenet_directions
 from sdl_theory.audit import three_features
 from widgets import charts, rows
-from widgets.explorers import pair_explorer, three_explorer
+from widgets.explorers import gap_explorer, pair_explorer, three_explorer
 from widgets.live import LiveChart, png
 
 
@@ -34,6 +34,16 @@ def test_the_marker_sits_on_the_curve_and_says_the_verdict(rho, m_2):
         assert on_curve[0] == pytest.approx(data["y"][point][0], abs=1e-4) and rows.VERDICTS[int(data["value"][point][0])] is minimum.verdict
 
 
+@given(st.integers(2, 7), st.floats(-5, -.1), st.sampled_from([0.0, .3, .7]))
+@settings(max_examples=20)
+def test_gap_rows_are_the_two_losses(n, log_rate, theta):
+    data, seen = rows.gap_rows(n, log_rate, theta)
+    here = data["kind"] == rows.HERE
+    assert data["y"][here][0] == pytest.approx(max(abs(seen["L"] - seen["Lt"]), 1e-14), rel=1e-5)
+    assert theta > 0 or -1e-12 <= seen["L"] - seen["Lt"] <= seen["tight"] * (1 + 1e-9)
+    assert data["y"][data["kind"] == rows.SHARE].sum() == pytest.approx(1, abs=1e-5)
+
+
 @given(st.floats(0, 2))
 def test_triangle_is_the_loss_over_positive_y(t):
     problem = three_features(rows.three_worlds(t))
@@ -51,7 +61,7 @@ def test_names_agree_between_rows_and_charts():
     assert [str(v) for v in rows.VERDICTS] == charts.VERDICT_NAMES and len(charts.ARROW_NAMES) == 4
 
 
-@pytest.mark.parametrize("make", [pair_explorer, three_explorer])
+@pytest.mark.parametrize("make", [pair_explorer, three_explorer, gap_explorer])
 def test_explorers_survive_any_sequence_of_moves(make):
     explorer = make()
 

@@ -9,9 +9,9 @@ import ipywidgets as W
 from sdl_theory import GroupMinimum, Verdict
 from sdl_theory.audit import three_features
 
-from .charts import live, pair_chart, three_chart
+from .charts import gap_chart, live, pair_chart, three_chart
 from .live import LiveChart
-from .rows import pair_rows, three_rows, three_worlds
+from .rows import MAGNITUDE, gap_rows, pair_rows, three_rows, three_worlds
 
 WHY = {
     Verdict.TRAP: "A trap: gradient descent from here stays. The positive eigenvector has the top eigenvalue.",
@@ -23,16 +23,20 @@ WHY = {
 
 
 class Explorer:
-    """Controls, a persistent chart, and a line of words. `rows(**values)` gives the table and the group's answer."""
+    """Controls, a persistent chart, presets, a line that says what is now true, and the code for the state on screen.
 
-    def __init__(self, controls: dict[str, W.Widget], rows: Callable, chart: Callable, code: Callable[..., str], presets: dict[str, dict]):
-        self.controls, self._rows, self._code = controls, rows, code
-        data, minimum = rows(**self.state)
+    story(**values) gives the chart's columns, a headline of one word or two, and a sentence; `code(**values)` the library calls.
+    """
+
+    def __init__(self, controls: dict[str, W.Widget], story: Callable, chart: Callable, code: Callable[..., str], presets: dict[str, dict]):
+        self.controls, self._story, self._code = controls, story, code
+        data, headline, words = story(**self.state)
+        presets = {**presets, "reset": self.state}
         self.line = W.HTML()
         self.line.add_class("sdl-line")
         self.code = W.Textarea(layout=W.Layout(width="auto", height="5.5em"), disabled=True)
         self.chart = LiveChart(chart(live()), data)
-        self._say(minimum)
+        self._say(headline, words)
         for control in controls.values():
             control.observe(self._update, "value")
         self.presets = {name: W.Button(description=name, tooltip=f"set {values}") for name, values in presets.items()}
@@ -54,14 +58,13 @@ class Explorer:
             control.value = min(max(value, control.min), control.max)
 
     def _update(self, _change) -> None:
-        data, minimum = self._rows(**self.state)
-        self._say(minimum)
+        data, headline, words = self._story(**self.state)
+        self._say(headline, words)
         self.chart.set_data(data, alt=self.words)
 
-    def _say(self, minimum: GroupMinimum) -> None:
-        loss = f" Loss {minimum.loss:.3f}." if minimum.exists else ""
-        self.words = WHY[minimum.verdict] + loss
-        self.line.value = f'<p aria-live="polite" style="font-size: 115%; margin: 0.3em 0"><b>{minimum.verdict}</b> &mdash; {self.words}</p>'
+    def _say(self, headline: str, words: str) -> None:
+        self.words = words
+        self.line.value = f'<p aria-live="polite" style="font-size: 115%; margin: 0.3em 0"><b>{headline}</b> &mdash; {words}</p>'
         self.chart.alt = self.words
         self.code.value = self._code(**self.state)
 
@@ -69,6 +72,11 @@ class Explorer:
         from IPython.display import display
 
         display(self.view)
+
+
+def _verdict_story(answer: tuple[dict, GroupMinimum]) -> tuple[dict, str, str]:
+    data, minimum = answer
+    return data, str(minimum.verdict), WHY[minimum.verdict] + (f" Loss {minimum.loss:.3f}." if minimum.exists else "")
 
 
 def _slider(name: str, value: float, low: float, high: float, step: float) -> W.FloatSlider:
@@ -81,8 +89,8 @@ def pair_explorer(rho: float = 0.6) -> Explorer:
     controls = {"rho": _slider("cosine rho", rho, -0.95, 0.95, 0.05), "m_2": _slider("weight m_2 (m_1 = 1)", 1.0, 0.2, 3.0, 0.1)}
     code = lambda rho, m_2: ("import torch\nfrom sdl_theory import Problem, group_minimum\nfrom widgets.rows import pair_problem\n"
                              f"print(group_minimum(pair_problem({rho:.2f}, {m_2:.2f}), [0, 1]))")
-    rows = lambda rho, m_2: pair_rows(round(rho, 4), m_2)
-    return Explorer(controls, rows, pair_chart, code, {"a trap": {"rho": 0.6, "m_2": 1.0}, "a saddle": {"rho": -0.6, "m_2": 1.0},
+    story = lambda rho, m_2: _verdict_story(pair_rows(round(rho, 4), m_2))
+    return Explorer(controls, story, pair_chart, code, {"a trap": {"rho": 0.6, "m_2": 1.0}, "a saddle": {"rho": -0.6, "m_2": 1.0},
                                                        "flat": {"rho": 0.0, "m_2": 1.0}, "none at all": {"rho": 0.0, "m_2": 2.0}})
 
 
@@ -91,5 +99,26 @@ def three_explorer(t: float = 1.0) -> Explorer:
     controls = {"t": _slider("path of M_d", t, 0.0, 2.0, 0.02)}
     code = lambda t: ("from sdl_theory import group_minimum\nfrom sdl_theory.audit import three_features\n"
                       f"print(group_minimum(three_features({tuple(round(m, 3) for m in three_worlds(t))}), [0, 1, 2]))")
-    rows = lambda t: three_rows(three_features(three_worlds(t)))
-    return Explorer(controls, rows, three_chart, code, {"a saddle": {"t": 0.0}, "a trap": {"t": 1.0}, "none at all": {"t": 2.0}})
+    story = lambda t: _verdict_story(three_rows(three_features(three_worlds(t))))
+    return Explorer(controls, story, three_chart, code, {"a saddle": {"t": 0.0}, "a trap": {"t": 1.0}, "none at all": {"t": 2.0}})
+
+
+def _gap_story(n: int, log_rate: float, theta: float) -> tuple[dict, str, str]:
+    data, seen = gap_rows(int(n), round(log_rate, 3), round(theta, 3))
+    gap, rate = seen["L"] - seen["Lt"], 10.0**log_rate
+    if theta > 0:
+        return data, "no theorem", (f"JumpReLU is not homogeneous: L - Lt = {gap:.2g} shrinks only like 1-S, of either sign. At S near 1 it crosses every bound of order two.")
+    if n * rate > 1:
+        return data, "vacuous", f"n(1-S) = {n * rate:.2g} > 1: two or more features are active {seen['more']:.0%} of the time, and the bound says little or nothing."
+    return data, "holds", f"0 <= L - Lt = {gap:.2g} <= {seen['tight']:.2g}. A tenth of 1-S gives a hundredth of the gap: order two."
+
+
+def gap_explorer(n: int = 6, log_rate: float = -2.0, theta: float = 0.0) -> Explorer:
+    """Theorem 3.1: drag the sparsity, the number of features, and JumpReLU's threshold, and see when the bound speaks."""
+    controls = {"n": W.IntSlider(value=n, min=2, max=9, description="features n", style={"description_width": "initial"}, layout=W.Layout(width="18em", flex="0 0 auto")),
+                "log_rate": _slider("log10(1 - S)", log_rate, -5.0, -0.1, 0.1), "theta": _slider("threshold theta", theta, 0.0, 1.0, 0.05)}
+    code = lambda n, log_rate, theta: ("from sdl_theory import Constant, SparseFeatures\n"
+                                       f"features = SparseFeatures({n}, S={1 - 10.0**log_rate:.6g}, magnitudes=Constant({MAGNITUDE}))\n"
+                                       f"print(features.count_probabilities(), features.M_d)")
+    return Explorer(controls, _gap_story, gap_chart, code, {"sparse": {"n": 6, "log_rate": -3.0, "theta": 0.0}, "dense": {"n": 9, "log_rate": -0.5, "theta": 0.0},
+                                                            "JumpReLU": {"n": 6, "log_rate": -3.0, "theta": 0.5}})

@@ -23,6 +23,23 @@ def shot(chart, name: str) -> str:
     return hashlib.sha256(chart.screenshot(path=SHOTS / f"{name}.png")).hexdigest()
 
 
+@pytest.mark.parametrize("name, key, presses", [("02_two_losses", "PageUp", 2)])
+def test_first_slider_moves_the_picture(run_notebook, name, key, presses):
+    page = run_notebook(f"{name}.ipynb")
+    chart, words = page.locator(".sdl-live-chart").first, page.locator(".sdl-line").first
+    chart.scroll_into_view_if_needed()
+    chart.locator("canvas").wait_for()
+    settle(page, chart)
+    before, said = shot(chart, f"{name}-before"), words.inner_text()
+    page.locator(".widget-slider .noUi-handle").first.focus()
+    for _ in range(presses):
+        page.keyboard.press(key)
+    settle(page, chart)
+    assert shot(chart, f"{name}-after") != before and words.inner_text() != said
+    page.screenshot(path=SHOTS / f"{name}-page.png", full_page=True)
+    assert page.external == []
+
+
 def test_spurious_minima(run_notebook):
     page = run_notebook("05_spurious_minima.ipynb")
     charts, handles, lines = page.locator(".sdl-live-chart"), page.locator(".widget-slider .noUi-handle"), page.locator(".sdl-line")
