@@ -46,6 +46,15 @@ def test_best_partition_is_the_least_of_all(seed):
     assert best_partition(problem, 5, JumpReLU(.2)).verdict is Verdict.GLOBAL
 
 
+def test_an_unused_row_can_make_a_trap_escapable():
+    """0 lies in the directions' hull, so no row is dead on all: the same groups are a trap without a spare row, and escapable with one."""
+    problem = Problem(unit(torch.tensor([[1, .6, -1, .3], [0, .8, .1, -.95]], dtype=torch.float64)))
+    groups = [[0, 1], [2], [3]]
+    for n_q, verdict in ((3, Verdict.TRAP), (4, Verdict.ESCAPABLE)):
+        surveyed = next(row for row in survey_partitions(problem, n_q=n_q) if row.groups == groups)
+        assert surveyed.verdict is verdict and partial_minimum(problem, pattern(groups, 4, n_q)).verdict is verdict
+
+
 def test_best_partition_may_not_exist():
     problem = Problem(torch.eye(2, dtype=torch.float64), M_d=torch.tensor([1., 2.]))
     assert not best_partition(problem, 1).exists and best_partition(problem, 2).verdict is Verdict.GLOBAL

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sdl_theory import Problem, Verdict, Weights, approximate_loss, imagenet_directions
 from sdl_theory.audit import three_features
 from widgets import charts, rows
-from widgets.explorers import gap_explorer, pair_explorer, three_explorer
+from widgets.explorers import gap_explorer, pair_explorer, solution_explorer, three_explorer
 from widgets.live import LiveChart, png
 
 
@@ -57,11 +57,18 @@ def test_triangle_is_the_loss_over_positive_y(t):
         assert minimum.loss <= data["value"][curve].min() + 1e-5
 
 
+def test_solutions_are_what_the_theorems_say():
+    for mu, theta, zero in ((.5, 0, [False, True, True]), (.5, .5, [True, True, False]), (-.3, 0, [True, True, True])):
+        _, figures = rows.solution_rows(mu, theta, 20.0)
+        assert [loss < 1e-20 for loss, *_ in figures] == zero
+        assert figures[0][1] == pytest.approx(1) and figures[1][1] == pytest.approx((1 - mu * mu) ** .5) and figures[1][2] == pytest.approx(1)
+
+
 def test_names_agree_between_rows_and_charts():
     assert [str(v) for v in rows.VERDICTS] == charts.VERDICT_NAMES and len(charts.ARROW_NAMES) == 4
 
 
-@pytest.mark.parametrize("make", [pair_explorer, three_explorer, gap_explorer])
+@pytest.mark.parametrize("make", [pair_explorer, three_explorer, gap_explorer, solution_explorer])
 def test_explorers_survive_any_sequence_of_moves(make):
     explorer = make()
 

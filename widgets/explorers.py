@@ -9,9 +9,9 @@ import ipywidgets as W
 from sdl_theory import GroupMinimum, Verdict
 from sdl_theory.audit import three_features
 
-from .charts import gap_chart, live, pair_chart, three_chart
+from .charts import gap_chart, live, pair_chart, solution_chart, three_chart
 from .live import LiveChart
-from .rows import MAGNITUDE, gap_rows, pair_rows, three_rows, three_worlds
+from .rows import MAGNITUDE, gap_rows, pair_rows, solution_rows, three_rows, three_worlds
 
 WHY = {
     Verdict.TRAP: "A trap: gradient descent from here stays. The positive eigenvector has the top eigenvalue.",
@@ -122,3 +122,24 @@ def gap_explorer(n: int = 6, log_rate: float = -2.0, theta: float = 0.0) -> Expl
                                        f"print(features.count_probabilities(), features.M_d)")
     return Explorer(controls, _gap_story, gap_chart, code, {"sparse": {"n": 6, "log_rate": -3.0, "theta": 0.0}, "dense": {"n": 9, "log_rate": -0.5, "theta": 0.0},
                                                             "JumpReLU": {"n": 6, "log_rate": -3.0, "theta": 0.5}})
+
+
+def _solution_story(mu: float, theta: float, angle: float) -> tuple[dict, str, str]:
+    mu, theta = round(mu, 4), round(theta, 4)
+    data, (star, dual, mirrored) = solution_rows(mu, theta, angle)
+    first = f"W* has loss {star[0]:.2f}" + (f", since mu = {mu:.2f} > theta = {theta:.2f}" if mu > theta else f", since mu = {mu:.2f} <= theta = {theta:.2f}")
+    second = f"the dual basis has loss {dual[0]:.2f} with rows at cosine {dual[1]:.2f} to the features"
+    third = f"the mirrored pair has loss {mirrored[0]:.2f} and best cosines of {mirrored[1]:.2f}"
+    zero = sum(loss < 1e-9 for loss, *_ in (star, dual, mirrored))
+    return data, f"{zero} of 3 at zero loss", f"{first}; {second}; {third}."
+
+
+def solution_explorer(mu: float = 0.5, theta: float = 0.0, angle: float = 20.0) -> Explorer:
+    """Theorems 3.3 and 3.4: drag interference, threshold and rotation, and see which solutions reach zero loss and which recover anything."""
+    controls = {"mu": _slider("interference mu", mu, -0.9, 0.9, 0.05), "theta": _slider("threshold theta", theta, 0.0, 0.95, 0.05),
+                "angle": _slider("turn the mirrored pair (degrees)", angle, 0.0, 90.0, 5.0)}
+    code = lambda mu, theta, angle: ("from sdl_theory import JumpReLU, certify, ideal_weights\nfrom widgets.rows import pair_problem\n"
+                                     f"problem = pair_problem({mu:.2f})\nprint(certify(problem, ideal_weights(problem, 4), JumpReLU({theta:.2f})))")
+    return Explorer(controls, _solution_story, solution_chart, code, {"interference": {"mu": 0.5, "theta": 0.0, "angle": 20.0},
+                                                                      "a threshold saves W*": {"mu": 0.5, "theta": 0.5, "angle": 20.0}, "no interference": {"mu": -0.2, "theta": 0.0, "angle": 45.0}})
+

@@ -23,7 +23,10 @@ from sdl_theory import (
     approximate_loss,
     exact_loss,
     group_minimum,
+    ideal_weights,
     loss_gap_bound,
+    mirrored_weights,
+    pseudo_inverse_weights,
     trap_share,
 )
 
@@ -149,3 +152,28 @@ def gap_rows(n: int, log_rate: float, theta: float) -> tuple[dict[str, np.ndarra
     shares = [p[0].item(), p[1].item(), p[2:].sum().item()]
     rows += [{"kind": SHARE, "x": k, "y": share} for k, share in enumerate(shares)]
     return table(rows), {"L": exact, "Lt": approximate, "C": C, "tight": C * n * (n - 1) / 2 * q * q, "one": shares[1], "more": shares[2]}
+
+
+SOLUTIONS = ["ideal point W*", "dual basis", "mirrored pair"]
+NOTE = 10                                   # kinds 0 to 2: the arrows of each solution's disc; 10 to 12: its two figures
+
+
+def solution_rows(mu: float, theta: float, angle: float) -> tuple[dict[str, np.ndarray], list[tuple[float, float, float]]]:
+    """Three solutions for two features at cosine mu under JumpReLU(theta): arrows, loss, and the mean best cosine of encoder and decoder.
+
+    angle : degrees by which the mirrored pair [A; -A] is turned.
+    """
+    problem, turn = pair_problem(mu), math.radians(angle)
+    A = torch.tensor([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]], dtype=torch.float64)
+    rows, figures = [], []
+    for panel, weights in enumerate((ideal_weights(problem, 4), pseudo_inverse_weights(problem, 4), mirrored_weights(problem, 4, A))):
+        loss = approximate_loss(problem, weights, JumpReLU(theta)).item()
+        cosines = [(V / V.norm(dim=0).clamp(min=1e-12)).mT @ problem.W_p for V in (weights.W_E.mT, weights.W_D)]
+        best = [c.max(0).values.mean().item() for c in cosines]
+        arrows = [(which, problem.W_p[:, which]) for which in (W_1, W_2)]
+        arrows += [(ROW, w) for w in weights.W_E if w.any()] + [(COLUMN, w) for w in weights.W_D.mT if w.any()]
+        rows += [{"kind": panel, "value": which, "x": w[0].item(), "y": w[1].item()} for which, w in arrows]
+        rows.append({"kind": NOTE + panel, "x": loss, "y": best[0], "x2": best[1]})
+        figures.append((loss, *best))
+    return table(rows), figures
+
