@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sdl_theory import Problem, Verdict, Weights, approximate_loss, imagenet_directions
 from sdl_theory.audit import three_features
 from widgets import charts, rows
-from widgets.explorers import gap_explorer, pair_explorer, solution_explorer, three_explorer
+from widgets.explorers import absorption_explorer, gap_explorer, pair_explorer, solution_explorer, three_explorer
 from widgets.live import LiveChart, png
 
 
@@ -64,11 +64,24 @@ def test_solutions_are_what_the_theorems_say():
         assert figures[0][1] == pytest.approx(1) and figures[1][1] == pytest.approx((1 - mu * mu) ** .5) and figures[1][2] == pytest.approx(1)
 
 
+@given(st.floats(.1, .95), st.integers(0, 3), st.floats(0, 1))
+@settings(max_examples=25)
+def test_absorption_rows_tell_one_story(strength, child, theta):
+    data, seen = rows.absorption_rows(strength, child, theta)
+    bounds = data["y"][data["kind"] == rows.BOUND]
+    assert len(bounds) == 4 and (np.diff(bounds) <= 1e-6).all() and seen["answer"].realizable
+    after = data["kind"] == rows.AFTER
+    fires = {(int(i), int(d)) for i, d, v in zip(data["y"][after], data["x"][after], data["value"][after]) if v}
+    assert fires == {(1, d + 1) for d in range(4) if d != child} | {(3, child + 1)} | {(2, d) for d in range(5, 9)}
+    chosen = data["kind"] == rows.CHOSEN
+    assert chosen.sum() == seen["after"].exists and (data["y"][chosen] >= bounds[1] - 1e-6).all()
+
+
 def test_names_agree_between_rows_and_charts():
     assert [str(v) for v in rows.VERDICTS] == charts.VERDICT_NAMES and len(charts.ARROW_NAMES) == 4
 
 
-@pytest.mark.parametrize("make", [pair_explorer, three_explorer, gap_explorer, solution_explorer])
+@pytest.mark.parametrize("make", [pair_explorer, three_explorer, gap_explorer, solution_explorer, absorption_explorer])
 def test_explorers_survive_any_sequence_of_moves(make):
     explorer = make()
 

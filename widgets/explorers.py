@@ -9,9 +9,9 @@ import ipywidgets as W
 from sdl_theory import GroupMinimum, Verdict
 from sdl_theory.audit import three_features
 
-from .charts import gap_chart, live, pair_chart, solution_chart, three_chart
+from .charts import absorption_chart, gap_chart, live, pair_chart, solution_chart, three_chart
 from .live import LiveChart
-from .rows import MAGNITUDE, gap_rows, pair_rows, solution_rows, three_rows, three_worlds
+from .rows import MAGNITUDE, absorption_rows, gap_rows, pair_rows, solution_rows, three_rows, three_worlds
 
 WHY = {
     Verdict.TRAP: "A trap: gradient descent from here stays. The positive eigenvector has the top eigenvalue.",
@@ -137,9 +137,34 @@ def _solution_story(mu: float, theta: float, angle: float) -> tuple[dict, str, s
 def solution_explorer(mu: float = 0.5, theta: float = 0.0, angle: float = 20.0) -> Explorer:
     """Theorems 3.3 and 3.4: drag interference, threshold and rotation, and see which solutions reach zero loss and which recover anything."""
     controls = {"mu": _slider("interference mu", mu, -0.9, 0.9, 0.05), "theta": _slider("threshold theta", theta, 0.0, 0.95, 0.05),
-                "angle": _slider("turn the mirrored pair (degrees)", angle, 0.0, 90.0, 5.0)}
+                "angle": _slider("turn pair (degrees)", angle, 0.0, 90.0, 5.0)}
     code = lambda mu, theta, angle: ("from sdl_theory import JumpReLU, certify, ideal_weights\nfrom widgets.rows import pair_problem\n"
                                      f"problem = pair_problem({mu:.2f})\nprint(certify(problem, ideal_weights(problem, 4), JumpReLU({theta:.2f})))")
     return Explorer(controls, _solution_story, solution_chart, code, {"interference": {"mu": 0.5, "theta": 0.0, "angle": 20.0},
-                                                                      "a threshold saves W*": {"mu": 0.5, "theta": 0.5, "angle": 20.0}, "no interference": {"mu": -0.2, "theta": 0.0, "angle": 45.0}})
+                                                                      "theta = mu": {"mu": 0.5, "theta": 0.5, "angle": 20.0}, "no interference": {"mu": -0.2, "theta": 0.0, "angle": 45.0}})
+
+
+def _absorption_story(strength: float, child: int, theta: float) -> tuple[dict, str, str]:
+    data, seen = absorption_rows(round(strength, 3), child - 1, round(theta, 3))
+    parent, answer, after = seen["parent"], seen["answer"], seen["after"]
+    if not parent.exists:
+        return data, "no parent", f"There is no partial minimum with one neuron a parent: {parent.reason}."
+    if not answer.realizable:
+        return data, "not realizable", answer.reason + "."
+    first = "It is" if seen["first"] == child - 1 else f"The ladder would take child {seen['first'] + 1} first; this is not"
+    return data, f"absorbed, a {after.verdict}", (f"The family's loss falls from {parent.loss - seen['other']:.3f} to {after.loss - seen['other']:.3f}. "
+                                                  f"{first} the child whose leaving helps most.")
+
+
+def absorption_explorer(strength: float = 0.8, child: int = 3, theta: float = 0.1) -> Explorer:
+    """Theorem 3.10: choose how close the children are to their parent, who leaves, and the threshold."""
+    controls = {"strength": _slider("strength of the hierarchy", strength, 0.1, 0.95, 0.05),
+                "child": W.IntSlider(value=child, min=1, max=4, description="child that leaves", style={"description_width": "initial"}, layout=W.Layout(width="20em", flex="0 0 auto")),
+                "theta": _slider("threshold theta", theta, 0.0, 1.0, 0.05)}
+    code = lambda strength, child, theta: ("from sdl_theory import JumpReLU, absorb, partial_minimum, pattern\nfrom widgets.rows import family\n"
+                                           f"problem, sigma = family({strength:.2f}), JumpReLU({theta:.2f})\n"
+                                           "parent = partial_minimum(problem, pattern([[0, 1, 2, 3], [4, 5, 6, 7]], 8, 3), sigma)\n"
+                                           f"print(absorb(problem, parent.weights, sigma, neuron=0, child={child - 1}).reason)")
+    return Explorer(controls, _absorption_story, absorption_chart, code, {"close family": {"strength": 0.9, "child": 3, "theta": 0.1}, "loose family": {"strength": 0.3, "child": 3, "theta": 0.1},
+                                                                          "no threshold": {"strength": 0.8, "child": 1, "theta": 0.0}})
 

@@ -23,7 +23,7 @@ def shot(chart, name: str) -> str:
     return hashlib.sha256(chart.screenshot(path=SHOTS / f"{name}.png")).hexdigest()
 
 
-@pytest.mark.parametrize("name, key, presses", [("02_two_losses", "PageUp", 2), ("04_global_minimum", "ArrowLeft", 6)])
+@pytest.mark.parametrize("name, key, presses", [("02_two_losses", "PageUp", 2), ("04_global_minimum", "ArrowLeft", 6), ("06_absorption", "ArrowLeft", 6)])
 def test_first_slider_moves_the_picture(run_notebook, name, key, presses):
     page = run_notebook(f"{name}.ipynb")
     chart, words = page.locator(".sdl-live-chart").first, page.locator(".sdl-line").first
