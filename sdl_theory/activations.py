@@ -14,6 +14,9 @@ import torch
 from .problem import Tensor, as_tensor, check_count
 
 
+LEAST_THETA = 1e-30       # below, encoder rows scaled to the threshold underflow
+
+
 class Activation:
     """sigma(z) = z where active, else 0. Subclasses say what is active."""
 
@@ -60,6 +63,8 @@ def _check_theta(theta, plain: bool = False) -> float | Tensor:
     allowed = torch.isfinite(value) & (value >= 0) | (torch.isneginf(value) if plain else torch.zeros_like(value, dtype=torch.bool))
     if value.ndim > 1 or not allowed.all():
         raise ValueError(f"theta must be a finite number >= 0, or a vector (n_q,) of them{', or -inf (plain Top-k)' if plain else ''}; got {theta}")
+    if ((value > 0) & (value < LEAST_THETA)).any():
+        raise ValueError(f"theta = {theta} is too small to be told from 0 in floating point; use 0 (ReLU) or at least {LEAST_THETA:g}")
     return value if value.ndim else float(theta)
 
 

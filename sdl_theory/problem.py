@@ -20,6 +20,8 @@ def as_tensor(name: str, value) -> Tensor:
     """`value` as a real tensor, or a ValueError that names the symbol."""
     try:
         tensor = torch.as_tensor(value)
+        if not hasattr(value, "dtype") and not tensor.is_complex():
+            tensor = torch.as_tensor(value, dtype=torch.float64)      # plain numbers and lists are read in float64, not torch's default
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{name} must be a tensor or an array of numbers; got {type(value).__name__} ({error})") from None
     if tensor.is_complex():

@@ -73,7 +73,7 @@ def test_wrong_types_and_numbers_are_value_errors(call, words):
 
 def test_lists_and_arrays_are_welcome():
     assert JumpReLU([.1, .2]).theta.tolist() == pytest.approx([.1, .2]) and len(hierarchy(2, 2, 8, .5).names) == 4
-    assert Problem([[1., 0.], [0., 1.]]).n == 2
+    assert Problem([[1., 0.], [0., 1.]]).W_p.dtype is torch.float64 and JumpReLU([.1, .2]).theta[0].item() == .1
 
 
 def test_mismatch_is_named():

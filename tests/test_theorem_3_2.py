@@ -99,6 +99,8 @@ def test_bad_input_is_named():
     for theta in (-1., math.nan, math.inf, torch.tensor([[.1]])):
         with pytest.raises(ValueError, match="theta must be"):
             JumpReLU(theta)
+    with pytest.raises(ValueError, match="too small"):
+        JumpReLU(1e-200)
     for k in (0, -1, 1.5):
         with pytest.raises(ValueError, match="k must be"):
             TopK(k)

@@ -169,8 +169,8 @@ def solution_chart(data):
 
 
 def _pattern_map(data, kind: int, title: str):
-    x = alt.X("x:O", title="feature", axis=alt.Axis(labelAngle=0))
-    y = alt.Y("y:O", title="neuron")
+    x = alt.X("x:O", title="feature", axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=list(range(1, 9))))
+    y = alt.Y("y:O", title="neuron", scale=alt.Scale(domain=[1, 2, 3]))
     fires = alt.Color("value:O", scale=alt.Scale(domain=[0, 1], range=["#F2F2F2", ORANGE]), legend=alt.Legend(title=None, labelExpr="['silent', 'fires'][datum.value]", orient="bottom"))
     return _of(data, kind).mark_rect(stroke="white", strokeWidth=2).encode(x=x, y=y, color=fires).properties(width=270, height=78, title=title)
 

@@ -6,20 +6,27 @@ async function render({ model, el }) {
   host.setAttribute('role', 'img');
   host.setAttribute('aria-label', model.get('alt'));
   el.appendChild(host);
-  const { view, finalize } = await vegaEmbed(host, structuredClone(model.get('spec')), { actions: false, renderer: model.get('renderer') });
-  const apply = () => {
+  const rows = () => {
     const bytes = model.get('buffer');
-    if (!bytes || !bytes.byteLength) return;
     const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-    const columns = model.get('columns'), n = values.length / columns.length, revision = model.get('revision');
-    const rows = Array.from({ length: n }, (_, i) => Object.fromEntries(columns.map((name, k) => [name, values[k * n + i]])));
-    view.change('live', view.changeset().remove(() => true).insert(rows)).runAsync().then(() => {
-      host.dataset.revision = revision;
-      host.setAttribute('aria-label', model.get('alt'));
-    });
+    const columns = model.get('columns'), n = values.length / columns.length;
+    return Array.from({ length: n }, (_, i) => Object.fromEntries(columns.map((name, k) => [name, values[k * n + i]])));
+  };
+  const painted = revision => {
+    host.dataset.revision = revision;
+    host.setAttribute('aria-label', model.get('alt'));
+  };
+  // the first rows travel inside the spec, so that axes and legends find their room at once
+  const spec = structuredClone(model.get('spec'));
+  spec.datasets = { ...spec.datasets, live: rows() };
+  const first = model.get('revision');
+  const { view, finalize } = await vegaEmbed(host, spec, { actions: false, renderer: model.get('renderer') });
+  const apply = () => {
+    const revision = model.get('revision');
+    view.change('live', view.changeset().remove(() => true).insert(rows())).runAsync().then(() => painted(revision));
   };
   model.on('change:revision', apply);
-  apply();
+  if (model.get('revision') === first) painted(first); else apply();
   return () => { model.off('change:revision', apply); finalize(); };
 }
 export default { render };
