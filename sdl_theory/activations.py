@@ -13,7 +13,6 @@ import torch
 
 from .problem import Tensor, as_tensor, check_count
 
-
 LEAST_THETA = 1e-30       # below, encoder rows scaled to the threshold underflow
 
 

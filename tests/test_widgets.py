@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdl_theory import Problem, Verdict, Weights, approximate_loss, imagenet_directions
+from sdl_theory import JumpReLU, Problem, Verdict, Weights, approximate_loss, imagenet_directions
 from sdl_theory.audit import three_features
 from widgets import charts, rows
-from widgets.explorers import absorption_explorer, gap_explorer, pair_explorer, solution_explorer, three_explorer
+from widgets.explorers import absorption_explorer, dead_explorer, gap_explorer, pair_explorer, solution_explorer, three_explorer
 from widgets.live import LiveChart, png
 
 
@@ -77,11 +77,31 @@ def test_absorption_rows_tell_one_story(strength, child, theta):
     assert chosen.sum() == seen["after"].exists and (data["y"][chosen] >= bounds[1] - 1e-6).all()
 
 
+def test_descent_follows_autograd():
+    problem = rows.pair_problem(.6, 1.5)
+    start = Weights(torch.tensor([[.3, .9], [.8, -.1]], dtype=torch.float64), torch.tensor([[.2, .5], [.9, .1]], dtype=torch.float64))
+    losses = rows.descend(problem, start, theta=.1, nudge=0.0, seeds=2, steps=30, rate=.05)
+    E, D = start.W_E.clone().requires_grad_(), start.W_D.clone().requires_grad_()
+    steps = torch.optim.SGD([E, D], lr=.05)
+    for step in range(31):
+        steps.zero_grad()
+        loss = approximate_loss(problem, Weights(E, D), JumpReLU(.1))
+        assert losses[:, step] == pytest.approx(loss.item(), rel=1e-9)
+        loss.backward()
+        steps.step()
+
+
+def test_dead_rows_wake_only_on_the_wall():
+    for depth, theta, name, wakes in ((0, 0, "escapable_dead", True), (.3, 0, "strictly_dead", False), (0, .2, "strictly_dead", False)):
+        _, seen = rows.dead_rows(depth, -2.0, theta)
+        assert str(seen["certificate"].neurons[1]) == name and (seen["fell"] > 0) is wakes
+
+
 def test_names_agree_between_rows_and_charts():
     assert [str(v) for v in rows.VERDICTS] == charts.VERDICT_NAMES and len(charts.ARROW_NAMES) == 4
 
 
-@pytest.mark.parametrize("make", [pair_explorer, three_explorer, gap_explorer, solution_explorer, absorption_explorer])
+@pytest.mark.parametrize("make", [pair_explorer, three_explorer, gap_explorer, solution_explorer, absorption_explorer, dead_explorer])
 def test_explorers_survive_any_sequence_of_moves(make):
     explorer = make()
 

@@ -9,9 +9,9 @@ import ipywidgets as W
 from sdl_theory import GroupMinimum, Verdict
 from sdl_theory.audit import three_features
 
-from .charts import absorption_chart, gap_chart, live, pair_chart, solution_chart, three_chart
+from .charts import absorption_chart, dead_chart, gap_chart, live, pair_chart, solution_chart, three_chart
 from .live import LiveChart
-from .rows import MAGNITUDE, absorption_rows, gap_rows, pair_rows, solution_rows, three_rows, three_worlds
+from .rows import MAGNITUDE, absorption_rows, dead_rows, gap_rows, pair_rows, solution_rows, three_rows, three_worlds
 
 WHY = {
     Verdict.TRAP: "A trap: gradient descent from here stays. The positive eigenvector has the top eigenvalue.",
@@ -167,4 +167,21 @@ def absorption_explorer(strength: float = 0.8, child: int = 3, theta: float = 0.
                                            f"print(absorb(problem, parent.weights, sigma, neuron=0, child={child - 1}).reason)")
     return Explorer(controls, _absorption_story, absorption_chart, code, {"close family": {"strength": 0.9, "child": 3, "theta": 0.1}, "loose family": {"strength": 0.3, "child": 3, "theta": 0.1},
                                                                           "no threshold": {"strength": 0.8, "child": 1, "theta": 0.0}})
+
+
+def _dead_story(depth: float, log_nudge: float, theta: float) -> tuple[dict, str, str]:
+    data, seen = dead_rows(round(depth, 3), log_nudge, round(theta, 3))
+    name = str(seen["certificate"].neurons[1]).replace("_", " ")
+    where = "on the wall z = theta" if seen["margin"] == 0 else f"{seen['margin']:.2f} below the threshold"
+    return data, name, f"The dead row sits {where}; nudges have size {10.0**log_nudge:.2g}. {seen['fell']} of 6 descents wake it and leave the trap."
+
+
+def dead_explorer(depth: float = 0.0, log_nudge: float = -2.0, theta: float = 0.0) -> Explorer:
+    """Section 6's dead neurons: how deep is the dead row, how large the nudge, how high the threshold; does descent wake it?"""
+    controls = {"depth": _slider("depth of the dead row", depth, 0.0, 0.5, 0.02), "log_nudge": _slider("log10 of the nudge", log_nudge, -4.0, -0.5, 0.25),
+                "theta": _slider("threshold theta", theta, 0.0, 0.5, 0.05)}
+    code = lambda depth, log_nudge, theta: ("from widgets.rows import dead_rows\n"
+                                            f"data, seen = dead_rows(depth={depth:.2f}, log_nudge={log_nudge:.2f}, theta={theta:.2f})\nprint(seen['certificate'])")
+    return Explorer(controls, _dead_story, dead_chart, code, {"zero row, ReLU": {"depth": 0.0, "log_nudge": -2.0, "theta": 0.0},
+                                                              "zero row, JumpReLU": {"depth": 0.0, "log_nudge": -2.0, "theta": 0.2}, "strictly dead": {"depth": 0.3, "log_nudge": -2.0, "theta": 0.0}})
 

@@ -25,6 +25,9 @@ async function render({ model, el }) {
     const revision = model.get('revision');
     view.change('live', view.changeset().remove(() => true).insert(rows())).runAsync().then(() => painted(revision));
   };
+  // ipywidgets gives slider handles no name; a screen reader should say which one it holds
+  host.closest('.widget-vbox')?.querySelectorAll('.widget-slider').forEach(slider =>
+    slider.querySelector('.noUi-handle')?.setAttribute('aria-label', slider.querySelector('.widget-label')?.textContent ?? ''));
   model.on('change:revision', apply);
   if (model.get('revision') === first) painted(first); else apply();
   return () => { model.off('change:revision', apply); finalize(); };

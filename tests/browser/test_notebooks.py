@@ -23,13 +23,15 @@ def shot(chart, name: str) -> str:
     return hashlib.sha256(chart.screenshot(path=SHOTS / f"{name}.png")).hexdigest()
 
 
-@pytest.mark.parametrize("name, key, presses", [("02_two_losses", "PageUp", 2), ("04_global_minimum", "ArrowLeft", 6), ("06_absorption", "ArrowLeft", 6)])
+@pytest.mark.parametrize("name, key, presses", [("02_two_losses", "PageUp", 2), ("04_global_minimum", "ArrowLeft", 6), ("06_absorption", "ArrowLeft", 6), ("07_dead_neurons", "PageUp", 1)])
 def test_first_slider_moves_the_picture(run_notebook, name, key, presses):
     page = run_notebook(f"{name}.ipynb")
     chart, words = page.locator(".sdl-live-chart").first, page.locator(".sdl-line").first
     chart.scroll_into_view_if_needed()
     chart.locator("canvas").wait_for()
     settle(page, chart)
+    names = page.locator(".widget-slider .noUi-handle").evaluate_all("handles => handles.map(h => h.getAttribute('aria-label'))")
+    assert all(names) and len(set(names)) == len(names)                                       # a screen reader can tell them apart
     before, said = shot(chart, f"{name}-before"), words.inner_text()
     page.locator(".widget-slider .noUi-handle").first.focus()
     for _ in range(presses):
