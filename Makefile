@@ -16,7 +16,7 @@ dev: $(VENV)/installed-dev
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-# PyTorch first and by itself, so that `make lab TORCH="torch --index-url ..."` can choose its build
+# PyTorch first and by itself, so that `make lab TORCH="torch --extra-index-url ..."` can choose its build
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
 	$(BIN)/pip install --quiet -c constraints.txt -e .

@@ -38,7 +38,7 @@ def absorb(problem: Problem, weights: Weights, sigma: Activation, neuron: int, c
     feature changes state, and the shared threshold stays. For any other child, or theta = 0, both rows are found by projection, or proven impossible:
     "any sub-concept" is not always possible. child=None takes the smallest; if it cannot leave, the next smallest, and so on.
 
-    The decoder is refitted by least squares. P' is a partial minimum only if the remaining group passes `group_minimum`: ask `partial_minimum`.
+    Returns an `Absorption`: .realizable, .child, .pattern (P'), .weights and .reason. The decoder is refitted by least squares. P' is a partial minimum only if the remaining group passes `group_minimum`: ask `partial_minimum`.
     Raises ValueError if `neuron` fires for fewer than two features, no row is unused, or `child` is not one of the parent's.
     """
     check_match(problem, weights)

@@ -57,6 +57,12 @@ class Activation:
         return torch.stack([(part - theta).abs_().amin() for part in z.split(256)]).min()      # a large z, one cache-sized piece at a time
 
 
+def check_sigma(sigma) -> None:
+    """Raise a ValueError unless this is an activation object, made and not merely named."""
+    if not isinstance(sigma, Activation):
+        raise ValueError(f"sigma must be ReLU(), JumpReLU(theta), TopK(k) or BatchTopK(k), with brackets; got {sigma!r}")
+
+
 def _check_theta(theta, plain: bool = False) -> float | Tensor:
     value = as_tensor("theta", theta)
     allowed = torch.isfinite(value) & (value >= 0) | (torch.isneginf(value) if plain else torch.zeros_like(value, dtype=torch.bool))

@@ -267,7 +267,7 @@ NAMED = ("dog", "herding dog", "spaniel", "terrier", "snake", "bird")
 def _real_groups():
     d = imagenet_directions()
     table = diagnose_groups(Problem(d.W_p), {name: d.group(name) for name in NAMED}, controls=200, generator=_seeded(0))
-    return ", ".join(f"{row.name} ({row.size}) {row.verdict}" for row in table), all(row.verdict is Verdict.TRAP and row.reached for row in table)
+    return ", ".join(f"{row.name} ({row.size}) {row.verdict}" for row in table) + "; needs a positive top eigenvector", all(row.verdict is Verdict.TRAP and row.reached for row in table)
 
 
 @claim("3.7", "3.6", "every group of features is a trap", "1,000 random groups of ImageNet classes a size", FAILS, "sdl_theory.trap_share", real=True)
@@ -280,7 +280,7 @@ def _real_random():
     return "; ".join(f"size {size}: {p:.1%} [{low:.1%}, {high:.1%}]" for size, (p, low, high) in shares.items()), inside
 
 
-@claim("3.10", "3.8", "Border Collie is absorbed out of Dog", "118 breeds, JumpReLU(.02), first dropped child and Border Collie", HYPOTHESIS, "absorb, loss_ladder", real=True)
+@claim("3.10", "3.8", "Border Collie can be absorbed out of Dog", "118 breeds, JumpReLU(.02); the ladder's first child beside it", HYPOTHESIS, "absorb, loss_ladder", real=True)
 def _collie():
     d = imagenet_directions()
     problem, sigma, dogs = Problem(d.W_p), JumpReLU(.02), d.group("dog")
@@ -289,7 +289,7 @@ def _collie():
     collie = absorb(problem, parent.weights, sigma, 0, d.index("Border Collie"))
     rest = partial_minimum(problem, collie.pattern, sigma)
     ladder = loss_ladder(problem, dogs, rungs=2)
-    return (f"Dog {parent.loss:.3f} ({parent.verdict}) -> without Border Collie {rest.loss:.3f} ({rest.verdict}); first on the ladder: {d.names[ladder[1].absorbed[0]]}",
+    return (f"Dog {parent.loss:.3f} ({parent.verdict}) -> without Border Collie {rest.loss:.3f} ({rest.verdict}); first on the ladder: {d.names[ladder[1].absorbed[0]]}; needs theta > 0",
             parent.verdict is Verdict.TRAP and collie.realizable and rest.verdict is Verdict.TRAP and rest.loss < parent.loss)
 
 
@@ -300,7 +300,7 @@ def _projected():
         d = imagenet_directions(n_p, generator=_seeded(0))
         table = diagnose_groups(Problem(d.W_p), {name: d.group(name) for name in NAMED}, controls=1, generator=_seeded(0))
         out.append((n_p, sum(row.verdict is Verdict.TRAP for row in table), sum(row.realizable for row in table)))
-    return "; ".join(f"n_p={n_p}: {traps} of 6 groups are traps, {rows} fired for alone by one row" for n_p, traps, rows in out), out[0][1] == 6 and out[-1][2] == 0
+    return "; ".join(f"n_p={n_p}: {traps} of 6 have a positive top eigenvector, {rows} can be fired for alone" for n_p, traps, rows in out), out[0][1] == 6 and out[-1][2] == 0
 
 
 def as_markdown(rows) -> str:

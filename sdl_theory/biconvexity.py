@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .activations import Activation, ReLU
+from .activations import Activation, ReLU, check_sigma
 from .problem import Problem, Tensor, Weights, check_match
 
 HESSIAN_LIMIT = 4096      # variables of a dense Hessian
@@ -27,6 +27,7 @@ def gradients(problem: Problem, weights: Weights, sigma: Activation = ReLU()) ->
 def residual_parts(problem: Problem, weights: Weights, sigma: Activation) -> tuple[Tensor, Tensor, Tensor]:
     """Z = P * (W_E W_p), the mask P, and R diag(M_d)."""
     check_match(problem, weights)
+    check_sigma(sigma)
     z = weights.W_E @ problem.W_p
     P = sigma.active(z)
     Z = z * P

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from .activations import Activation, ReLU
+from .activations import Activation, ReLU, check_sigma
 from .groups import spectrum, way_down_is_free
 from .patterns import to_numpy
 from .problem import Problem, Tensor, Weights, check_match
@@ -53,7 +53,7 @@ class Certificate:
         counts = {}
         for neuron in self.neurons:
             counts[str(neuron)] = counts.get(str(neuron), 0) + 1
-        lines = [f"loss Lt = 0      {yes(self.verdict is Verdict.GLOBAL)}{'' if self.verdict is Verdict.GLOBAL else f'   ({self.loss:.6g})'}",
+        lines = [f"loss Lt          {'0' if self.verdict is Verdict.GLOBAL else f'{self.loss:.6g}'}",
                  f"grad_D = 0       {yes(self.grad_D <= self.tol)}",
                  f"grad_E = 0       {yes(self.grad_E <= self.tol)}",
                  f"clear of walls   {yes(self.wall_distance > WALL_TOLERANCE)}",
@@ -82,6 +82,7 @@ def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol:
     eigenvalue repeats), trap. Traps are facts about Lt. Only rows that fire enter the gradients' products.
     """
     check_match(problem, weights)
+    check_sigma(sigma)
     if not tol > 0:
         raise ValueError(f"tol must be positive; got {tol}")
     tol = max(tol, 1000 * torch.finfo(problem.W_p.dtype).eps)

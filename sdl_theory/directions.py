@@ -125,7 +125,7 @@ def _read(source, key):
 class GroupDiagnosis:
     """One named group beside random groups of its size.
 
-    verdict : of `group_minimum`.  smallest : least component of y (unit norm), None without one.  loss, scale : Lt of the group, and tr K.
+    verdict : of `group_minimum`, walls aside: it is a point of the landscape only if `reached`.  smallest : least component of y (unit norm), None without one.  loss, scale : Lt of the group, and tr K.
     cosine : mean pairwise cosine of its w_r.  realizable : some encoder row fires for exactly this group; reached : one does so at the
     stationary point.  control : share of random groups that are traps, with its 95% Wilson interval [control_low, control_high].
     """

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from .patterns import check_group, to_numpy
-from .problem import Problem, Tensor
+from .problem import Problem, Tensor, check_problem
 from .separation import separate
 from .verdict import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, ZERO_LOSS, Verdict
 
@@ -109,9 +109,11 @@ def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
     .. math:: V^\top K V u = \lambda u, \quad y = V u > 0, \quad K = \mathrm{diag}(s) W_r^\top W_r\, \mathrm{diag}(s), \quad s_d = \sqrt{M_d}
 
     V an orthonormal basis of the row space of W_p[:, F] diag(s). Then z_d = y_d / s_d, w_D = W_r diag(s) y / ||y||^2, loss tr K - lambda.
+    A verdict of `trap` here means that the eigenvector allows it; whether a row reaches it without firing for others, ask `partial_minimum`.
     Repeated eigenvalues are clustered (1e-9 relative) and their whole eigenspace is searched. At most one distinct eigenvalue has a
     positive vector. `verdict`: trap (simple top), degenerate (repeated top), saddle (not top), none, or global (loss 0).
     """
+    check_problem(problem)
     group = check_group(group, problem.n)
     if not group:
         raise ValueError("group must hold at least one feature")

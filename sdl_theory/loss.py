@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .activations import Activation, BatchTopK, ReLU
+from .activations import Activation, BatchTopK, ReLU, check_sigma
 from .problem import Problem, Tensor, Weights, check_count, check_match
 from .sampling import Constant, SparseFeatures
 
@@ -21,6 +21,7 @@ def approximate_loss(problem: Problem, weights: Weights, sigma: Activation = ReL
     .. math:: \tilde L = \sum_d M_d \| w_r^d - W_D \sigma(W_E w_p^d) \|^2
     """
     check_match(problem, weights)
+    check_sigma(sigma)
     residual = problem.W_r - weights.W_D @ sigma(weights.W_E @ problem.W_p)
     return (problem.M_d * residual.square().sum(0)).sum()
 
@@ -34,7 +35,7 @@ def squared_errors(problem: Problem, weights: Weights, sigma: Activation, x: Ten
 def exact_loss(problem: Problem, weights: Weights, sigma: Activation, features: SparseFeatures) -> Tensor:
     r"""The true loss :math:`L = E\|x_r - W_D\sigma(W_E x_p)\|^2` of Theorem 3.1, by enumeration of all 2^n supports.
 
-    Needs constant magnitudes and n <= 20 (else ValueError: use `sampled_loss`). Exact to rounding. The law of x comes from
+    Returns a scalar tensor. Needs constant magnitudes and n <= 20 (else ValueError: use `sampled_loss`). Exact to rounding. The law of x comes from
     `features` alone; `problem.M_d` is not read.
     """
     _check_features(problem, weights, sigma, features)
@@ -77,7 +78,7 @@ class Estimate:
 
 def sampled_loss(problem: Problem, weights: Weights, sigma: Activation, features: SparseFeatures, samples: int,
                  generator: torch.Generator | None = None) -> Estimate:
-    """The true loss of Theorem 3.1 by stratified sampling, any magnitudes, any n.
+    """The true loss of Theorem 3.1 by stratified sampling, any magnitudes, any n: an `Estimate` with .value, .low, .high (95%).
 
     L = P(1 active) E[err | 1 active] + P(>= 2 active) E[err | >= 2 active]; with none active a bias-free model errs by 0.
     Half of `samples` goes to each stratum, so the interval stays honest at S = .9999, where plain sampling sees only zeros.
@@ -136,6 +137,8 @@ def loss_gap_bound(problem: Problem, weights: Weights, sigma: Activation, featur
     Needs independent features and sigma(tz) = t sigma(z) (ReLU, Top-k), or magnitudes all 1; JumpReLU with theta > 0 is neither.
     C is exact (all supports) for constant magnitudes and n <= 20, a norm bound for other bounded magnitudes, infinite for unbounded
     ones unless `generator` is given: then C is the sampled E[error | >= 2 active], and the bound an estimate.
+
+    Returns a `GapBound`: .paper >= .tight >= .sharp, .C, .applies and .reason. Build the problem with M_d = features.M_d.
     """
     _check_features(problem, weights, sigma, features)
     samples = check_count("samples", samples, 2)
@@ -180,5 +183,6 @@ def _largest_error(problem: Problem, weights: Weights, sigma: Activation, featur
 
 def _check_features(problem: Problem, weights: Weights, sigma: Activation, features: SparseFeatures) -> None:
     check_match(problem, weights)
+    check_sigma(sigma)
     if features.n != problem.n:
         raise ValueError(f"features.n = {features.n} but the problem has n = {problem.n} features")

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from .activations import Activation, BatchTopK, ReLU, TopK
+from .activations import Activation, BatchTopK, ReLU, TopK, check_sigma
 from .certify import certify
 from .groups import GroupMinimum, Spectrum, admissible_rows, positive_vector, solve_group, spectrum
 from .patterns import check_pattern, row_theta, to_numpy
-from .problem import Problem, Tensor, Weights, as_matrix
+from .problem import Problem, Tensor, Weights, as_matrix, check_problem
 from .separation import dead_row, encoder_row
 from .verdict import POSITIVE_TOLERANCE, Verdict
 
@@ -140,14 +140,16 @@ def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> 
 
 
 def _check_partition(problem: Problem, P: Tensor, sigma: Activation) -> tuple[dict[int, list[int]], int, list[float]]:
+    check_problem(problem)
+    check_sigma(sigma)
     P = check_pattern(P, problem.n)
     if isinstance(sigma, BatchTopK):
         raise ValueError("Theorem 3.7: BatchTopK couples the columns of a batch; use TopK(k), ReLU() or JumpReLU(theta)")
     counts = P.sum(0)
     if (counts != 1).any():
         d = int((counts != 1).nonzero()[0])
-        raise ValueError(f"Theorem 3.7 needs P to be a partition, each feature in exactly one row; feature {d} is in {int(counts[d])}. "
-                         "For overlapping patterns use alternating_convex_search")
+        fix = "For overlapping patterns use alternating_convex_search" if counts[d] else f"Add [{d}] to a group, or as a group of its own"
+        raise ValueError(f"Theorem 3.7 needs P to be a partition, each feature in exactly one row; feature {d} is in {int(counts[d])}. {fix}")
     theta = [max(row_theta(sigma, i, len(P)), 0.0) for i in range(len(P))]
     return {i: row.nonzero()[:, 0].tolist() for i, row in enumerate(P) if row.any()}, len(P), theta
 

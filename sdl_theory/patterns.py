@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from .activations import Activation, BatchTopK, ReLU, TopK
-from .problem import Problem, Tensor, Weights, check_count, check_match
+from .activations import Activation, BatchTopK, ReLU, TopK, check_sigma
+from .problem import Problem, Tensor, Weights, as_tensor, check_count, check_match, check_problem
 from .separation import dead_row, encoder_row, lifted_separation, separate
 
 COUPLED_LIMIT = 4_000_000     # entries of the joint system of a Top-k pattern
@@ -35,7 +35,9 @@ def pattern(groups: Sequence[Sequence[int]], n: int, n_q: int) -> Tensor:
 
 def check_group(group: Sequence[int], n: int, name: str = "group") -> list[int]:
     """The group as a list of distinct feature indices in [0, n), or a ValueError."""
-    indices = [check_count(f"a feature index in {name}", d, -n) for d in group]
+    if not isinstance(group, Iterable) or isinstance(group, str):
+        raise ValueError(f"{name} must be a list of feature indices; got {group!r}. One feature d is [d]")
+    indices = [check_count(f"a feature index in {name} (0 <= d < n = {n})", d, -n) for d in group]
     if outside := [d for d in indices if not 0 <= d < n]:
         raise ValueError(f"{name} has feature {outside[0]}, outside [0, {n}): the problem has n = {n} features, counted from 0")
     if len(set(indices)) < len(indices):
@@ -45,7 +47,7 @@ def check_group(group: Sequence[int], n: int, name: str = "group") -> list[int]:
 
 def check_pattern(P: Tensor, n: int) -> Tensor:
     """P as a bool tensor (n_q, n) on the CPU, or a ValueError."""
-    P = torch.as_tensor(P)
+    P = as_tensor("P (build it with pattern(groups, n, n_q))", P)
     if P.dtype != torch.bool or P.ndim != 2 or P.shape[1] != n or not len(P):
         raise ValueError(f"P must be a bool tensor of shape (n_q, n = {n}); got {P.dtype} of shape {tuple(P.shape)}. Build it with pattern(groups, n, n_q)")
     return P.cpu()
@@ -129,6 +131,8 @@ def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realizat
     Infeasible (Jump)ReLU rows carry Farkas weights: conv(F) meets cone(off), resp. conv(off, 0) when theta > 0.
     P : bool (n_q, n). Only theta = 0 against theta > 0 decides, not theta's value. BatchTopK: ValueError.
     """
+    check_problem(problem)
+    check_sigma(sigma)
     P = check_pattern(P, problem.n)
     if isinstance(sigma, BatchTopK):
         raise ValueError("realize: BatchTopK couples the columns of a batch, so P has no region of its own; use TopK(k) or JumpReLU(theta)")

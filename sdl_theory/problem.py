@@ -19,6 +19,7 @@ UNIT_TOLERANCE = 1e-6
 def as_tensor(name: str, value) -> Tensor:
     """`value` as a real tensor, or a ValueError that names the symbol."""
     try:
+        value = value.W_p if hasattr(value, "W_p") and not hasattr(value, "dtype") else value      # Directions and Hierarchy carry theirs
         tensor = torch.as_tensor(value)
         if not hasattr(value, "dtype") and not tensor.is_complex():
             tensor = torch.as_tensor(value, dtype=torch.float64)      # plain numbers and lists are read in float64, not torch's default
@@ -77,6 +78,8 @@ class Problem:
 
     def __post_init__(self):
         W_p = as_matrix("W_p", self.W_p, "(n_p, n)").detach()
+        if W_p.dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"W_p is {W_p.dtype}, too coarse for unit columns to {UNIT_TOLERANCE:g}; convert and normalize: W_p = W_p.double(); W_p / W_p.norm(dim=0)")
         n_p, n = W_p.shape
         blocks = (n_p,) if self.blocks is None else self.blocks
         if not isinstance(blocks, Sequence):
@@ -182,8 +185,18 @@ class Weights:
         return f"Weights(W_E {tuple(self.W_E.shape)}, W_D {tuple(self.W_D.shape)}, {self.W_E.dtype})"
 
 
+def check_problem(problem) -> None:
+    """Raise a ValueError unless this is a Problem."""
+    if not isinstance(problem, Problem):
+        raise ValueError(f"expected a Problem, got a {type(problem).__name__}; build Problem(W_p) first")
+
+
 def check_match(problem: Problem, weights: Weights) -> None:
     """Raise a ValueError unless the weights fit the problem's shapes, dtype and device."""
+    check_problem(problem)
+    if not isinstance(weights, Weights):
+        what = "None: this pattern has no partial minimum, see answer.reason" if weights is None else f"a {type(weights).__name__}; build Weights(W_E, W_D)"
+        raise ValueError(f"weights are {what}")
     if weights.W_E.shape[1] != problem.n_p:
         raise ValueError(f"W_E has {weights.W_E.shape[1]} columns; this problem's n_p is {problem.n_p}")
     if weights.W_D.shape[0] != problem.n_r:

@@ -86,6 +86,8 @@ Magnitudes = ShiftedExponential | Uniform | Constant
 class SparseFeatures:
     """n independent features with sparsity S = P(x_d = 0) in [0, 1) and a magnitude law for the active ones.
 
+    magnitudes : ShiftedExponential(c_min=0, beta=1), the default; Uniform(a, b); or Constant(v), which `exact_loss` needs.
+
     `.sample(batch, generator)` draws x, shape (batch, n). `.M_d` is the closed form (1-S) S^(n-1) E[x_d^2 | active], shape (n,).
     """
 

@@ -206,7 +206,7 @@ class _Groups:
 def survey_partitions(problem: Problem, sigma: Activation = ReLU(), n_q: int | None = None) -> Iterator[PartitionRow]:
     """Theorem 3.7 (corrected) for every partition of n <= 12 features into at most n_q groups (default n): realizable? what verdict, what loss?
 
-    Each of the 2^n - 1 possible groups is solved once. (Jump)ReLU with one theta.
+    Yields `PartitionRow`s: .groups, .realizable, .verdict, .loss. Each of the 2^n - 1 possible groups is solved once. (Jump)ReLU with one theta.
     """
     n_q = problem.n if n_q is None else check_count("n_q", n_q)
     solved = _Groups(problem, sigma)

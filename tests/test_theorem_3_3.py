@@ -27,7 +27,7 @@ from sdl_theory import (
 )
 
 
-@given(problems(), st.floats(0, .95))
+@given(problems(), st.just(0.0) | st.floats(1e-6, .95))
 def test_bounds_of_W_star_in_order(problem, theta):
     sigma = JumpReLU(theta)
     bounds, loss = ideal_loss(problem, sigma), approximate_loss(problem, ideal_weights(problem, problem.n + 2), sigma).item()

@@ -52,9 +52,9 @@ def test_triangle_is_the_loss_over_positive_y(t):
     assert curve.sum() == 231 and (data["kind"] == rows.POINT).sum() == minimum.exists
     corner = np.argmin(np.hypot(data["x"][curve], data["y"][curve]))              # only feature 1... corner (0, 0)
     M = problem.M_d.numpy()
-    assert data["value"][curve][corner] == pytest.approx(M.sum() - M[0], rel=1e-5)
+    assert data["value"][curve][corner] == pytest.approx(1 - M[0] / M.sum(), rel=1e-5)
     if minimum.verdict is Verdict.TRAP:
-        assert minimum.loss <= data["value"][curve].min() + 1e-5
+        assert minimum.loss / M.sum() <= data["value"][curve].min() + 1e-5
 
 
 def test_solutions_are_what_the_theorems_say():

@@ -26,7 +26,8 @@ def live() -> alt.NamedData:
 def inline(columns) -> alt.Data:
     """Columns as rows inside the spec, for a static picture."""
     keys = list(columns)
-    return alt.Data(values=[dict(zip(keys, map(float, row))) for row in zip(*columns.values())])
+    short = lambda value: float(f"{value:.5g}")       # five digits draw the same picture, in half the notebook
+    return alt.Data(values=[dict(zip(keys, map(short, row))) for row in zip(*columns.values())])
 
 
 def styled(chart):
@@ -68,6 +69,7 @@ def pair_chart(data):
         arrows.mark_rule(strokeWidth=2.5).encode(x=x, y=y, x2=alt.datum(0), y2=alt.datum(0), color=colour),
         arrows.mark_point(size=130, filled=True, opacity=1).encode(
             x=x, y=y, color=colour, shape=alt.Shape("value:O", scale=_codes(ARROW_NAMES, ARROW_SHAPES), legend=legend)),
+        arrows.transform_filter("datum.value < 2").transform_calculate(label="datum.value + 1").mark_text(dy=-14, fontSize=12, fontWeight="bold").encode(x=x, y=y, text="label:N"),
     ).properties(width=235, height=235, title=alt.Title("Two features, one neuron", subtitle="neuron drawn at its stationary point"))
     angle = alt.X("x:Q", title="encoder row's angle from the bisector (degrees)", scale=alt.Scale(domain=[-180, 180]), axis=alt.Axis(values=list(range(-180, 181, 60))))
     loss = alt.Y("y:Q", title="approximate loss, best decoder", scale=alt.Scale(domain=[0, 4]))
@@ -86,11 +88,11 @@ def three_chart(data):
     corners = alt.Chart(alt.Data(values=[{"x": -0.03, "y": -0.09, "t": "only feature 1"}, {"x": 1.0, "y": -0.09, "t": "only feature 2"}, {"x": 0.5, "y": 0.94, "t": "only feature 3"}]))
     field = alt.layer(
         _of(data, 0).mark_point(shape="circle", filled=True, size=95, opacity=1).encode(
-            x=x, y=y, color=alt.Color("value:Q", scale=alt.Scale(scheme="viridis", reverse=True), legend=alt.Legend(title="loss", orient="left", gradientLength=150))),
+            x=x, y=y, color=alt.Color("value:Q", scale=alt.Scale(scheme="viridis", reverse=True, domain=[0.3, 0.9], clamp=True), legend=alt.Legend(title=["share of", "loss left"], orient="left", gradientLength=150, format="%"))),
         corners.mark_text(fontSize=12).encode(x=x, y=y, text="t:N"),
         _verdict_point(data, x, y, [0, 1, 3]),
     ).resolve_scale(color="independent", shape="independent").properties(width=270, height=250, title=alt.Title(
-        "Where can one neuron sit?", subtitle="a dot: how strongly it fires for 1, 2, 3"))
+        "Where can one neuron sit?", subtitle="each dot is a direction of y > 0"))
     bars = _of(data, 4)
     feature = alt.X("x:Q", title="features 1, 2, 3 in each eigenvector, top first", scale=alt.Scale(domain=[0, 12]),
                     axis=alt.Axis(values=[1, 2, 3, 5, 6, 7, 9, 10, 11], labelExpr="datum.value % 4", grid=False))
@@ -108,8 +110,8 @@ def three_chart(data):
 def share_chart(rows: list[dict]):
     """Real siblings against random groups: how often is one neuron on the whole group a trap?"""
     base = alt.Chart(alt.Data(values=rows))
-    x = alt.X("size:Q", title="features in the group (log scale)", scale=alt.Scale(type="log", domain=[1.8, 150]), axis=alt.Axis(values=[2, 3, 5, 7, 12, 17, 26, 59, 118]))
-    y = alt.Y("share:Q", title="share of groups that are traps", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1.12]))
+    x = alt.X("size:Q", title="features in the group (log scale)", scale=alt.Scale(type="log", domain=[1.8, 150]), axis=alt.Axis(values=[2, 3, 5, 7, 11, 17, 26, 59, 118]))
+    y = alt.Y("share:Q", title="share of groups that are traps", axis=alt.Axis(format="%", values=[0, .2, .4, .6, .8, 1]), scale=alt.Scale(domain=[0, 1.2]))
     colour = alt.Color("series:N", scale=alt.Scale(domain=["real siblings", "random groups"], range=[RED, GREY]), legend=alt.Legend(title=None, orient="right"))
     chance, real = base.transform_filter(alt.datum.series == "random groups"), base.transform_filter(alt.datum.series == "real siblings")
     return styled(alt.layer(
@@ -117,8 +119,9 @@ def share_chart(rows: list[dict]):
         chance.mark_rule(strokeWidth=2).encode(x=x, y=alt.Y("low:Q", title="share of groups that are traps"), y2="high:Q", color=colour),
         chance.mark_point(filled=True, size=60, shape="circle", opacity=1).encode(x=x, y=y, color=colour),
         real.mark_point(filled=True, size=130, shape="triangle-down", opacity=1).encode(x=x, y=y, color=colour),
-        real.mark_text(dy=-16, fontSize=12).encode(x=x, y=y, text="name:N"),
-    ).properties(width=560, height=290, title=alt.Title("Real siblings are traps; random groups are not",
+        real.transform_window(order="row_number()", sort=[alt.SortField("size")]).transform_calculate(height="datum.order % 2 ? 1.06 : 1.13")
+            .mark_text(fontSize=12).encode(x=x, y="height:Q", text="name:N"),
+    ).properties(width=560, height=290, title=alt.Title("Real siblings are traps; random groups of five or more rarely are",
                                                         subtitle="1000 ImageNet class directions; bars: 95% intervals")))
 
 

@@ -95,7 +95,7 @@ def pair_explorer(rho: float = 0.6) -> Explorer:
 
 
 def three_explorer(t: float = 1.0) -> Explorer:
-    """Three features on one neuron: one slider over M_d walks from a saddle through a trap to nothing at all."""
+    """Three features on one neuron: one slider over M_d walks from a saddle through nothing to a trap, and to nothing again."""
     controls = {"t": _slider("path of M_d", t, 0.0, 2.0, 0.02)}
     code = lambda t: ("from sdl_theory import group_minimum\nfrom sdl_theory.audit import three_features\n"
                       f"print(group_minimum(three_features({tuple(round(m, 3) for m in three_worlds(t))}), [0, 1, 2]))")

@@ -26,8 +26,13 @@ async function render({ model, el }) {
     view.change('live', view.changeset().remove(() => true).insert(rows())).runAsync().then(() => painted(revision));
   };
   // ipywidgets gives slider handles no name; a screen reader should say which one it holds
-  host.closest('.widget-vbox')?.querySelectorAll('.widget-slider').forEach(slider =>
-    slider.querySelector('.noUi-handle')?.setAttribute('aria-label', slider.querySelector('.widget-label')?.textContent ?? ''));
+  // (they are drawn after this chart, so look again for a few seconds)
+  const nameSliders = tries => {
+    const sliders = host.closest('.widget-vbox')?.querySelectorAll('.widget-slider') ?? [];
+    sliders.forEach(slider => slider.querySelector('.noUi-handle')?.setAttribute('aria-label', slider.querySelector('.widget-label')?.textContent ?? ''));
+    if (tries > 0) setTimeout(() => nameSliders(tries - 1), 250);
+  };
+  nameSliders(12);
   model.on('change:revision', apply);
   if (model.get('revision') === first) painted(first); else apply();
   return () => { model.off('change:revision', apply); finalize(); };

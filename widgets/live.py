@@ -23,7 +23,7 @@ def _bundle() -> str:
     return vlc.javascript_bundle((Path(__file__).parent / "live.js").read_text(encoding="utf-8"), vl_version=VEGA_LITE)
 
 
-def png(spec: dict, scale: float = 1.0, colours: int = 128) -> bytes:
+def png(spec: dict, scale: float = 1.0, colours: int = 256) -> bytes:
     """The chart as a palette PNG: a fifth of the size, so that notebooks stay small."""
     picture = Image.open(io.BytesIO(vlc.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=scale)))
     out = io.BytesIO()

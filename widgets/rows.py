@@ -95,13 +95,13 @@ def triangle(p: np.ndarray) -> np.ndarray:
 
 
 def three_rows(problem: Problem) -> tuple[dict[str, np.ndarray], GroupMinimum]:
-    """Lt over all positive y of a group of three, as a triangle; its positive eigenvector if any; and the three eigenvectors' components."""
+    """Lt / tr K, the share of loss left, over all positive y of a group of three, as a triangle; its positive eigenvector if any; and the three eigenvectors' components."""
     minimum = group_minimum(problem, [0, 1, 2])
     A = (problem.W_r * problem.M_d.sqrt()).numpy()
     K = A.T @ A
     p = np.array([[i, j, GRID - i - j] for i in range(GRID + 1) for j in range(GRID + 1 - i)]) / GRID
-    loss = np.trace(K) - np.einsum("ki,ij,kj->k", p, K, p) / (p * p).sum(1)
-    rows = [{"kind": CURVE, "x": x, "y": y, "value": v} for (x, y), v in zip(triangle(p), loss)]
+    left = 1 - np.einsum("ki,ij,kj->k", p, K, p) / (p * p).sum(1) / np.trace(K)
+    rows = [{"kind": CURVE, "x": x, "y": y, "value": v} for (x, y), v in zip(triangle(p), left)]
     if minimum.exists:
         y = minimum.y.numpy()
         (x, height), = triangle((y / y.sum())[None])

@@ -30,8 +30,10 @@ def test_first_slider_moves_the_picture(run_notebook, name, key, presses):
     chart.scroll_into_view_if_needed()
     chart.locator("canvas").wait_for()
     settle(page, chart)
-    names = page.locator(".widget-slider .noUi-handle").evaluate_all("handles => handles.map(h => h.getAttribute('aria-label'))")
-    assert all(names) and len(set(names)) == len(names)                                       # a screen reader can tell them apart
+    handles = page.locator(".widget-slider .noUi-handle")
+    page.wait_for_function("() => [...document.querySelectorAll('.widget-slider .noUi-handle')].every(h => h.getAttribute('aria-label'))")
+    names = handles.evaluate_all("handles => handles.map(h => h.getAttribute('aria-label'))")
+    assert len(set(names)) == len(names) == handles.count()                                   # a screen reader can tell them apart
     before, said = shot(chart, f"{name}-before"), words.inner_text()
     page.locator(".widget-slider .noUi-handle").first.focus()
     for _ in range(presses):
