@@ -91,13 +91,15 @@ def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol:
     counted = problem.M_d > 0
     wall = sigma.wall_distance(z if counted.all() else z[:, counted]).item() if counted.any() else float("inf")
     firing = P.any(1).nonzero()[:, 0]           # rows that fire for nothing have zero gradient: leave them out of every product
-    Z, R, residual = _compress(problem, weights, z, P, firing)
+    Z = z[firing] * P[firing]
+    R = problem.W_r - weights.W_D[:, firing] @ Z
+    residual = R.square().sum(0)
     loss = (problem.M_d * residual).sum().item()
     grad_D, grad_E = _relative_norms(problem, weights, Z, P[firing], R, firing, tol)
     stationary = grad_D <= tol and grad_E <= tol
     scale = problem.scale
     zero_loss = loss <= max(ZERO_LOSS, tol**2) * scale
-    groups = _Groups(problem, weights, sigma, z, P, Z, firing, tol, zero_loss)
+    groups = _Groups(problem, weights, sigma, z, P, Z, residual, firing, tol, zero_loss)
     if not stationary:
         verdict, reason = Verdict.NOT_STATIONARY, f"{'grad_D' if grad_D > tol else 'grad_E'} is not zero"
     elif zero_loss:
@@ -105,13 +107,6 @@ def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol:
     else:
         verdict, reason = groups.verdict()
     return Certificate(loss, grad_D, grad_E, P, groups.neurons(), wall, stationary, verdict, reason, tol, scale)
-
-
-def _compress(problem, weights, z, P, firing):
-    """Z on the firing rows, the residual R = W_r - W_D Z, and ||R_d||^2."""
-    Z = z[firing] * P[firing]
-    R = problem.W_r - weights.W_D[:, firing] @ Z
-    return Z, R, R.square().sum(0)
 
 
 def _relative_norms(problem: Problem, weights: Weights, Z: Tensor, P: Tensor, R: Tensor, firing: Tensor, tol: float) -> tuple[float, float]:
@@ -123,18 +118,21 @@ def _relative_norms(problem: Problem, weights: Weights, Z: Tensor, P: Tensor, R:
     c2 = M * (problem.W_r.square().sum(0) + model.square().sum(0))
     own = (P.to(c2.dtype) @ c2).sqrt()                                            # sqrt(sum_{F_i} M_d c_d^2)
     fired = (Z.square() @ M).sqrt()
-    norm_D = (RM @ Z.mT).norm(dim=0) / (own * fired)
+    size_D = own * fired
     C = P * (W_D.mT @ RM)
     noise = 100 * torch.finfo(M.dtype).eps / tol * own / fired      # a w_D below 100 eps of its natural size is zero, and has no direction
-    norm_E = (C @ problem.W_p.mT).norm(dim=1) / (torch.maximum(W_D.norm(dim=0), noise.nan_to_num(0.0)) * own * (P.to(M.dtype) @ (M * problem.W_p.square().sum(0))).sqrt())
-    worst = [torch.nan_to_num(norm, nan=0.0, posinf=float("inf")).max().item() for norm in (norm_D, norm_E)]      # 0/0: no term at all
-    return worst[0], worst[1]
+    size_E = torch.maximum(W_D.norm(dim=0), noise.nan_to_num(0.0)) * own * (P.to(M.dtype) @ (M * problem.W_p.square().sum(0))).sqrt()
+    norm_D, norm_E = (RM @ Z.mT).norm(dim=0), (C @ problem.W_p.mT).norm(dim=1)
+    if not all(torch.isfinite(t).all() for t in (size_D, size_E, norm_D, norm_E)):
+        raise ValueError(f"certify: products of these weights overflow {M.dtype}; rescale rows, W_E -> t W_E and W_D -> W_D / t, or use float64")
+    relative = [torch.where(size > 0, norm / size, torch.zeros_like(norm)).max().item() for norm, size in ((norm_D, size_D), (norm_E, size_E))]
+    return relative[0], relative[1]                                 # a size of 0: there is no term at all
 
 
 class _Groups:
     """Reads the groups of a point off its pattern, for the verdict and the neurons' names."""
 
-    def __init__(self, problem, weights, sigma, z, P, Z, firing, tol, zero_loss):
+    def __init__(self, problem, weights, sigma, z, P, Z, residual, firing, tol, zero_loss):
         self.problem, self.weights, self.sigma, self.z, self.P, self.Z, self.firing, self.tol = problem, weights, sigma, z, P, Z, firing, tol
         fired = P[firing]                                      # everything else fires for nothing: never sum over all of P
         self.covered = fired.sum(0)
@@ -142,9 +140,9 @@ class _Groups:
         self.sizes = torch.zeros(len(P), dtype=torch.long, device=P.device)
         self.sizes[firing] = fired.sum(1)
         self.barrier = sigma.barrier(z)
-        self.lossy = torch.zeros(problem.n, dtype=torch.bool, device=z.device) if zero_loss else self._lossy()
+        self.lossy = torch.zeros(problem.n, dtype=torch.bool, device=z.device) if zero_loss else self._lossy(residual)
 
-    def _lossy(self) -> Tensor:
+    def _lossy(self, residual: Tensor) -> Tensor:
         """Features with M_d > 0 whose group has nonzero loss; features that fire nothing and have w_r^d != 0; all of an overlap.
 
         A whole group counts, not only its features of nonzero residual: on a wall, another row can take over a feature that its
@@ -152,8 +150,7 @@ class _Groups:
         """
         problem = self.problem
         M = problem.M_d
-        R = problem.W_r - self.weights.W_D[:, self.firing] @ self.Z
-        per_feature = M * R.square().sum(0)
+        per_feature = M * residual
         per_scale = M * problem.W_r.square().sum(0)
         P = self.P[self.firing].to(M.dtype)
         group_lossy = P @ per_feature > max(ZERO_LOSS, self.tol**2) * (P @ per_scale)

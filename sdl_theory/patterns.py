@@ -84,10 +84,11 @@ class Farkas:
     off: list[int]
     b: Tensor
     positive_theta: bool
+    problem: Problem
 
-    def check(self, problem: Problem, tol: float = 1e-8) -> Farkas:
-        """Verify the certificate from the problem's data alone; AssertionError if it does not hold."""
-        W = problem.W_p.double().cpu()
+    def check(self, problem: Problem | None = None, tol: float = 1e-8) -> Farkas:
+        """Verify the certificate from the problem's data alone (its own, or another's); AssertionError if it does not hold."""
+        W = (problem or self.problem).W_p.double().cpu()
         assert (self.a >= 0).all() and (self.b >= 0).all(), "Farkas weights must be non-negative"
         assert abs(self.a.sum().item() - 1) < tol, "Farkas weights a on F must sum to 1"
         assert (W[:, self.F] @ self.a - W[:, self.off] @ self.b).norm().item() < tol, "sum_F a_d w_p^d must equal sum_off b_d w_p^d"
@@ -119,7 +120,7 @@ class Realization:
             shown = self.sigma.active(self.W_E @ self.problem.W_p).cpu()
             assert torch.equal(shown, self.P), f"W_E does not show P: {int((shown != self.P).sum())} entries differ"
         elif self.certificate is not None:
-            self.certificate.check(self.problem)
+            self.certificate.check()
         return self
 
 
@@ -162,7 +163,7 @@ def _refusal(problem, P, sigma, W, missing) -> Realization:
         farkas = lifted_separation(W.T[F], W.T[~F][:0], W.T[~F], theta)
         if farkas.w is None:
             off = np.flatnonzero(~F)
-            certificate = Farkas(i, np.flatnonzero(F).tolist(), torch.from_numpy(farkas.a), off.tolist(), torch.from_numpy(farkas.b[:len(off)]), theta > 0)
+            certificate = Farkas(i, np.flatnonzero(F).tolist(), torch.from_numpy(farkas.a), off.tolist(), torch.from_numpy(farkas.b[:len(off)]), theta > 0, problem)
             meets = "conv(off, 0)" if theta > 0 else "cone(off)"
             return Realization(problem, P, sigma, False, None, 0.0, False, certificate,
                                f"row {i}: no encoder fires for {certificate.F} alone, since conv(F) meets {meets}")

@@ -383,6 +383,12 @@ def test_certificate_norms_are_the_gradients(problem, seed, sigma):
     assert c.wall_distance == pytest.approx(((weights.W_E @ problem.W_p)[:, counted] - sigma.theta).abs().min().item(), rel=1e-12)
 
 
+def test_overflow_does_not_pass_for_a_zero_gradient():
+    problem = three_features((1, 1, 1))
+    with pytest.raises(ValueError, match="overflow"):
+        certify(problem, Weights(torch.full((2, 3), 1e200, dtype=torch.float64), torch.full((3, 2), 1e200, dtype=torch.float64)))
+
+
 def test_check_raises_and_prints_verdicts_not_floats():
     problem = three_features((1, 1, 1))
     with pytest.raises(AssertionError, match="grad_"):
