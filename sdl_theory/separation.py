@@ -73,8 +73,9 @@ def encoder_row(W: np.ndarray, F: np.ndarray, theta: float, basis: np.ndarray | 
         found = lifted_separation(V[F], V[demanded], V[off & ~demanded], theta)
         if found.w is not None:
             g = found.w[:-1] if theta > 0 else found.w
-            row = g if basis is None else basis @ g
-            return _off_the_walls(W, F, _rescale(W, F, row, theta), theta)
+            row = _off_the_walls(W, F, _rescale(W, F, g if basis is None else basis @ g, theta), theta)
+            if row is not None:
+                return row
     return None
 
 

@@ -82,8 +82,9 @@ def test_notebooks_keep_the_rules(path):
 def test_files_stay_small():
     for path in [*ROOT.glob("sdl_theory/*.py"), *ROOT.glob("widgets/*.py")]:
         lines = path.read_text().splitlines()
-        assert len(lines) <= 310, f"{path.name} has {len(lines)} lines"
+        most = 310 if path.name == "audit.py" else 300              # the audit is one list of 21 claims, and reads best whole
+        assert len(lines) <= most, f"{path.name} has {len(lines)} lines"
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 body = node.end_lineno - node.lineno - (len(ast.get_docstring(node).splitlines()) if ast.get_docstring(node) else 0)
-                assert body <= 55, f"{path.name}: {node.name} has {body} lines beside its docstring"
+                assert body <= 50, f"{path.name}: {node.name} has {body} lines beside its docstring"

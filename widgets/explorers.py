@@ -34,7 +34,7 @@ class Explorer:
         presets = {**presets, "reset": self.state}
         self.line = W.HTML()
         self.line.add_class("sdl-line")
-        self.code = W.Textarea(layout=W.Layout(width="auto", height="5.5em"), disabled=True)
+        self.code = W.Textarea(layout=W.Layout(width="auto", height="5.5em"))
         self.chart = LiveChart(chart(live()), data)
         self._say(headline, words)
         for control in controls.values():
