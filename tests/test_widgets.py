@@ -27,7 +27,7 @@ def test_landscape_is_the_loss_with_the_best_decoder(rho, m_2, angle):
 @given(st.floats(-.94, .94), st.floats(.2, 3))
 def test_the_marker_sits_on_the_curve_and_says_the_verdict(rho, m_2):
     data, minimum = rows.pair_rows(rho, m_2)
-    point = data["kind"] == rows.POINT
+    point = data["kind"] == rows.common.POINT
     assert point.sum() == minimum.exists and (~np.isnan(np.stack(list(data.values())))).all()
     if minimum.exists:
         on_curve = rows.pair_landscape(rows.pair_problem(rho, m_2), np.radians(data["x"][point].astype(float)))
@@ -38,18 +38,18 @@ def test_the_marker_sits_on_the_curve_and_says_the_verdict(rho, m_2):
 @settings(max_examples=20)
 def test_gap_rows_are_the_two_losses(n, log_rate, theta):
     data, seen = rows.gap_rows(n, log_rate, theta)
-    here = data["kind"] == rows.HERE
+    here = data["kind"] == rows.losses.HERE
     assert data["y"][here][0] == pytest.approx(max(abs(seen["L"] - seen["Lt"]), 1e-14), rel=1e-5)
     assert theta > 0 or -1e-12 <= seen["L"] - seen["Lt"] <= seen["tight"] * (1 + 1e-9)
-    assert data["y"][data["kind"] == rows.SHARE].sum() == pytest.approx(1, abs=1e-5)
+    assert data["y"][data["kind"] == rows.losses.SHARE].sum() == pytest.approx(1, abs=1e-5)
 
 
 @given(st.floats(0, 2))
 def test_triangle_is_the_loss_over_positive_y(t):
     problem = three_features(rows.three_worlds(t))
     data, minimum = rows.three_rows(problem)
-    curve = data["kind"] == rows.CURVE
-    assert curve.sum() == 231 and (data["kind"] == rows.POINT).sum() == minimum.exists
+    curve = data["kind"] == rows.common.CURVE
+    assert curve.sum() == 231 and (data["kind"] == rows.common.POINT).sum() == minimum.exists
     corner = np.argmin(np.hypot(data["x"][curve], data["y"][curve]))              # only feature 1... corner (0, 0)
     M = problem.M_d.numpy()
     assert data["value"][curve][corner] == pytest.approx(1 - M[0] / M.sum(), rel=1e-5)
@@ -68,12 +68,12 @@ def test_solutions_are_what_the_theorems_say():
 @settings(max_examples=25)
 def test_absorption_rows_tell_one_story(strength, child, theta):
     data, seen = rows.absorption_rows(strength, child, theta)
-    bounds = data["y"][data["kind"] == rows.BOUND]
+    bounds = data["y"][data["kind"] == rows.absorption.BOUND]
     assert len(bounds) == 4 and (np.diff(bounds) <= 1e-6).all() and seen["answer"].realizable
-    after = data["kind"] == rows.AFTER
+    after = data["kind"] == rows.absorption.AFTER
     fires = {(int(i), int(d)) for i, d, v in zip(data["y"][after], data["x"][after], data["value"][after]) if v}
     assert fires == {(1, d + 1) for d in range(4) if d != child} | {(3, child + 1)} | {(2, d) for d in range(5, 9)}
-    chosen = data["kind"] == rows.CHOSEN
+    chosen = data["kind"] == rows.absorption.CHOSEN
     assert chosen.sum() == seen["after"].exists and (data["y"][chosen] >= bounds[1] - 1e-6).all()
 
 
@@ -98,7 +98,7 @@ def test_dead_rows_wake_only_on_the_wall():
 
 
 def test_names_agree_between_rows_and_charts():
-    assert [str(v) for v in rows.VERDICTS] == charts.VERDICT_NAMES and len(charts.ARROW_NAMES) == 4
+    assert [str(v) for v in rows.VERDICTS] == charts.style.VERDICT_NAMES and len(charts.style.ARROW_NAMES) == 4
 
 
 @pytest.mark.parametrize("make", [pair_explorer, three_explorer, gap_explorer, solution_explorer, absorption_explorer, dead_explorer])
@@ -112,7 +112,7 @@ def test_explorers_survive_any_sequence_of_moves(make):
             explorer.set(**{name: value})
             control = explorer.controls[name]
             assert control.min <= explorer.state[name] <= control.max
-        assert explorer.words in explorer.line.value and explorer.chart.alt == explorer.words
+        assert explorer.words and explorer.chart.alt == explorer.words and explorer.chart.headline == explorer.headline
 
     play()
     for button in explorer.presets.values():
@@ -123,7 +123,7 @@ def test_explorers_say_what_is_true_and_copy_as_code(capsys):
     pair = pair_explorer()
     for name, verdict in (("a trap", "trap"), ("a saddle", "saddle"), ("flat", "degenerate"), ("none at all", "none")):
         pair.presets[name].click()
-        assert pair.line.value.count(f"<b>{verdict}</b>") == 1
+        assert pair.headline == verdict
         exec(pair.code.value, {})
         assert f"Verdict.{verdict.upper()}" in capsys.readouterr().out
     three = three_explorer()
@@ -137,7 +137,7 @@ def test_one_slider_walks_through_the_three_worlds():
     three, seen = three_explorer(0.0), []
     for t in np.arange(0, 2.01, .02):
         three.set(t=t)
-        seen.append(three.line.value.split("<b>")[1].split("</b>")[0])
+        seen.append(three.headline)
     walk = [v for v, before in zip(seen, [None, *seen]) if v != before]
     assert walk == ["saddle", "none", "trap", "none"]
 
@@ -146,8 +146,8 @@ def test_live_chart_takes_new_data_in_one_message_and_refuses_wrong_columns():
     data, _ = rows.pair_rows(.6)
     chart = LiveChart(charts.pair_chart(charts.live()), data)
     before = chart.revision
-    chart.set_data(rows.pair_rows(.1)[0], alt="new")
-    assert chart.revision == before + 1 and chart.alt == "new"
+    chart.set_data(rows.pair_rows(.1)[0], "a trap", "new")
+    assert chart.revision == before + 1 and (chart.headline, chart.alt) == ("a trap", "new")
     sent = np.frombuffer(chart.buffer, "<f4").reshape(len(chart.columns), -1)
     assert np.array_equal(sent[1], rows.pair_rows(.1)[0]["x"])
     with pytest.raises(ValueError, match="columns"):

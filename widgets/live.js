@@ -1,40 +1,32 @@
-// Bundled by vl_convert.javascript_bundle: vegaEmbed is in scope, no imports allowed, nothing is fetched.
-// One persistent Vega view; only float32 columns travel when the data changes.
+// The notebook's widget. With frames, the slider's value alone travels, and needs no kernel; without, one message a tick brings all rows.
 async function render({ model, el }) {
-  const host = document.createElement('div');
-  host.className = 'sdl-live-chart';
-  host.setAttribute('role', 'img');
-  host.setAttribute('aria-label', model.get('alt'));
-  el.appendChild(host);
-  const rows = () => {
-    const bytes = model.get('buffer');
-    const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-    const columns = model.get('columns'), n = values.length / columns.length;
-    return Array.from({ length: n }, (_, i) => Object.fromEntries(columns.map((name, k) => [name, values[k * n + i]])));
+  const columns = model.get('columns'), ends = model.get('ends'), [low, step] = model.get('grid');
+  const frames = ends.length ? floats(model.get('frames')) : null;
+  let revision = 0;
+  const at = () => Math.min(Math.max(Math.round((model.get('value') - low) / step), 0), ends.length - 1);
+  const story = () => {
+    const [headline, words] = frames ? model.get('lines')[at()] : [model.get('headline'), model.get('alt')];
+    const rows = frames ? frame(frames, ends, columns, at()) : unpack(floats(model.get('buffer')), columns);
+    return { rows, headline, words, revision: frames ? revision++ : model.get('revision') };
   };
-  const painted = revision => {
-    host.dataset.revision = revision;
-    host.setAttribute('aria-label', model.get('alt'));
-  };
-  // the first rows travel inside the spec, so that axes and legends find their room at once
-  const spec = structuredClone(model.get('spec'));
-  spec.datasets = { ...spec.datasets, live: rows() };
-  const first = model.get('revision');
-  const { view, finalize } = await vegaEmbed(host, spec, { actions: false, renderer: model.get('renderer') });
-  const apply = () => {
-    const revision = model.get('revision');
-    view.change('live', view.changeset().remove(() => true).insert(rows())).runAsync().then(() => painted(revision));
-  };
+  const first = story();
+  const chart = await persistentChart(el, structuredClone(model.get('spec')), model.get('renderer'), first);
+  const apply = () => chart.show(story());
   // ipywidgets gives slider handles no name; a screen reader should say which one it holds
   // (they are drawn after this chart, so look again for a few seconds)
   const nameSliders = tries => {
-    const sliders = host.closest('.widget-vbox')?.querySelectorAll('.widget-slider') ?? [];
+    const sliders = el.closest('.widget-vbox')?.querySelectorAll('.widget-slider') ?? [];
     sliders.forEach(slider => slider.querySelector('.noUi-handle')?.setAttribute('aria-label', slider.querySelector('.widget-label')?.textContent ?? ''));
     if (tries > 0) setTimeout(() => nameSliders(tries - 1), 250);
   };
   nameSliders(12);
-  model.on('change:revision', apply);
-  if (model.get('revision') === first) painted(first); else apply();
-  return () => { model.off('change:revision', apply); finalize(); };
+  const event = frames ? 'change:value' : 'change:revision';
+  const busy = () => el.classList.toggle('sdl-busy', model.get('busy'));
+  const gone = () => chart.say({ headline: 'The kernel has stopped', words: 'run the cells again to bring this picture back to life.' });
+  model.on(event, apply);
+  model.on('change:busy', busy);
+  if (!frames) model.on('comm_live_update', gone);
+  if (story().revision !== first.revision) apply();                  // moved while Vega was starting
+  return () => { model.off(event, apply); model.off('change:busy', busy); model.off('comm_live_update', gone); chart.finalize(); };
 }
 export default { render };

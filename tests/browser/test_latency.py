@@ -35,7 +35,7 @@ def press(page, handle, node, attribute: bool, key: str) -> float:
 
 @pytest.mark.parametrize("make", ["pair_explorer()", "three_explorer()"])
 def test_latency(make, lab, run_notebook, notebook_folder, capsys):
-    source = f"from widgets.explorers import *\nexplorer = {make}\nexplorer.view"
+    source = f"from widgets.explorers import *\nexplorer = {make}\nexplorer"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source), nbformat.v4.new_code_cell(ECHO)],
                                        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
     nbformat.write(notebook, notebook_folder / "latency.ipynb")

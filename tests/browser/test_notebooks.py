@@ -48,7 +48,7 @@ def test_spurious_minima(run_notebook):
     page = run_notebook("05_spurious_minima.ipynb")
     charts, handles, lines = page.locator(".sdl-live-chart"), page.locator(".widget-slider .noUi-handle"), page.locator(".sdl-line")
     assert charts.count() == 2 and handles.count() == 3
-    stories = ((0, 0, 24, "ArrowLeft", "ArrowRight", "trap", "saddle"), (1, 2, 50, "ArrowRight", "ArrowLeft", "trap", "none"))
+    stories = ((0, 0, 16, "ArrowLeft", "ArrowRight", "trap", "saddle"), (1, 2, 50, "ArrowRight", "ArrowLeft", "saddle", "trap"))
     for which, handle, presses, there, back, first, last in stories:
         chart, words = charts.nth(which), lines.nth(which)
         chart.scroll_into_view_if_needed()

@@ -1,0 +1,11 @@
+"""Rows to pictures. Pure functions of their data; no torch, no ipywidgets.
+
+Each chart function takes `data`, inline rows or a named data set for a live view, so that the static picture and the slider are one chart.
+"""
+
+from .absorption import absorption_chart, ladder_chart
+from .descent import dead_chart
+from .losses import gap_chart
+from .minima import pair_chart, share_chart, three_chart
+from .solutions import solution_chart
+from .style import inline, live, styled

@@ -1,0 +1,91 @@
+"""The explorer: controls, a persistent chart, presets, a line that says what is now true, and code to copy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets as W
+
+from ..charts import live
+from ..live import LiveChart
+
+
+def slider(name: str, value: float, low: float, high: float, step: float) -> W.FloatSlider:
+    """A named real control."""
+    return W.FloatSlider(value=value, min=low, max=high, step=step, description=name, continuous_update=True,
+                         style={"description_width": "initial"}, layout=W.Layout(width="24em", flex="0 0 auto"), readout_format=".2f")
+
+
+def count(name: str, value: int, low: int, high: int) -> W.IntSlider:
+    """A named whole-number control."""
+    return W.IntSlider(value=value, min=low, max=high, description=name, style={"description_width": "initial"}, layout=W.Layout(width="20em", flex="0 0 auto"))
+
+
+def ticks(control: W.FloatSlider | W.IntSlider) -> list[float]:
+    """All values that the handle can take."""
+    number = round((control.max - control.min) / control.step)
+    return [type(control.value)(round(control.min + i * control.step, 9)) for i in range(number + 1)]
+
+
+class Explorer:
+    """Controls, a persistent chart, presets, a line that says what is now true, and the code for the state on screen.
+
+    story(**values) gives the chart's columns, a headline of one word or two, and a sentence; `code(**values)` the library calls.
+    With one control, the stories of all its values travel at once and the browser turns the pages: no kernel is asked.
+    slow : a story takes more than 100 ms; the handle's release asks for it, and the picture fades until it comes.
+    """
+
+    def __init__(self, controls: dict[str, W.Widget], story: Callable, chart: Callable, code: Callable[..., str], presets: dict[str, dict], *, slow: bool = False):
+        self.controls, self._story, self._code, self.slow = controls, story, code, slow
+        self._moving = False
+        data, self.headline, self.words = story(**self.state)
+        first, *others = controls.items()
+        pages = None if others or slow else (first[1].min, first[1].step, [story(**{first[0]: value}) for value in ticks(first[1])])
+        self.chart = LiveChart(chart(live()), data, self.headline, self.words, frames=pages)
+        if pages:
+            self.chart.value = first[1].value
+            W.jsdlink((first[1], "value"), (self.chart, "value"))
+        self.code = W.Textarea(self._code(**self.state), layout=W.Layout(width="auto", height="5.5em"))
+        for control in controls.values():
+            control.continuous_update = not slow
+            control.observe(self._update, "value")
+        presets = {**presets, "reset": self.state}
+        self.presets = {name: W.Button(description=name, tooltip=f"set {values}") for name, values in presets.items()}
+        for name, button in self.presets.items():
+            button.on_click(lambda _, values=presets[name]: self.set(**values))
+        fold = W.Accordion([self.code], titles=("copy as code",))
+        wrap = W.Layout(flex_flow="row wrap")
+        self.view = W.VBox([W.Box(list(controls.values()), layout=wrap), W.Box(list(self.presets.values()), layout=wrap), self.chart, fold])
+
+    @property
+    def state(self) -> dict[str, float]:
+        """The controls' values by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def set(self, **values: float) -> None:
+        """Move controls, by name, all at once; a value out of range goes to its end."""
+        self._moving = True
+        try:
+            for name, value in values.items():
+                control = self.controls[name]
+                control.value = value if hasattr(control, "options") else type(control.value)(min(max(value, control.min), control.max))
+        finally:
+            self._moving = False
+        if self.chart.ends:
+            self.chart.value = float(next(iter(self.state.values())))
+        self._update(None)
+
+    def _update(self, _change) -> None:
+        if self._moving:
+            return
+        self.chart.busy = self.slow
+        data, self.headline, self.words = self._story(**self.state)
+        self.chart.set_data(data, self.headline, self.words)
+        self.chart.busy = False
+        self.code.value = self._code(**self.state)
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The live view, and beside it a picture for viewers that run nothing."""
+        bundle = self.view._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        return {**data, "text/plain": f"{self.headline}: {self.words}", "image/png": self.chart.png64()}, metadata

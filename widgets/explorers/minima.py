@@ -1,0 +1,42 @@
+"""Theorem 3.7 on sliders."""
+
+from __future__ import annotations
+
+from sdl_theory import GroupMinimum, Verdict
+from sdl_theory.audit import three_features
+
+from ..charts import pair_chart, three_chart
+from ..rows import pair_rows, three_rows, three_worlds
+from .base import Explorer, slider
+
+WHY = {
+    Verdict.TRAP: "A trap: gradient descent from here stays. The positive eigenvector has the top eigenvalue.",
+    Verdict.SADDLE: "A saddle: both gradients are zero, yet a way down exists. The positive eigenvector is not the top one.",
+    Verdict.NONE: "No partial minimum at all: no eigenvector is positive, so no neuron can sit still on this whole group.",
+    Verdict.DEGENERATE: "Degenerate: the top eigenvalue repeats, a flat valley of equal minima.",
+    Verdict.GLOBAL: "Loss zero: nothing spurious here.",
+}
+
+
+def _verdict_story(answer: tuple[dict, GroupMinimum]) -> tuple[dict, str, str]:
+    data, minimum = answer
+    return data, str(minimum.verdict), WHY[minimum.verdict] + (f" Loss {minimum.loss:.3f}." if minimum.exists else "")
+
+
+def pair_explorer(rho: float = 0.6) -> Explorer:
+    """Two features on one neuron: drag their cosine rho through zero and watch a trap become a saddle."""
+    controls = {"rho": slider("cosine rho", rho, -0.95, 0.95, 0.05), "m_2": slider("weight m_2 (m_1 = 1)", 1.0, 0.2, 3.0, 0.1)}
+    code = lambda rho, m_2: ("import torch\nfrom sdl_theory import Problem, group_minimum\nfrom widgets.rows import pair_problem\n"
+                             f"print(group_minimum(pair_problem({rho:.2f}, {m_2:.2f}), [0, 1]))")
+    story = lambda rho, m_2: _verdict_story(pair_rows(round(rho, 4), m_2))
+    return Explorer(controls, story, pair_chart, code, {"a trap": {"rho": 0.6, "m_2": 1.0}, "a saddle": {"rho": -0.6, "m_2": 1.0},
+                                                       "flat": {"rho": 0.0, "m_2": 1.0}, "none at all": {"rho": 0.0, "m_2": 2.0}})
+
+
+def three_explorer(t: float = 1.0) -> Explorer:
+    """Three features on one neuron: one slider over M_d walks from a saddle through nothing to a trap, and to nothing again."""
+    controls = {"t": slider("path of M_d", t, 0.0, 2.0, 0.02)}
+    code = lambda t: ("from sdl_theory import group_minimum\nfrom sdl_theory.audit import three_features\n"
+                      f"print(group_minimum(three_features({tuple(round(m, 3) for m in three_worlds(t))}), [0, 1, 2]))")
+    story = lambda t: _verdict_story(three_rows(three_features(three_worlds(t))))
+    return Explorer(controls, story, three_chart, code, {"a saddle": {"t": 0.0}, "a trap": {"t": 1.0}, "none at all": {"t": 2.0}})

@@ -1,0 +1,11 @@
+"""Parameters to rows. Pure functions over `sdl_theory`; they return columns of float32, ready for a chart. No altair, no ipywidgets.
+
+Every picture has one table; the column `kind` says which layer a row belongs to, `value` is what colours it.
+"""
+
+from .absorption import absorption_rows, family, ladder_rows
+from .common import VERDICTS, pair_problem, table
+from .descent import dead_rows, descend
+from .losses import gap_rows
+from .minima import pair_landscape, pair_rows, share_rows, three_rows, three_worlds
+from .solutions import solution_rows
