@@ -5,7 +5,13 @@ Each chart function takes `data`, inline rows or a named data set for a live vie
 
 from .absorption import absorption_chart, ladder_chart
 from .descent import dead_chart
+from .exact import exact_chart
+from .features import gram_chart, linear_chart
+from .lattice import lattice_chart, verdict_bars
 from .losses import gap_chart
 from .minima import pair_chart, share_chart, three_chart
+from .pairs import machine_chart
+from .regions import region_chart
 from .solutions import solution_chart
+from .start import start_chart
 from .style import inline, live, styled

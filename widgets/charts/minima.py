@@ -7,6 +7,17 @@ import altair as alt
 from .style import ARROW_COLOURS, ARROW_NAMES, ARROW_SHAPES, BLACK, GREY, ORANGE, RED, codes, named, of, styled, verdict_point
 
 
+def landscape(data):
+    """The loss as the encoder row turns: its curve, the region that fires for both, the stationary point."""
+    angle = alt.X("x:Q", title="encoder row's angle from the bisector (degrees)", scale=alt.Scale(domain=[-180, 180]), axis=alt.Axis(values=list(range(-180, 181, 60))))
+    loss = alt.Y("y:Q", title="loss, best decoder", scale=alt.Scale(domain=[0, 4]))
+    return alt.layer(
+        of(data, 1).mark_rect(opacity=0.16, color=ORANGE).encode(x=angle, x2="x2:Q"),
+        of(data, 0).mark_line(strokeWidth=2.5, color=BLACK).encode(x=angle, y=loss, order="x:Q"),
+        verdict_point(data, angle, loss, [0, 1, 3]),
+    )
+
+
 def pair_chart(data):
     """Left: the features and the neuron on one disc. Right: the loss as the encoder row turns."""
     reach = alt.Scale(domain=[-1.3, 1.3])
@@ -20,14 +31,8 @@ def pair_chart(data):
             x=x, y=y, color=colour, shape=alt.Shape("value:O", scale=codes(ARROW_NAMES, ARROW_SHAPES), legend=legend)),
         arrows.transform_filter("datum.value < 2").transform_calculate(label="datum.value + 1").mark_text(dy=-14, fontSize=12, fontWeight="bold").encode(x=x, y=y, text="label:N"),
     ).properties(width=235, height=235, title=alt.Title("Two features, one neuron", subtitle="neuron drawn at its stationary point"))
-    angle = alt.X("x:Q", title="encoder row's angle from the bisector (degrees)", scale=alt.Scale(domain=[-180, 180]), axis=alt.Axis(values=list(range(-180, 181, 60))))
-    loss = alt.Y("y:Q", title="approximate loss, best decoder", scale=alt.Scale(domain=[0, 4]))
-    landscape = alt.layer(
-        of(data, 1).mark_rect(opacity=0.16, color=ORANGE).encode(x=angle, x2="x2:Q"),
-        of(data, 0).mark_line(strokeWidth=2.5, color=BLACK).encode(x=angle, y=loss, order="x:Q"),
-        verdict_point(data, angle, loss, [0, 1, 3]),
-    ).properties(width=330, height=235, title=alt.Title("A valley is a trap, a hilltop a saddle", subtitle="shaded: the neuron fires for both features"))
-    return styled(alt.hconcat(disc, landscape, spacing=22).resolve_scale(color="independent", shape="independent"))
+    turning = landscape(data).properties(width=330, height=235, title=alt.Title("A valley is a trap, a hilltop a saddle", subtitle="shaded: the neuron fires for both features"))
+    return styled(alt.hconcat(disc, turning, spacing=22).resolve_scale(color="independent", shape="independent"))
 
 
 def three_chart(data):

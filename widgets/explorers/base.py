@@ -49,7 +49,7 @@ class Explorer:
         for control in controls.values():
             control.continuous_update = not slow
             control.observe(self._update, "value")
-        presets = {**presets, "reset": self.state}
+        self.preset_values = presets = {**presets, "reset": self.state}
         self.presets = {name: W.Button(description=name, tooltip=f"set {values}") for name, values in presets.items()}
         for name, button in self.presets.items():
             button.on_click(lambda _, values=presets[name]: self.set(**values))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from sdl_theory import GroupMinimum, Verdict
 from sdl_theory.audit import three_features
 
-from ..charts import pair_chart, three_chart
-from ..rows import pair_rows, three_rows, three_worlds
-from .base import Explorer, slider
+from ..charts import lattice_chart, pair_chart, three_chart
+from ..rows import lattice_rows, pair_rows, three_rows, three_worlds
+from ..rows.descent import SEEDS
+from ..rows.lattice import PARTITIONS, edges, label, places
+from .base import Explorer, count, slider
 
 WHY = {
     Verdict.TRAP: "A trap: gradient descent from here stays. The positive eigenvector has the top eigenvalue.",
@@ -40,3 +42,35 @@ def three_explorer(t: float = 1.0) -> Explorer:
                       f"print(group_minimum(three_features({tuple(round(m, 3) for m in three_worlds(t))}), [0, 1, 2]))")
     story = lambda t: _verdict_story(three_rows(three_features(three_worlds(t))))
     return Explorer(controls, story, three_chart, code, {"a saddle": {"t": 0.0}, "a trap": {"t": 1.0}, "none at all": {"t": 2.0}})
+
+
+def lattice_picture(data):
+    """The lattice with its edges and names."""
+    labels = [{"x": x, "y": y, "label": label(groups)} for groups, (x, y) in zip(PARTITIONS, places())]
+    return lattice_chart(data, edges(), labels)
+
+
+def _lattice_story(rho: float, partition: int, theta: float) -> tuple[dict, str, str]:
+    groups = PARTITIONS[partition - 1]
+    data, (chosen, left) = lattice_rows(round(rho, 4), partition - 1, round(theta, 3))
+    if not chosen.exists:
+        return data, f"{label(groups)}: none", chosen.reason + "."
+    stays = f"All {SEEDS} descents stay" if left == 0 else f"{left} of {SEEDS} descents leave"
+    but = ""
+    if chosen.verdict is Verdict.TRAP and left:
+        but = " A trap has an edge, and nudges of .01 reach over a wall here."
+    elif chosen.verdict is Verdict.SADDLE and left < SEEDS:
+        but = " The way down begins very flat here, and 1,200 steps are few."
+    why = "" if chosen.verdict is Verdict.GLOBAL else " " + WHY.get(chosen.verdict, chosen.reason)
+    return data, f"{label(groups)}: {chosen.verdict}", f"loss {chosen.loss:.3f}. {stays} after a nudge of .01.{but}{why}"
+
+
+def lattice_explorer(rho: float = 0.5, partition: int = 5, theta: float = 0.0) -> Explorer:
+    """All 15 ways to share four features out among neurons: choose one, watch descent stay or leave; move the cosine and the threshold."""
+    controls = {"rho": slider("cosine of features 1, 2", rho, -0.9, 0.9, 0.05), "partition": count("partition", partition, 1, len(PARTITIONS)),
+                "theta": slider("threshold theta", theta, 0.0, 0.9, 0.05)}
+    code = lambda rho, partition, theta: ("from sdl_theory import JumpReLU, partial_minimum, pattern\nfrom widgets.rows.lattice import four_features\n"
+                                          f"answer = partial_minimum(four_features({rho:.2f}), pattern({PARTITIONS[partition - 1]}, n=4, n_q=5), JumpReLU({theta:.2f}))\n"
+                                          "print(answer.verdict, answer.loss, answer.reason)")
+    return Explorer(controls, _lattice_story, lattice_picture, code, {"siblings share": {"rho": 0.5, "partition": 3, "theta": 0.0}, "strangers share": {"rho": 0.5, "partition": 5, "theta": 0.0},
+                     "cannot be shown": {"rho": 0.5, "partition": 11, "theta": 0.0}, "all apart": {"rho": 0.5, "partition": 15, "theta": 0.0}, "JumpReLU": {"rho": 0.5, "partition": 2, "theta": 0.3}})

@@ -6,6 +6,12 @@ Every picture has one table; the column `kind` says which layer a row belongs to
 from .absorption import absorption_rows, family, ladder_rows
 from .common import VERDICTS, pair_problem, table
 from .descent import dead_rows, descend
+from .exact import exact_rows
+from .features import gram_rows, linear_rows
+from .lattice import lattice_rows, verdict_rows
 from .losses import gap_rows
 from .minima import pair_landscape, pair_rows, share_rows, three_rows, three_worlds
+from .pairs import machine_rows
+from .regions import region_rows
 from .solutions import solution_rows
+from .start import start_rows

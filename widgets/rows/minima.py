@@ -12,14 +12,24 @@ from sdl_theory import Directions, GroupMinimum, Problem, Verdict, group_minimum
 from .common import ARROW, BAR, CURVE, POINT, REGION, VERDICTS, pair_problem, table
 
 
+def plane(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors of the plane of two features: towards their bisector, and at right angles to it, on feature 2's side."""
+    W = problem.W_p.numpy()
+    u, v = W[:, 0] / np.linalg.norm(W[:, 0]) + W[:, 1] / np.linalg.norm(W[:, 1]), W[:, 1] - W[:, 0]
+    v = v / np.linalg.norm(v)
+    u = u - v * (v @ u)
+    return u / np.linalg.norm(u), v
+
+
 def pair_landscape(problem: Problem, angles: np.ndarray) -> np.ndarray:
-    """Lt of one neuron whose encoder row points `angles` (radians from the vertical), with its best decoder column, under ReLU."""
-    W, M = problem.W_p.numpy(), problem.M_d.numpy()
-    z = np.maximum(np.stack([np.sin(angles), np.cos(angles)], 1) @ W, 0.0)
+    """Lt of one neuron whose encoder row turns in the plane of two features, `angles` (radians) from their bisector, with its best decoder column, under ReLU."""
+    u, v = plane(problem)
+    M, V = problem.M_d.numpy(), problem.W_r.numpy()
+    z = np.maximum((np.sin(angles)[:, None] * v + np.cos(angles)[:, None] * u) @ problem.W_p.numpy(), 0.0)
     fired = (z * z * M).sum(1)
-    toward = (z * M) @ W.T                                        # sum_d M_d z_d w_d
+    toward = (z * M) @ V.T                                        # sum_d M_d z_d w_r^d
     explained = np.divide((toward**2).sum(1), fired, out=np.zeros_like(fired), where=fired > 1e-15)
-    return M.sum() - explained
+    return (M * (V * V).sum(0)).sum() - explained
 
 
 def pair_rows(rho: float, m_2: float = 1.0) -> tuple[dict[str, np.ndarray], GroupMinimum]:

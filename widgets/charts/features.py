@@ -1,0 +1,39 @@
+"""The linear representation hypothesis: bounds on interference, readouts, cosines."""
+
+from __future__ import annotations
+
+import altair as alt
+
+from .style import BLACK, BLUE, GREY, RED, named, of, styled
+
+
+def linear_chart(data):
+    """Left: how little interference n directions can have. Right: what a feature reads when silent and when active."""
+    x = alt.X("x:Q", title="number of features n", scale=alt.Scale(domain=[0, 66]))
+    y = alt.Y("y:Q", title="interference mu, the largest cosine", scale=alt.Scale(domain=[-1, 1]))
+    names = ["", "random directions", "asked for", "reached"]
+    legend = alt.Legend(title=None, labelExpr=named(names), orient="bottom", columns=3)
+    order = [1, 2, 3]
+    bounds = alt.layer(
+        of(data, 0).mark_area(color=GREY, opacity=0.18, clip=True).encode(x=x, y=y, y2=alt.datum(-1)),
+        of(data, 0).mark_line(color=BLACK, strokeWidth=2).encode(x=x, y=y, order="x:Q"),
+        alt.Chart(data).transform_filter("datum.kind >= 1 && datum.kind <= 3").mark_point(size=190, filled=True, opacity=1, stroke="white").encode(
+            x=x, y=y, color=alt.Color("value:O", scale=alt.Scale(domain=order, range=[GREY, RED, BLUE]), legend=legend),
+            shape=alt.Shape("value:O", scale=alt.Scale(domain=order, range=["diamond", "cross", "circle"]), legend=legend)),
+        alt.Chart(alt.Data(values=[{"x": 33, "y": -0.75}])).mark_text(fontSize=12, color="#444444").encode(x=x, y=y, text=alt.value("impossible (Rankin, Levenshtein)")),
+    ).properties(width=290, height=240, title=alt.Title("How little can they interfere?", subtitle="line: no n directions in R^n_p get below"))
+    value = alt.X("x:Q", title="readout <w_d, x_p>", scale=alt.Scale(domain=[-1.5, 3.5]))
+    share = alt.Y("y:Q", title="share of readouts", axis=alt.Axis(format="%", minExtent=36), scale=alt.Scale(domainMin=0, nice=True))
+    kinds = alt.Legend(title=None, labelExpr="datum.value == 4 ? 'feature is silent' : 'feature is active'", orient="bottom")
+    histogram = alt.Chart(data).transform_filter("datum.kind >= 4").mark_rect(opacity=0.65).encode(
+        x=value, x2="x2:Q", y=share, y2=alt.datum(0), color=alt.Color("value:O", scale=alt.Scale(domain=[4, 5], range=[GREY, BLUE]), legend=kinds))
+    return styled(alt.hconcat(bounds, histogram.properties(width=290, height=240, title=alt.Title("Can we read a feature off?", subtitle="two hills apart: yes; on top of each other: no")),
+                              spacing=22).resolve_scale(color="independent", shape="independent"))
+
+
+def gram_chart(rows: list[dict], title: str = "Every feature against every other", subtitle: str = "cosines of the columns of W_p"):
+    """A heat map of cosines."""
+    scale = alt.Scale(scheme="blueorange", domain=[-1, 0, 1])
+    return styled(alt.Chart(alt.Data(values=rows)).mark_rect().encode(
+        x=alt.X("x:O", title="feature", axis=alt.Axis(labelAngle=0, labelOverlap=True)), y=alt.Y("y:O", title="feature", axis=alt.Axis(labelOverlap=True)),
+        color=alt.Color("cosine:Q", scale=scale, legend=alt.Legend(title="cosine", gradientLength=180))).properties(width=300, height=300, title=alt.Title(title, subtitle=subtitle)))

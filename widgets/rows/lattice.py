@@ -1,0 +1,78 @@
+"""Every way to share four features out among neurons, as a lattice; and gradient descent from the chosen one."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from sdl_theory import JumpReLU, PartialMinimum, Problem, hessian, partial_minimum, partitions, pattern, survey_partitions
+
+from .common import VERDICTS, table
+from .descent import SEEDS, descend
+
+NODE, CHOSEN, DESCENT = range(3)
+STEPS = 1200
+PARTITIONS = sorted(partitions(4), key=lambda groups: (len(groups), [len(g) for g in groups], groups))
+OTHERS = ((0.5, -0.8, 0.33), (-0.2, -0.9, -0.38))
+
+
+def label(groups: list[list[int]]) -> str:
+    """12|34 : features 1 and 2 on one neuron, 3 and 4 on another."""
+    return "|".join("".join(str(d + 1) for d in group) for group in groups)
+
+
+def places() -> list[tuple[float, float]]:
+    """Where each partition is drawn: its number of neurons upwards, neighbours apart."""
+    many = Counter(len(groups) for groups in PARTITIONS)
+    seen: Counter = Counter()
+    out = []
+    for groups in PARTITIONS:
+        level = len(groups)
+        out.append((seen[level] - (many[level] - 1) / 2, level))
+        seen[level] += 1
+    return out
+
+
+def edges() -> list[dict]:
+    """Lines from each partition to those in which two of its groups have been merged."""
+    where = {frozenset(map(frozenset, groups)): place for groups, place in zip(PARTITIONS, places())}
+    merged = lambda groups, i, j: frozenset(frozenset(g) for k, g in enumerate(groups) if k not in (i, j)) | {frozenset(groups[i] + groups[j])}
+    return [{"x": where[frozenset(map(frozenset, groups))][0], "y": len(groups), "u": where[merged(groups, i, j)][0], "v": len(groups) - 1}
+            for groups in PARTITIONS for j in range(len(groups)) for i in range(j)]
+
+
+def four_features(rho: float) -> Problem:
+    """Features 1 and 2 at cosine rho, 3 and 4 at cosine .49, in three dimensions: superposition, so that some patterns cannot be shown."""
+    half = math.acos(rho) / 2
+    W = torch.tensor([(-math.sin(half), 0, math.cos(half)), (math.sin(half), 0, math.cos(half)), *OTHERS], dtype=torch.float64).mT
+    return Problem(W / W.norm(dim=0))
+
+
+def lattice_rows(rho: float, which: int, theta: float) -> tuple[dict[str, np.ndarray], tuple[PartialMinimum, int]]:
+    """All 15 partitions with verdict and loss; six descents from the chosen one's point, and how many left it."""
+    problem, sigma = four_features(rho), JumpReLU(theta)
+    verdicts = {label(row.groups): row for row in survey_partitions(problem, sigma)}
+    rows = []
+    for k, (groups, (x, y)) in enumerate(zip(PARTITIONS, places())):
+        found = verdicts[label(groups)]
+        code = VERDICTS.index(found.verdict)
+        rows.append({"kind": NODE, "x": x, "y": y, "x2": -1.0 if math.isnan(found.loss) else found.loss, "value": code})
+        if k == which:
+            rows.append({"kind": CHOSEN, "x": x, "y": y, "value": code})
+    chosen, left = partial_minimum(problem, pattern(PARTITIONS[which], 4, 5), sigma), 0
+    if chosen.exists:
+        steepest = torch.linalg.eigvalsh(hessian(problem, chosen.weights, sigma))[-1].item()
+        losses = descend(problem, chosen.weights, theta, 1e-2, SEEDS, STEPS, rate=min(0.1, 0.9 / steepest))      # above 1 / steepest descent would diverge
+        left = int((losses[:, -1] < chosen.loss - 1e-2).sum())
+        rows += [{"kind": DESCENT, "x": step, "y": losses[seed, step], "value": seed} for seed in range(SEEDS) for step in range(0, STEPS + 1, 30)]
+    return table(rows), (chosen, left)
+
+
+def verdict_rows(problem: Problem, sigma) -> list[dict]:
+    """How many partitions of all features have which verdict, by the number of neurons in use."""
+    counts: Iterable = Counter((len(row.groups), str(row.verdict)) for row in survey_partitions(problem, sigma)).items()
+    return [{"neurons": neurons, "verdict": verdict, "partitions": number} for (neurons, verdict), number in sorted(counts)]
