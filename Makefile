@@ -1,14 +1,18 @@
 # make lab   set up everything and open the first notebook in JupyterLab
+# make html  write the notebooks as web pages into build/html: no network, no kernel
 # make test  set up everything and run all that CI runs
 PYTHON ?= python3
 VENV   ?= .venv
 TORCH  ?= torch
 BIN     = $(VENV)/bin
 
-.PHONY: lab test install dev notebooks latency bench clean
+.PHONY: lab html test install dev notebooks latency bench clean
 
 lab: install
 	$(BIN)/jupyter lab notebooks/05_spurious_minima.ipynb
+
+html: install
+	$(BIN)/python -m widgets.site
 
 install: $(VENV)/installed
 dev: $(VENV)/installed-dev

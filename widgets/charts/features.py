@@ -31,9 +31,9 @@ def linear_chart(data):
                               spacing=22).resolve_scale(color="independent", shape="independent"))
 
 
-def gram_chart(rows: list[dict], title: str = "Every feature against every other", subtitle: str = "cosines of the columns of W_p"):
+def gram_chart(data, title: str = "Every feature against every other", subtitle: str = "cosines of the columns of W_p"):
     """A heat map of cosines."""
     scale = alt.Scale(scheme="blueorange", domain=[-1, 0, 1])
-    return styled(alt.Chart(alt.Data(values=rows)).mark_rect().encode(
+    return styled(alt.Chart(data).mark_rect().encode(
         x=alt.X("x:O", title="feature", axis=alt.Axis(labelAngle=0, labelOverlap=True)), y=alt.Y("y:O", title="feature", axis=alt.Axis(labelOverlap=True)),
         color=alt.Color("cosine:Q", scale=scale, legend=alt.Legend(title="cosine", gradientLength=180))).properties(width=300, height=300, title=alt.Title(title, subtitle=subtitle)))

@@ -5,7 +5,7 @@ from .base import Explorer
 from .exact import exact_explorer
 from .features import linear_explorer
 from .losses import gap_explorer, solution_explorer
-from .minima import lattice_explorer, pair_explorer, three_explorer
+from .minima import lattice_explorer, lattice_picture, pair_explorer, three_explorer
 from .pairs import machine_explorer
 from .regions import region_explorer
 from .start import start_explorer

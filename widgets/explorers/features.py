@@ -23,7 +23,8 @@ def linear_explorer(n: int = 40, n_p: int = 20, mu: float = 0.2, S: float = 0.9)
     controls = {"n": count("features n", n, 2, 64), "n_p": count("dimensions n_p", n_p, 2, 32),
                 "mu": slider("interference mu", mu, -0.5, 0.95, 0.05), "S": slider("sparsity S", S, 0.0, 0.99, 0.01)}
     code = lambda n, n_p, mu, S: (f"import torch\nfrom sdl_theory import feature_matrix, interference, levenshtein_bound\nprint(levenshtein_bound({n}, {n_p}))\n"
-                                  f"W_p = feature_matrix({n}, {n_p}, mu={mu:.2f}, generator=torch.Generator().manual_seed(0))\nprint(interference(W_p))")
+                                  f"try:\n    W_p = feature_matrix({n}, {n_p}, mu={mu:.2f}, generator=torch.Generator().manual_seed(0))\n    print(interference(W_p))\n"
+                                  "except ValueError as error:\n    print(error)")
     return Explorer(controls, _linear_story, linear_chart, code,
                     {"room for all": {"n": 16, "n_p": 20, "mu": 0.0, "S": 0.9}, "superposition": {"n": 40, "n_p": 20, "mu": 0.2, "S": 0.95},
                      "crowded": {"n": 64, "n_p": 8, "mu": 0.5, "S": 0.8}, "impossible": {"n": 64, "n_p": 4, "mu": 0.1, "S": 0.9}})

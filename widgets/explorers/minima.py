@@ -32,7 +32,7 @@ def pair_explorer(rho: float = 0.6) -> Explorer:
                              f"print(group_minimum(pair_problem({rho:.2f}, {m_2:.2f}), [0, 1]))")
     story = lambda rho, m_2: _verdict_story(pair_rows(round(rho, 4), m_2))
     return Explorer(controls, story, pair_chart, code, {"a trap": {"rho": 0.6, "m_2": 1.0}, "a saddle": {"rho": -0.6, "m_2": 1.0},
-                                                       "flat": {"rho": 0.0, "m_2": 1.0}, "none at all": {"rho": 0.0, "m_2": 2.0}})
+                                                       "Example 3.5, flat": {"rho": 0.0, "m_2": 1.0}, "none at all": {"rho": 0.0, "m_2": 2.0}, "two collies": {"rho": 0.43, "m_2": 1.0}})
 
 
 def three_explorer(t: float = 1.0) -> Explorer:

@@ -14,7 +14,7 @@ RHO = np.linspace(-0.95, 0.95, 39)
 
 @lru_cache(maxsize=1)
 def _letters():
-    from sdl_theory.symbolic import two_features          # sympy takes a moment; load it when asked
+    from sdl_theory.symbolic import two_features  # sympy takes a moment; load it when asked
 
     return two_features()
 

@@ -63,7 +63,8 @@ def linear_rows(n: int, n_p: int, mu: float, S: float) -> tuple[dict[str, np.nda
     return table(rows), seen
 
 
-def gram_rows(W: torch.Tensor) -> list[dict]:
+def gram_rows(W: torch.Tensor) -> dict[str, np.ndarray]:
     """All cosines of the columns of W, for a heat map."""
-    G = gram(W).tolist()
-    return [{"x": i + 1, "y": j + 1, "cosine": round(value, 3)} for i, row in enumerate(G) for j, value in enumerate(row)]
+    G, n = gram(W).numpy(), W.shape[1]
+    i, j = np.meshgrid(np.arange(1, n + 1), np.arange(1, n + 1), indexing="ij")
+    return {"x": i.ravel(), "y": j.ravel(), "cosine": G.ravel().round(3)}
