@@ -50,7 +50,7 @@ class Explorer:
             control.continuous_update = not slow
             control.observe(self._update, "value")
         self.preset_values = presets = {**presets, "reset": self.state}
-        self.presets = {name: W.Button(description=name, tooltip=f"set {values}") for name, values in presets.items()}
+        self.presets = {name: W.Button(description=name, tooltip=f"set {values}", layout=W.Layout(width="auto")) for name, values in presets.items()}
         for name, button in self.presets.items():
             button.on_click(lambda _, values=presets[name]: self.set(**values))
         fold = W.Accordion([self.code], titles=("copy as code",))

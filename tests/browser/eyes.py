@@ -1,0 +1,22 @@
+"""Looking at pictures in the browser."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
+SETTLED = """e => new Promise(done => { const r = e.dataset.revision; setTimeout(() => done(!!r && e.dataset.revision === r), 400) })"""
+
+
+def settle(page, chart):
+    """Wait until the picture has taken its last data."""
+    for _ in range(40):
+        if chart.evaluate(SETTLED):
+            return
+    pytest.fail("the picture never came to rest")
+
+
+def shot(chart, name: str) -> str:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    return hashlib.sha256(chart.screenshot(path=SHOTS / f"{name}.png")).hexdigest()
