@@ -72,6 +72,7 @@ def test_notebooks_keep_the_rules(path):
     code = cells(path, "code")
     for cell in code:
         assert not re.search(r"^\s*(def|class) |^\s*[!%]", cell, re.M) and len(cell.splitlines()) <= 15, cell
+        assert max(map(len, cell.splitlines())) <= 100, f"too long for a projector: {cell}"
     assert sorted(len(cell.splitlines()) for cell in code)[len(code) // 2] <= 5 and path.stat().st_size <= 400_000
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert "widgets" not in notebook["metadata"] and sum(cell.startswith("assert") or "\nassert" in cell for cell in code) >= 5

@@ -17,6 +17,8 @@ TAGS = dict.fromkeys("±⟺⟹↦⟶⪰⪯⩽⟂⧵:;", "mo") | dict.fromkeys("�
 LIMITS = {"max", "min", "sup", "inf", "lim"}
 ACCENTS = set("~^¯˙→ˇ")
 OPENING = set("([{⟨,;=≠<>≤≥≈∈∝→+·×⋅")                                              # a minus after one of these is a sign, not a difference
+OPEN, CLOSE = tuple("([{⟨"), tuple(")]}⟩")
+RELATIONS = set("=≤≥<>≈≡∝⟺⟹⇔⇒→")
 
 
 class BadFormula(ValueError):
@@ -24,7 +26,7 @@ class BadFormula(ValueError):
 
 
 def mathml(formula: str, display: str) -> str:
-    """A <math> element; display is "inline" or "block"."""
+    """A <math> element; for display "block" several, one for each part that may begin a line, since browsers break none."""
     source = formula.replace(r"\|", r"\Vert ").replace("|", r"\vert ").replace(r"\operatorname*", r"\operatorname").replace("{aligned}", "{split}")
     for pattern, plain in ((r"\\arg\b", r"\\operatorname{arg}"), (r"\\mathbb\s*(\{1\}|1)", "{𝟙}"), (r"\\(begin|end)\{equation\*?\}", "")):
         source = re.sub(pattern, plain, source)
@@ -32,14 +34,14 @@ def mathml(formula: str, display: str) -> str:
         tree = ET.fromstring(convert(source, display=display).replace(' xmlns="http://www.w3.org/1998/Math/MathML"', ""))
     except Exception as error:
         raise BadFormula(f"cannot typeset ${formula.strip()}$: {type(error).__name__} {error}".strip()) from error
-    for mend in (_names, lambda row: _parts(row, display == "block"), _spaces):
+    for mend in (_names, lambda row: _kinds(row, display == "block"), _spaces):
         for row in list(tree.iter()):
             mend(row)
     for element in tree.iter():
         text = (element.text or "").strip()
         if re.search(r"[\\&$]", text) or (element.tag == "mo" and not text) or len(element) != CHILDREN.get(element.tag, len(element)):
             raise BadFormula(f"cannot typeset ${formula.strip()}$: {text or element.tag} is not understood")
-    return ET.tostring(tree, encoding="unicode")
+    return _lines(tree) if display == "block" else ET.tostring(tree, encoding="unicode")
 
 
 def _names(row: ET.Element) -> None:
@@ -59,7 +61,7 @@ def _name(element: ET.Element) -> str:
     return element.text if element.tag == "mi" and NAME.fullmatch(element.text or "") else ""
 
 
-def _parts(row: ET.Element, block: bool) -> None:
+def _kinds(row: ET.Element, block: bool) -> None:
     """Big fences, accents that sit on their letter, limits under max, the right kind for each symbol."""
     for child in row:
         if child.get("minsize"):
@@ -89,3 +91,19 @@ def _spaces(row: ET.Element) -> None:
         spaced = ("mo", "mspace", "mtext")
         if (_name(before) and child.tag not in spaced) or (_name(child) and before.tag not in spaced):
             row.insert(i, ET.Element("mspace", width="0.167em"))
+
+
+def _lines(tree: ET.Element) -> str:
+    """The formula cut after its wide spaces and before its relations, outside all brackets: a span for each statement, a <math> for each part of it."""
+    start, depth = '<math displaystyle="true">', 0
+    lines = ["<span>" + start]
+    for child in tree[0]:
+        base = next(part.text or "" for part in child.iter() if not len(part)) if child.tag in ("mi", "mo", "msub", "msup", "msubsup") else ""
+        depth += (base in OPEN) - (base in CLOSE)
+        if child.tag == "mo" and base in RELATIONS and depth == 0 and not lines[-1].endswith(start):
+            child.set("form", "infix")
+            lines.append("</math>" + start)
+        lines.append(ET.tostring(child, encoding="unicode"))
+        if child.tag == "mspace" and float(child.get("width", "0em")[:-2]) >= 1 and depth == 0:
+            lines.append("</math></span><span>" + start)
+    return "".join([*lines, "</math></span>"])

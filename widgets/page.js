@@ -9,7 +9,7 @@ async function enliven(figure, number) {
     return { rows: frame(frames, data.ends, data.columns, i), headline, words, revision: revision++ };
   };
   const add = (parent, tag, properties) => parent.appendChild(Object.assign(document.createElement(tag), properties));
-  const stage = document.createElement('div'), controls = add(stage, 'div', { className: 'sdl-controls' });
+  const stage = document.createElement('div'), row = () => add(stage, 'div', { className: 'sdl-controls' }), controls = row(), presets = row();
   const chart = await persistentChart(stage, data.spec, 'svg', story(data.value));
   const id = `slider-${number}`;
   add(controls, 'label', { htmlFor: id, textContent: data.label });
@@ -21,7 +21,7 @@ async function enliven(figure, number) {
   };
   slider.addEventListener('input', move);
   for (const [name, value] of Object.entries(data.presets)) {
-    add(controls, 'button', { type: 'button', textContent: name, onclick: () => { slider.value = value; move(); } });
+    add(presets, 'button', { type: 'button', textContent: name, onclick: () => { slider.value = value; move(); } });
   }
   move();
   figure.replaceChildren(stage);

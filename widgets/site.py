@@ -16,16 +16,10 @@ from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup
-from jinja2 import pass_context
-from nbconvert import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
 
 from . import explorers
-from .formulas import mathml
 from .live import HERE, bundle
+from .markup import colours, exporter, markdown
 
 ROOT = HERE.parent
 CHART = "application/vnd.vegalite.v5+json"
@@ -48,55 +42,11 @@ PAGE = """<!doctype html>
 </html>
 """
 EXPLORER = """<figure class="sdl-explorer">
-<img src="data:image/png;base64,{png}" alt="{alt}">
+<img src="data:image/png;base64,{png}" alt="{headline}: {words}">
 <figcaption><b>{headline}</b> — {words}</figcaption>
 {rest}
 </figure>"""
 KERNEL = '<p class="sdl-note">This one {why}needs a kernel: open the notebook (<code>make lab</code>).</p>'
-
-
-class Renderer(IPythonRenderer):
-    """Markdown in which formulas become MathML, also inside raw HTML such as <summary>."""
-
-    def inline_math(self, body: str) -> str:
-        return f'<span class="formula">{mathml(body, "inline")}</span>'
-
-    def block_math(self, body: str) -> str:
-        return f'<span class="formula block">{mathml(body, "block")}</span>'
-
-    def latex_environment(self, name: str, body: str) -> str:
-        return self.block_math(f"\\begin{{{name}}}{body}\\end{{{name}}}")
-
-    def block_html(self, html: str) -> str:
-        return re.sub(r"(?<![\\$])\$([^$]+)\$(?!\$)", lambda m: self.inline_math(m[1]), super().block_html(html))
-
-
-def markdown(source: str) -> str:
-    """Markdown as HTML. A | inside a formula does not end a table's cell."""
-    bars = lambda formula: formula[0].replace(r"\|", r"\Vert ").replace("|", r"\vert ")
-    source = re.sub(r"^ *\|.*$", lambda row: re.sub(r"\$[^$]+\$", bars, row[0]), source, flags=re.M)
-    return MarkdownWithMath(renderer=Renderer(escape=False)).render(source)
-
-
-class Lines(HtmlFormatter):
-    """Every line of code is a block, so that a long one wraps under itself and nothing hides behind a scrollbar."""
-
-    def wrap(self, source):
-        return super().wrap((kind, f'<span class="line">{line}</span>') for kind, line in source)
-
-
-class Exporter(HTMLExporter):
-    """nbconvert's basic page with our markdown and our code, without prompts."""
-
-    @pass_context
-    def markdown2html(self, context, source: str) -> str:
-        return markdown(source)
-
-
-def exporter() -> Exporter:
-    """The exporter of all pages."""
-    code = lambda source, **_: highlight(source, PythonLexer(), Lines())
-    return Exporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, filters={"highlight_code": code})
 
 
 def chart_words(spec: dict) -> list[str]:
@@ -134,8 +84,8 @@ def live_data(explorer: explorers.Explorer) -> str:
 def figure(explorer: explorers.Explorer, picture: str | None) -> str:
     """The explorer as a picture with its words, and what page.js needs to bring it to life."""
     why = "has several sliders and " if len(explorer.controls) > 1 else ""
-    return EXPLORER.format(png=picture or explorer.chart.png64(), alt=html.escape(f"{explorer.headline}: {explorer.words}"), headline=html.escape(explorer.headline),
-                           words=html.escape(explorer.words), rest=live_data(explorer) or KERNEL.format(why=why))
+    headline, words = html.escape(explorer.headline), html.escape(explorer.words)
+    return EXPLORER.format(png=picture or explorer.chart.png64(), headline=headline, words=words, rest=live_data(explorer) or KERNEL.format(why=why))
 
 
 def show(cell: nbformat.NotebookNode) -> None:
@@ -181,13 +131,6 @@ def heads(notebook: nbformat.NotebookNode) -> tuple[str, str]:
     return inline(title.lstrip("# ")), inline(rest.strip().split("\n\n")[0])
 
 
-def style() -> str:
-    """page.css with live.css and the colours of code."""
-    light, dark = (HtmlFormatter(style=name).get_token_style_defs(".highlight") for name in ("xcode", "github-dark"))
-    sheets = [(HERE / name).read_text(encoding="utf-8") for name in ("live.css", "page.css")]
-    return "\n".join([*sheets, *light, "@media (prefers-color-scheme: dark) {", *dark, "}\n"])
-
-
 def page(title: str, nav: str, body: str) -> str:
     """The skeleton around a body; Vega is loaded where there is something to bring to life."""
     script = '\n<script src="vega.js" defer></script>' if '<script type="application/json">' in body else ""
@@ -207,18 +150,18 @@ def build(folder: Path, notebooks: Path = ROOT / "notebooks") -> list[Path]:
             lessons.append((path.stem, *heads(notebook), mend(export.from_notebook_node(notebook)[0], notebooks)))
         except ValueError as error:
             raise ValueError(f"{path.name}: {error}") from error
-    short = lambda title: title.split(":")[0]
-    link = lambda rel, lesson, text: f'<a rel="{rel}" href="{lesson[0]}.html">{text}</a>' if lesson else "<span></span>"
+    short = lambda lesson: f"{lesson[0][:2]} {lesson[1].split(':')[0]}"
+    link = lambda rel, lesson, left, right: f'<a rel="{rel}" href="{lesson[0]}.html">{left}{short(lesson)}{right}</a>' if lesson else "<span></span>"
     for before, lesson, after in zip([None, *lessons], lessons, [*lessons[1:], None]):
         stem, title, _, body = lesson
-        nav = "\n".join([link("prev", before, f"← {short(before[1])}" if before else ""), '<a href="index.html">All lessons</a>',
-                         link("next", after, f"{short(after[1])} →" if after else "")])
+        nav = "\n".join([link("prev", before, "←&nbsp;", ""), '<a href="index.html">All lessons</a>', link("next", after, "", "&nbsp;→")])
         (folder / f"{stem}.html").write_text(page(title, nav, body), encoding="utf-8")
     name, words, *_ = (ROOT / "README.md").read_text(encoding="utf-8").split("\n\n")
-    items = "\n".join(f'<li><a href="{stem}.html">{title}</a><p>{about}</p></li>' for stem, title, about, _ in lessons)
+    items = "\n".join(f'<li><span>{stem[:2]}</span><a href="{stem}.ipynb">{title}</a><p>{about}</p></li>' for stem, title, about, _ in lessons)
     contents = f'{markdown(name)}\n{markdown(words)}\n<ul class="lessons">\n{items}\n</ul>'
-    (folder / "index.html").write_text(page(name.lstrip("# "), "", mend(contents, ROOT)), encoding="utf-8")
-    (folder / "page.css").write_text(style(), encoding="utf-8")
+    (folder / "index.html").write_text(page(name.lstrip("# "), "", mend(contents, notebooks)), encoding="utf-8")
+    sheets = [(HERE / name).read_text(encoding="utf-8") for name in ("live.css", "page.css")]
+    (folder / "page.css").write_text("\n".join([*sheets, colours()]), encoding="utf-8")
     # a classic script, since browsers load no modules from file://
     (folder / "vega.js").write_text(f'"use strict";(() => {{{bundle("page.js")}}})();\n', encoding="utf-8")
     return [*(folder / f"{stem}.html" for stem, *_ in lessons), folder / "index.html"]

@@ -17,8 +17,8 @@ def linear_chart(data):
     bounds = alt.layer(
         of(data, 0).mark_area(color=GREY, opacity=0.18, clip=True).encode(x=x, y=y, y2=alt.datum(-1)),
         of(data, 0).mark_line(color=BLACK, strokeWidth=2).encode(x=x, y=y, order="x:Q"),
-        alt.Chart(data).transform_filter("datum.kind >= 1 && datum.kind <= 3").mark_point(size=190, filled=True, opacity=1, stroke="white").encode(
-            x=x, y=y, color=alt.Color("value:O", scale=alt.Scale(domain=order, range=[GREY, RED, BLUE]), legend=legend),
+        alt.Chart(data).transform_filter("datum.kind >= 1 && datum.kind <= 3").mark_point(filled=True, opacity=1, stroke="white").encode(
+            x=x, y=y, size=alt.condition("datum.value == 2", alt.value(70), alt.value(230)), color=alt.Color("value:O", scale=alt.Scale(domain=order, range=[GREY, RED, BLUE]), legend=legend),
             shape=alt.Shape("value:O", scale=alt.Scale(domain=order, range=["diamond", "cross", "circle"]), legend=legend)),
         alt.Chart(alt.Data(values=[{"x": 33, "y": -0.75}])).mark_text(fontSize=12, color="#444444").encode(x=x, y=y, text=alt.value("impossible (Rankin, Levenshtein)")),
     ).properties(width=290, height=240, title=alt.Title("How little can they interfere?", subtitle="line: no n directions in R^n_p get below"))

@@ -49,7 +49,7 @@ def linear_rows(n: int, n_p: int, mu: float, S: float) -> tuple[dict[str, np.nda
     """Least interference over the number of features; asked, random and reached; and the two histograms of readouts."""
     W, start, trouble = directions(n, n_p, mu)
     rows = [{"kind": BOUND, "x": k, "y": levenshtein_bound(k, n_p)} for k in range(2, MOST + 1)]
-    rows += [{"kind": RANDOM, "x": n, "y": start, "value": RANDOM}, {"kind": ASKED, "x": n, "y": mu, "value": ASKED}]
+    rows.append({"kind": RANDOM, "x": n, "y": start, "value": RANDOM})
     seen = {"trouble": trouble, "bound": levenshtein_bound(n, n_p), "random": start, "reached": None, "confusion": math.nan}
     if W is not None:
         seen["reached"] = interference(W)
@@ -60,6 +60,7 @@ def linear_rows(n: int, n_p: int, mu: float, S: float) -> tuple[dict[str, np.nda
             if len(part):
                 shares = np.histogram(np.clip(part, BINS[0], BINS[-1]), BINS)[0] / len(part)
                 rows += [{"kind": kind, "x": left, "x2": right, "y": share, "value": kind} for left, right, share in zip(BINS, BINS[1:], shares) if share]
+    rows.append({"kind": ASKED, "x": n, "y": mu, "value": ASKED})             # last, so that it is drawn on top
     return table(rows), seen
 
 
