@@ -9,7 +9,7 @@ BIN     = $(VENV)/bin
 .PHONY: lab html test install dev notebooks latency bench clean
 
 lab: install
-	$(BIN)/jupyter lab notebooks/05_spurious_minima.ipynb
+	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
 html: install
 	$(BIN)/python -m widgets.site
@@ -33,7 +33,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 # torch threads are held to one a worker; nbval must keep a notebook's cells on one worker
 test: dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/nbval.cfg notebooks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/nbval.cfg notebooks
 
 notebooks: dev
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
