@@ -210,3 +210,13 @@ def test_pictures_have_titles_and_draw():
         text = json.dumps(spec)
         assert text.count('"title"') >= 3 and 2_000 < len(png(spec)) < 60_000
         assert "#0072B2" in text or "#D55E00" in text
+
+
+def test_slow_explorers_wait_for_release():
+    busy = []
+    slow = explorers.Explorer({"rho": explorers.base.slider("rho", .5, -.9, .9, .1)}, lambda rho: (rows.pair_rows(rho)[0], "now", "a story that takes its time"),
+                              charts.pair_chart, lambda rho: "", {}, slow=True)
+    assert not slow.controls["rho"].continuous_update and slow.chart.ends == []           # no pages made beforehand: they would take too long
+    slow.chart.observe(lambda change: busy.append(change["new"]), "busy")
+    slow.set(rho=0.1)
+    assert busy == [True, False] and pair_explorer().controls["rho"].continuous_update

@@ -137,3 +137,21 @@ def test_forty_quick_ticks_end_on_the_last_value(show):
     page.keyboard.press("ArrowRight")
     settle(page, chart)
     assert shot(chart, "quick-slowly") == dragged
+
+
+SLOW = """import time
+from widgets.charts import pair_chart
+from widgets.explorers.base import Explorer, slider
+from widgets.rows import pair_rows
+think = lambda rho: time.sleep(1.5) or (pair_rows(rho)[0], f"{rho:.2f}", "a story that takes its time")
+controls = {"rho": slider("cosine rho", 0.5, -0.9, 0.9, 0.1)}
+Explorer(controls, think, pair_chart, lambda rho: "pass", {}, slow=True)"""
+
+
+def test_a_slow_story_shows_that_it_works(show):
+    page, charts = show("slow.ipynb", SLOW)
+    settle(page, charts.first)
+    page.locator(".widget-slider .noUi-handle").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector(".sdl-busy .sdl-live-chart", timeout=5_000)
+    page.wait_for_function("() => !document.querySelector('.sdl-busy') && document.querySelector('.sdl-line').textContent.startsWith('0.60')", timeout=15_000)

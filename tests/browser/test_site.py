@@ -13,7 +13,7 @@ SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 SETTLED = "e => new Promise(done => { const r = e.dataset.revision; setTimeout(() => done(!!r && e.dataset.revision === r), 300) })"
 HIDDEN = """() => [...document.querySelectorAll('main pre, main .formula, main .table')].filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
     .map(e => e.textContent.slice(0, 60))"""
-CONTRAST = """() => { const light = c => { const [r, g, b] = c.match(/\\d+/g).map(v => (v / 255 + 0.055) / 1.055).map((v, i) => v ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b };
+CONTRAST = """() => { const light = c => c.match(/\\d+/g).reduce((sum, v, i) => sum + [0.2126, 0.7152, 0.0722][i] * ((v / 255 + 0.055) / 1.055) ** 2.4, 0);
     const style = getComputedStyle(document.body), [a, b] = [light(style.color), light(style.backgroundColor)];
     return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), b] }"""
 

@@ -22,7 +22,7 @@ def lattice_chart(data, edges: list[dict], labels: list[dict]):
         nodes.transform_filter("datum.x2 >= 0").mark_text(fontSize=11, dy=22, color="#444444").encode(x=x, y=y, text=alt.Text("x2:Q", format=".2f")),
     ).properties(width=440, height=300, title=alt.Title("Every way to share out four features", subtitle="12|34: one neuron for 1 and 2, one for 3 and 4; below: loss; ring: chosen"))
     curves = of(data, 2).mark_line(strokeWidth=2, opacity=0.85).encode(
-        x=alt.X("x:Q", title="gradient descent step", scale=alt.Scale(domain=[0, 1200])), y=alt.Y("y:Q", title="approximate loss", scale=alt.Scale(domain=[0, 4])),
+        x=alt.X("x:Q", title="gradient descent step", scale=alt.Scale(domain=[0, 600])), y=alt.Y("y:Q", title="approximate loss", scale=alt.Scale(domain=[0, 4])),
         color=alt.Color("value:O", scale=alt.Scale(domain=list(range(6)), range=[BLUE, ORANGE, GREEN, RED, PINK, SKY]), legend=None), detail="value:O")
     return styled(alt.hconcat(lattice, curves.properties(width=220, height=300, title=alt.Title("Does it stay?", subtitle="six nudges of .01")),
                               spacing=20).resolve_scale(color="independent", shape="independent"))

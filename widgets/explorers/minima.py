@@ -60,7 +60,7 @@ def _lattice_story(rho: float, partition: int, theta: float) -> tuple[dict, str,
     if chosen.verdict is Verdict.TRAP and left:
         but = " A trap has an edge, and nudges of .01 reach over a wall here."
     elif chosen.verdict is Verdict.SADDLE and left < SEEDS:
-        but = " The way down begins very flat here, and 1,200 steps are few."
+        but = " The way down begins very flat here, and 600 steps are few."
     why = "" if chosen.verdict is Verdict.GLOBAL else " " + WHY.get(chosen.verdict, chosen.reason)
     return data, f"{label(groups)}: {chosen.verdict}", f"loss {chosen.loss:.3f}. {stays} after a nudge of .01.{but}{why}"
 

@@ -21,8 +21,9 @@ def descend(problem: Problem, weights: Weights, theta: float, nudge: float, seed
         z = E @ W_p
         P = z > theta
         Z = P * z
-        RM = (W_r - D @ Z) * M
-        losses.append(((W_r - D @ Z) ** 2 * M).sum((1, 2)))
+        R = W_r - D @ Z
+        RM = R * M
+        losses.append((R * RM).sum((1, 2)))
         E, D = E + 2 * rate * (P * (D.mT @ RM)) @ W_p.T, D + 2 * rate * RM @ Z.mT
     return np.stack(losses, 1)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import torch
 
-from sdl_theory import JumpReLU, PartialMinimum, Problem, hessian, partial_minimum, partitions, pattern, survey_partitions
+from sdl_theory import JumpReLU, PartialMinimum, PartitionRow, Problem, hessian, partial_minimum, partitions, pattern, survey_partitions
 
 from .common import VERDICTS, table
 from .descent import SEEDS, descend
 
 NODE, CHOSEN, DESCENT = range(3)
-STEPS = 1200
+STEPS = 600
 PARTITIONS = sorted(partitions(4), key=lambda groups: (len(groups), [len(g) for g in groups], groups))
 OTHERS = ((0.5, -0.8, 0.33), (-0.2, -0.9, -0.38))
 
@@ -52,11 +53,14 @@ def four_features(rho: float) -> Problem:
     return Problem(W / W.norm(dim=0))
 
 
+@lru_cache(maxsize=64)
+def _survey(rho: float, theta: float) -> dict[str, PartitionRow]:
+    return {label(row.groups): row for row in survey_partitions(four_features(rho), JumpReLU(theta))}
+
+
 def lattice_rows(rho: float, which: int, theta: float) -> tuple[dict[str, np.ndarray], tuple[PartialMinimum, int]]:
     """All 15 partitions with verdict and loss; six descents from the chosen one's point, and how many left it."""
-    problem, sigma = four_features(rho), JumpReLU(theta)
-    verdicts = {label(row.groups): row for row in survey_partitions(problem, sigma)}
-    rows = []
+    problem, sigma, verdicts, rows = four_features(rho), JumpReLU(theta), _survey(rho, theta), []
     for k, (groups, (x, y)) in enumerate(zip(PARTITIONS, places())):
         found = verdicts[label(groups)]
         code = VERDICTS.index(found.verdict)
@@ -66,9 +70,9 @@ def lattice_rows(rho: float, which: int, theta: float) -> tuple[dict[str, np.nda
     chosen, left = partial_minimum(problem, pattern(PARTITIONS[which], 4, 5), sigma), 0
     if chosen.exists:
         steepest = torch.linalg.eigvalsh(hessian(problem, chosen.weights, sigma))[-1].item()
-        losses = descend(problem, chosen.weights, theta, 1e-2, SEEDS, STEPS, rate=min(0.1, 0.9 / steepest))      # above 1 / steepest descent would diverge
+        losses = descend(problem, chosen.weights, theta, 1e-2, SEEDS, STEPS, rate=min(0.2, 1.5 / steepest))      # from 2 / steepest on, descent diverges
         left = int((losses[:, -1] < chosen.loss - 1e-2).sum())
-        rows += [{"kind": DESCENT, "x": step, "y": losses[seed, step], "value": seed} for seed in range(SEEDS) for step in range(0, STEPS + 1, 30)]
+        rows += [{"kind": DESCENT, "x": step, "y": losses[seed, step], "value": seed} for seed in range(SEEDS) for step in range(0, STEPS + 1, 15)]
     return table(rows), (chosen, left)
 
 
