@@ -167,7 +167,7 @@ def _why_not(problem: Problem, sigma: Activation, features: SparseFeatures, C: f
         return "the problem's M_d are not those of these features; build Problem(W_p, W_r, features.M_d)"
     if math.isinf(C):
         return "C, the largest squared error, is infinite for unbounded magnitudes; pass generator= to estimate E[error | >= 2 active] instead"
-    if 1 - features.S > 1 / features.n * (1 + 1e-12):
+    if 1 - features.S > 1 / features.n * (1 + 1e-9):
         return f"1-S = {1 - features.S:.3g} > 1/n = {1 / features.n:.3g}: the bound can exceed C itself and says nothing"
     return ""
 

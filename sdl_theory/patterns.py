@@ -166,7 +166,7 @@ def _refusal(problem, P, sigma, W, missing) -> Realization:
             certificate = Farkas(i, np.flatnonzero(F).tolist(), torch.from_numpy(farkas.a), off.tolist(), torch.from_numpy(farkas.b[:len(off)]), theta > 0, problem)
             meets = "conv(off, 0)" if theta > 0 else "cone(off)"
             return Realization(problem, P, sigma, False, None, 0.0, False, certificate,
-                               f"row {i}: no encoder fires for {certificate.F} alone, since conv(F) meets {meets}")
+                               f"row {i}: no encoder fires for {certificate.F} alone: a mix of those directions is also a mix of others (conv(F) meets {meets})")
     return Realization(problem, P, sigma, False, None, 0.0, False, None,
                        f"row {missing[0][0]}: realizable only on a wall z = theta, where rounding cannot show the pattern")
 

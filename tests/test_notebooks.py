@@ -46,3 +46,37 @@ def test_ten_tasks_answered(exercises):
 def test_links_between_lessons_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#:]+\.ipynb)\)", path.read_text(encoding="utf-8")):
         assert (NOTEBOOKS / target).exists(), target
+
+
+SOLUTIONS = {
+    "00_start_here": ["my_rho = -0.5", "my_S = 0.99"],
+    "01_linear_representations": ["my_n = 12", "my_S = 0.99", 'my_pair = "toucan", "common redshank"'],
+    "02_two_losses": ["my_S = 0.999", "my_magnitude = 1.0"],
+    "03_piecewise_biconvex": ["my_row = torch.tensor([1.0, -1.0], dtype=torch.float64)", "my_a, my_b = 0.7, 1.2"],
+    "04_global_minimum": ["my_mu = -0.5", "my_A = pair.W_p.mT"],
+    "05_spurious_minima": ["my_rho, my_m_2 = 0.0, 2.0", "my_weights = (0.2, 1, 2)", 'stranger = directions.index("goldfish")'],
+    "06_absorption": ["my_theta = 0.02"],
+    "07_dead_neurons": ["my_depth, my_log_nudge = 0.1, -0.5"],
+    "08_transcoders_crosscoders": ["my_mu, my_other = 0.5, -0.2", "my_lengths = [1.0, 2.0]"],
+    "09_symbolic": ['my_rho = "1/2"', "my_m = 6"],
+}
+
+
+@pytest.mark.parametrize("lesson", SOLUTIONS)
+def test_every_lesson_ends_in_tasks_that_can_be_done(lesson):
+    """All cells in one process, pictures aside; each task first as it stands, then solved."""
+    cells = [(c["cell_type"], "".join(c["source"])) for c in json.loads((NOTEBOOKS / f"{lesson}.ipynb").read_text(encoding="utf-8"))["cells"]]
+    end = next(i for i, (kind, source) in enumerate(cells) if kind == "markdown" and "## On your own" in source)
+    state = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for kind, source in cells[:end]:
+            if kind == "code" and "_explorer(" not in source and not re.match(r"\w+_chart\(", source) and "diagnose_groups(" not in source:
+                exec(source, state)
+    for solution in SOLUTIONS[lesson]:
+        name = solution.split(" =")[0]
+        code = next(source for kind, source in cells[end:] if kind == "code" and re.search(rf"^{name} = ", source, re.M))
+        for source, solved in ((code, False), (re.sub(rf"^{name} = .*$", lambda _: solution, code, flags=re.M), True)):
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                exec(source, state)
+            assert said.getvalue().startswith(("well found", "it speaks")) is solved, (name, said.getvalue())

@@ -18,4 +18,4 @@ def exact_chart(data):
     ).properties(width=340, height=240, title=alt.Title("Two eigenvectors, one of them positive", subtitle="solid: the positive one, red a trap, blue a saddle; dotted: mixed signs"))
     bars = of(data, 4).mark_bar(width=50, color=BLUE).encode(
         x=alt.X("x:O", title="feature", axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=[1, 2])), y=alt.Y("y:Q", title="component of y, unit norm", scale=alt.Scale(domain=[0, 1])))
-    return styled(alt.hconcat(lines, bars.properties(width=180, height=240, title=alt.Title("How it fires", subtitle="empty: nobody can")), spacing=22).resolve_scale(color="independent", shape="independent"))
+    return styled(alt.hconcat(lines, bars.properties(width=180, height=240, title=alt.Title("The positive eigenvector", subtitle="empty: there is none")), spacing=22).resolve_scale(color="independent", shape="independent"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from .style import ARROW_COLOURS, ARROW_NAMES, ARROW_SHAPES, BLACK, GREY, ORANGE, RED, codes, named, of, styled, verdict_point
+from .style import ARROW_COLOURS, ARROW_NAMES, ARROW_SHAPES, BLACK, GREY, ORANGE, RED, SKY, codes, named, of, styled, verdict_point
 
 
 def landscape(data):
@@ -55,7 +55,8 @@ def three_chart(data):
         x=feature, y=alt.datum(1.13), text=alt.Text("label:N")).transform_calculate(label="'eigenvalue ' + format(datum.x2, '.2f')")
     vectors = alt.layer(
         bars.mark_bar(width=19).encode(x=feature, y=component, y2=alt.datum(0), color=alt.Color(
-            "value:O", scale=alt.Scale(domain=[0, 1], range=[GREY, RED]), legend=alt.Legend(title=None, orient="bottom", labelExpr="['mixed signs: no', 'all positive: a stationary point'][datum.value]"))),
+            "value:O", scale=alt.Scale(domain=[0, 1, 2], range=[GREY, RED, SKY]), legend=alt.Legend(
+                title=None, orient="bottom", columns=2, labelExpr="['mixed signs: no', 'positive, top: a trap', 'positive, not top: a saddle'][datum.value]"))),
         labels, alt.Chart(alt.Data(values=[{}])).mark_rule(color=GREY).encode(y=alt.datum(0)),
     ).properties(width=300, height=250, title=alt.Title("Only an all-positive eigenvector will do", subtitle="first place: a trap; later: a saddle"))
     return styled(alt.hconcat(field, vectors, spacing=22).resolve_scale(color="independent", shape="independent"))

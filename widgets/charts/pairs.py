@@ -9,7 +9,7 @@ from .style import ARROW_COLOURS, ARROW_NAMES, ARROW_SHAPES, codes, named, of, s
 
 
 def _disc(data, kind: int, title: str, subtitle: str, legend):
-    reach = alt.Scale(domain=[-1.6, 1.6])
+    reach = alt.Scale(domain=[-1.3, 1.3])
     ticks = alt.Axis(values=[-1, 0, 1])
     x, y = alt.X("x:Q", scale=reach, title="first coordinate", axis=ticks), alt.Y("y:Q", scale=reach, title="second coordinate", axis=ticks)
     arrows = of(data, kind)
@@ -25,5 +25,5 @@ def machine_chart(data):
     """Left: what the encoder reads. Middle: what the decoder writes. Right: the loss as the encoder row turns."""
     legend = alt.Legend(title=None, labelExpr=named(ARROW_NAMES), orient="bottom", columns=2)
     turning = landscape(data).properties(width=270, height=180, title=alt.Title("The loss", subtitle="shaded: the neuron fires for both"))
-    discs = alt.hconcat(_disc(data, 3, "Read", "the input (or model 1)", legend), _disc(data, 5, "Written", "the target (or model 2)", None), spacing=14)
+    discs = alt.hconcat(_disc(data, 3, "Input side", "crosscoder: model 1", legend), _disc(data, 5, "Target side", "crosscoder: model 2", None), spacing=14)
     return styled(alt.hconcat(discs, turning, spacing=18).resolve_scale(color="independent", shape="independent"))

@@ -14,6 +14,9 @@ ARROW_COLOURS = [BLUE, BLUE, ORANGE, GREEN]
 ARROW_SHAPES = ["circle", "circle", "square", "diamond"]
 
 
+HALO = {"stroke": "white", "strokeWidth": 4}          # keeps names readable where lines cross them
+
+
 def live() -> alt.NamedData:
     """The data set that a LiveChart replaces in place."""
     return alt.NamedData(name="live")

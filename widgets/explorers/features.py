@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..charts import linear_chart
 from ..rows import linear_rows
 from .base import Explorer, count, slider
@@ -12,10 +14,13 @@ def _linear_story(n: int, n_p: int, mu: float, S: float) -> tuple[dict, str, str
     if seen["reached"] is None:
         return data, "impossible", seen["trouble"] + "."
     room = "there is room for all of them: n <= n_p" if n <= n_p else f"{n} features share {n_p} dimensions: superposition"
-    reading = f"a silent feature reads higher than an active one in {seen['confusion']:.1%} of pairs" if seen["confusion"] == seen["confusion"] else "no feature was ever active"
+    if math.isnan(seen["confusion"]):
+        reading = "every feature is always active, and there is nothing to confuse" if S < 0.5 else "no feature was ever active in 500 samples"
+    else:
+        reading = f"a silent feature reads higher than an active one in {seen['confusion']:.1%} of pairs"
     if seen["trouble"]:
         return data, "not reached", f"{seen['trouble']}. With those directions {reading}."
-    return data, "reached", f"{room}. Random directions interfere by {seen['random']:.2f}, these by {seen['reached']:.2f}; below {seen['bound']:.2f} is impossible. Here {reading}."
+    return data, "reached", f"{room}. Random directions interfere by {seen['random']:.2f}, these by {seen['reached'] + 1e-9:.2f}; below {seen['bound'] + 1e-9:.2f} is impossible. Here {reading}."
 
 
 def linear_explorer(n: int = 40, n_p: int = 20, mu: float = 0.2, S: float = 0.9) -> Explorer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sdl_theory import GroupMinimum, Verdict
 from sdl_theory.audit import three_features
 
@@ -12,11 +14,11 @@ from ..rows.lattice import PARTITIONS, edges, label, places
 from .base import Explorer, count, slider
 
 WHY = {
-    Verdict.TRAP: "A trap: gradient descent from here stays. The positive eigenvector has the top eigenvalue.",
-    Verdict.SADDLE: "A saddle: both gradients are zero, yet a way down exists. The positive eigenvector is not the top one.",
-    Verdict.NONE: "No partial minimum at all: no eigenvector is positive, so no neuron can sit still on this whole group.",
-    Verdict.DEGENERATE: "Degenerate: the top eigenvalue repeats, a flat valley of equal minima.",
-    Verdict.GLOBAL: "Loss zero: nothing spurious here.",
+    Verdict.TRAP: "gradient descent from here stays. The positive eigenvector has the top eigenvalue.",
+    Verdict.SADDLE: "both gradients are zero, yet a way down exists. The positive eigenvector is not the top one.",
+    Verdict.NONE: "no partial minimum at all. No eigenvector is positive, so no neuron can sit still on this whole group.",
+    Verdict.DEGENERATE: "the top eigenvalue repeats: a flat valley of equal minima.",
+    Verdict.GLOBAL: "loss zero, nothing spurious here.",
 }
 
 
@@ -50,19 +52,24 @@ def lattice_picture(data):
     return lattice_chart(data, edges(), labels)
 
 
+def from_one(reason: str) -> str:
+    """The library counts features from 0, pictures from 1: "group [0, 2]" becomes "group {1,3}"."""
+    return re.sub(r"\[(\d+(?:, \d+)*)\]", lambda found: "{" + ",".join(str(int(d) + 1) for d in found[1].split(", ")) + "}", reason)
+
+
 def _lattice_story(rho: float, partition: int, theta: float) -> tuple[dict, str, str]:
     groups = PARTITIONS[partition - 1]
     data, (chosen, left) = lattice_rows(round(rho, 4), partition - 1, round(theta, 3))
     if not chosen.exists:
-        return data, f"{label(groups)}: none", chosen.reason + "."
+        return data, f"{label(groups)}: none", from_one(chosen.reason) + "."
     stays = f"All {SEEDS} descents stay" if left == 0 else f"{left} of {SEEDS} descents leave"
     but = ""
     if chosen.verdict is Verdict.TRAP and left:
         but = " A trap has an edge, and nudges of .01 reach over a wall here."
     elif chosen.verdict is Verdict.SADDLE and left < SEEDS:
         but = " The way down begins very flat here, and 600 steps are few."
-    why = "" if chosen.verdict is Verdict.GLOBAL else " " + WHY.get(chosen.verdict, chosen.reason)
-    return data, f"{label(groups)}: {chosen.verdict}", f"loss {chosen.loss:.3f}. {stays} after a nudge of .01.{but}{why}"
+    why = "" if chosen.verdict is Verdict.GLOBAL else WHY.get(chosen.verdict, from_one(chosen.reason))
+    return data, f"{label(groups)}: {chosen.verdict}", f"loss {chosen.loss:.3f}. {stays} after a nudge of .01.{but} {why[:1].upper()}{why[1:]}"
 
 
 def lattice_explorer(rho: float = 0.5, partition: int = 5, theta: float = 0.0) -> Explorer:

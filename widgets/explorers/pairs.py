@@ -15,7 +15,7 @@ def _machine_story(kind: str, mu: float, other: float) -> tuple[dict, str, str]:
     data, minimum = machine_rows(kind, round(mu, 4), round(other, 4))
     counts = {"SAE": f"one cosine counts, {mu:.2f} (the second slider does nothing here)", "transcoder": f"the cosine of the targets counts, {other:.2f}; the inputs' {mu:.2f} only shapes the region",
               "crosscoder": f"the sum of both models' cosines counts: {mu:.2f} and {other:.2f} make {mu + other:.2f}"}[kind]
-    return data, str(minimum.verdict), f"{counts}. {WHY[minimum.verdict]}" + (f" Loss {minimum.loss:.2f}." if minimum.exists else "")
+    return data, str(minimum.verdict), f"{counts}; {WHY[minimum.verdict]}" + (f" Loss {minimum.loss:.2f}." if minimum.exists else "")
 
 
 def machine_explorer(kind: str = "transcoder", mu: float = 0.3, other: float = -0.5) -> Explorer:

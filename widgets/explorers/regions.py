@@ -12,6 +12,8 @@ def _region_story(region: int, a: float, b: float) -> tuple[dict, str, str]:
     a, b = round(a, 3), round(b, 3)
     data, seen = region_rows(int(region) - 1, a, b)
     fired, least = seen["fired"], seen["least"]
+    if a == 0:
+        return data, "on every wall", f"w_E = 0 is the corner where all six regions meet. Lt = {seen['loss']:.2f}, and which way it slopes depends on the side on which you leave."
     if not fired:
         return data, "flat", f"the neuron fires for nothing, Lt = {seen['loss']:.2f}, and every small step leaves it there."
     who = "feature " + str(fired[0] + 1) if len(fired) == 1 else "features " + " and ".join(str(d + 1) for d in fired) if len(fired) == 2 else "all three features"

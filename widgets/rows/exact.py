@@ -9,7 +9,7 @@ import numpy as np
 from .common import BAR, POINT, VERDICTS, table
 
 POSITIVE, MIXED = 0, 1                      # curves: the loss at the positive eigenvector (a trap or a saddle), and at the other one
-RHO = np.linspace(-0.95, 0.95, 39)
+RHO = np.concatenate([np.linspace(-0.95, -0.01, 20), np.linspace(0.01, 0.95, 20)])      # not 0: there the branches change places
 
 
 @lru_cache(maxsize=1)
@@ -31,7 +31,7 @@ def spoken(expression) -> str:
     """An exact number as text, 3/2 - √97/10."""
     import re
 
-    return re.sub(r"sqrt\((\w+)\)", r"√\1", str(expression))
+    return re.sub(r"sqrt\((\w+)\)", r"√\1", str(expression)).replace("*", "")
 
 
 def exact_rows(tenths: int, m_1: int, m_2: int) -> tuple[dict[str, np.ndarray], object]:

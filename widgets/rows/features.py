@@ -12,9 +12,9 @@ from sdl_theory import InterferenceNotReached, feature_matrix, gram, interferenc
 
 from .common import table
 
-BOUND, RANDOM, ASKED, REACHED, SILENT, ACTIVE = range(6)
+BOUND, RANDOM, ASKED, REACHED, SILENT, ACTIVE, SIZE = range(7)
 MOST, SAMPLES = 64, 500
-BINS = np.linspace(-1.5, 3.5, 26)
+BINS = np.linspace(-3, 5, 33)
 
 
 @lru_cache(maxsize=256)
@@ -25,7 +25,7 @@ def directions(n: int, n_p: int, mu: float) -> tuple[torch.Tensor | None, float,
     try:
         return feature_matrix(n, n_p, mu, generator=torch.Generator().manual_seed(0)), start, ""
     except InterferenceNotReached as error:
-        return error.W_p, start, f"the search stopped at mu = {error.mu:.2f}; nobody has shown that {mu:.2f} is impossible, nor found it here"
+        return error.W_p, start, f"this search stopped at mu = {error.mu:.2f}. The bound does not exclude {mu:.2f}, and that one search failed proves nothing"
     except ValueError as error:
         return None, start, str(error)
 
@@ -49,7 +49,7 @@ def linear_rows(n: int, n_p: int, mu: float, S: float) -> tuple[dict[str, np.nda
     """Least interference over the number of features; asked, random and reached; and the two histograms of readouts."""
     W, start, trouble = directions(n, n_p, mu)
     rows = [{"kind": BOUND, "x": k, "y": levenshtein_bound(k, n_p)} for k in range(2, MOST + 1)]
-    rows.append({"kind": RANDOM, "x": n, "y": start, "value": RANDOM})
+    rows += [{"kind": RANDOM, "x": n, "y": start, "value": RANDOM}, {"kind": SIZE, "x": 2, "y": 0.9, "value": n_p}]
     seen = {"trouble": trouble, "bound": levenshtein_bound(n, n_p), "random": start, "reached": None, "confusion": math.nan}
     if W is not None:
         seen["reached"] = interference(W)

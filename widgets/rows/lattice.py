@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from sdl_theory import JumpReLU, PartialMinimum, PartitionRow, Problem, hessian, partial_minimum, partitions, pattern, survey_partitions
+from sdl_theory import JumpReLU, PartialMinimum, PartitionRow, Problem, Weights, hessian, partial_minimum, partitions, pattern, survey_partitions
 
 from .common import VERDICTS, table
 from .descent import SEEDS, descend
@@ -53,6 +53,21 @@ def four_features(rho: float) -> Problem:
     return Problem(W / W.norm(dim=0))
 
 
+def balanced(problem: Problem, weights: Weights, theta: float) -> Weights:
+    """The same point with each neuron's (w_E, w_D) scaled to (t w_E, w_D / t): as near to equal norms as its pattern allows.
+
+    The loss does not change and nor does the verdict, but a short row beside a long column makes descent slow.
+    """
+    z, rows, columns = weights.W_E @ problem.W_p, weights.W_E.norm(dim=1), weights.W_D.norm(dim=0)
+    t = torch.where((rows > 0) & (columns > 0), (columns / rows.clamp(min=1e-12)).sqrt(), torch.ones_like(rows))
+    fires = z > theta
+    low = 1.2 * theta / torch.where(fires, z, torch.inf).amin(dim=1)
+    high = 0.9 * theta / torch.where(fires, 0.0, z).clamp(min=1e-12).amax(dim=1) if theta else torch.full_like(t, torch.inf)
+    low, high = low.clamp(max=1.0), high.clamp(min=1.0)                       # where it stands is always allowed
+    t = torch.where(columns > 0, t.clamp(low, high), 1.0)
+    return Weights(weights.W_E * t[:, None], weights.W_D / t)
+
+
 @lru_cache(maxsize=64)
 def _survey(rho: float, theta: float) -> dict[str, PartitionRow]:
     return {label(row.groups): row for row in survey_partitions(four_features(rho), JumpReLU(theta))}
@@ -69,8 +84,9 @@ def lattice_rows(rho: float, which: int, theta: float) -> tuple[dict[str, np.nda
             rows.append({"kind": CHOSEN, "x": x, "y": y, "value": code})
     chosen, left = partial_minimum(problem, pattern(PARTITIONS[which], 4, 5), sigma), 0
     if chosen.exists:
-        steepest = torch.linalg.eigvalsh(hessian(problem, chosen.weights, sigma))[-1].item()
-        losses = descend(problem, chosen.weights, theta, 1e-2, SEEDS, STEPS, rate=min(0.2, 1.5 / steepest))      # from 2 / steepest on, descent diverges
+        start = balanced(problem, chosen.weights, theta)
+        steepest = torch.linalg.eigvalsh(hessian(problem, start, sigma))[-1].item()
+        losses = descend(problem, start, theta, 1e-2, SEEDS, STEPS, rate=min(0.2, 1.5 / steepest))      # from 2 / steepest on, descent diverges
         left = int((losses[:, -1] < chosen.loss - 1e-2).sum())
         rows += [{"kind": DESCENT, "x": step, "y": losses[seed, step], "value": seed} for seed in range(SEEDS) for step in range(0, STEPS + 1, 15)]
     return table(rows), (chosen, left)

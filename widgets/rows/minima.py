@@ -78,7 +78,7 @@ def three_rows(problem: Problem) -> tuple[dict[str, np.ndarray], GroupMinimum]:
     values, vectors = np.linalg.eigh(K)
     for rank in range(3):
         v = vectors[:, 2 - rank] * np.sign(vectors[:, 2 - rank].sum())
-        rows += [{"kind": BAR, "x": 4 * rank + d + 1, "y": v[d], "x2": values[2 - rank], "value": float((v > 0).all())} for d in range(3)]
+        rows += [{"kind": BAR, "x": 4 * rank + d + 1, "y": v[d], "x2": values[2 - rank], "value": float((v > 0).all()) * (1 if rank == 0 else 2)} for d in range(3)]
     return table(rows), minimum
 
 

@@ -40,9 +40,13 @@ def machine_rows(kind: str, mu: float, other: float) -> tuple[dict[str, np.ndarr
     discs = [(INPUTS, d, left[:, d]) for d in (W_1, W_2)] + [(TARGETS, d, right[:, d]) for d in (W_1, W_2)]
     if minimum.exists:
         w = torch.linalg.pinv(W.mT) @ (minimum.y / problem.M_d.sqrt())
-        column = V @ (problem.M_d.sqrt() * minimum.y) * w.norm()
+        column = V @ (problem.M_d.sqrt() * minimum.y)
         u, v = plane(problem)
         rows.append({"kind": POINT, "x": math.degrees(math.atan2(v @ w.numpy(), u @ w.numpy())), "y": minimum.loss, "value": VERDICTS.index(minimum.verdict)})
-        discs += [(INPUTS, ROW, w[:2] / w.norm()), (TARGETS, COLUMN, column[2:] if kind == "crosscoder" else column)]
+        unit = lambda vector: vector / vector.norm().clamp(min=1e-12)
+        discs.append((INPUTS, ROW, unit(w[:2])))                                                    # directions, not lengths
+        if kind == "crosscoder":                                                                   # it reads and writes both models
+            discs += [(INPUTS, COLUMN, unit(column[:2])), (TARGETS, ROW, unit(w[2:]))]
+        discs.append((TARGETS, COLUMN, unit(column[-2:])))
     rows += [{"kind": disc, "x": a[0].item(), "y": a[1].item(), "value": which} for disc, which, a in discs]
     return table(rows), minimum

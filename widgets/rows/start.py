@@ -37,16 +37,17 @@ def two_landscapes(problem: Problem, S: float, angles: np.ndarray) -> tuple[np.n
 
 
 def start_rows(S: float) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Two features at cosine .6: samples x_p of sparsity S, the two landscapes, and the trap of the approximate one."""
+    """Two features at cosine .6: samples x_p of sparsity S that are not empty, the two landscapes, and the trap of the approximate one."""
     problem = pair_problem(0.6)
+    p = SparseFeatures(2, S, Uniform(LOW, HIGH)).count_probabilities().tolist()
     noise = torch.Generator().manual_seed(0)                                  # the same draws at every S: dots move, they do not flicker
     chance, size = torch.rand(DOTS, 2, generator=noise), LOW + (HIGH - LOW) * torch.rand(DOTS, 2, generator=noise)
-    x = (chance < 1 - S) * size
+    both, first = chance[:, 0] < p[2] / (p[1] + p[2]), chance[:, 1] < 0.5      # of the samples that are not empty
+    x = torch.stack([size[:, 0] * (both | first), size[:, 1] * (both | ~first)], 1)
     dots = x.double() @ problem.W_p.mT
-    rows = [{"kind": DATA, "x": dot[0], "y": dot[1], "value": min(int((row > 0).sum()), 2)} for dot, row in zip(dots.tolist(), x)]
+    rows = [{"kind": DATA, "x": dot[0], "y": dot[1], "value": int((row > 0).sum())} for dot, row in zip(dots.tolist(), x)]
     true, approximate = two_landscapes(problem, S, ANGLES)
     rows += [{"kind": kind, "x": math.degrees(angle), "y": share} for kind, shares in ((CURVE, approximate), (TRUE, true)) for angle, share in zip(ANGLES, shares)]
     rows.append({"kind": POINT, "x": 0.0, "y": approximate.min()})
     rows += [{"kind": ARROW, "x": w[0], "y": w[1], "value": d} for d, w in enumerate(problem.W_p.mT.tolist())]
-    p = SparseFeatures(2, S, Uniform(LOW, HIGH)).count_probabilities().tolist()
     return table(rows), {"none": p[0], "one": p[1], "both": p[2], "apart": float(np.abs(true - approximate).max())}
