@@ -51,7 +51,7 @@ def three_chart(data):
     feature = alt.X("x:Q", title="features 1, 2, 3 in each eigenvector, top first", scale=alt.Scale(domain=[0, 12]),
                     axis=alt.Axis(values=[1, 2, 3, 5, 6, 7, 9, 10, 11], labelExpr="datum.value % 4", grid=False))
     component = alt.Y("y:Q", title="component of y", scale=alt.Scale(domain=[-1.1, 1.25]))
-    labels = bars.transform_filter("datum.x % 4 == 2").mark_text(fontSize=12).encode(
+    labels = bars.transform_filter("datum.x % 4 == 2").mark_text(fontSize=11).encode(
         x=feature, y=alt.datum(1.13), text=alt.Text("label:N")).transform_calculate(label="'eigenvalue ' + format(datum.x2, '.2f')")
     vectors = alt.layer(
         bars.mark_bar(width=19).encode(x=feature, y=component, y2=alt.datum(0), color=alt.Color(
