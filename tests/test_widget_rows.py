@@ -16,6 +16,7 @@ from sdl_theory import (
     Weights,
     activation_pattern,
     approximate_loss,
+    certify,
     group_minimum,
     imagenet_directions,
     interference,
@@ -172,3 +173,14 @@ def test_the_preset_of_two_collies_is_real():
     pair = pair_explorer()
     pair.presets["two collies"].click()
     assert pair.state["rho"] == pytest.approx(cosine, abs=.005) and pair.headline == "trap"
+
+
+@given(st.floats(-.9, .9), st.integers(0, 14), st.sampled_from([0.0, .05, .3, .9]))
+@settings(max_examples=40)
+def test_balancing_changes_neither_loss_nor_pattern_nor_verdict(rho, which, theta):
+    problem, sigma = lattice.four_features(rho), JumpReLU(theta)
+    answer = partial_minimum(problem, pattern(lattice.PARTITIONS[which], 4, 5), sigma)
+    if answer.exists:
+        start = lattice.balanced(problem, answer.weights, theta)
+        assert torch.equal(activation_pattern(problem, start, sigma), activation_pattern(problem, answer.weights, sigma))
+        assert approximate_loss(problem, start, sigma).item() == pytest.approx(answer.loss, abs=1e-9) and certify(problem, start, sigma).verdict is answer.verdict
