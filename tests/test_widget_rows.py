@@ -153,6 +153,10 @@ def test_descents_stay_in_traps_and_leave_saddles():
 @settings(max_examples=40)
 def test_exact_and_floating_point_agree(tenths, m_1, m_2):
     data, here = exact.exact_rows(tenths, m_1, m_2)
+    curve = {name: column[data["kind"] == exact.POSITIVE] for name, column in data.items()}
+    for rho, loss, branch in zip(curve["x"][::13], curve["y"][::13], curve["value"][::13]):
+        expected = group_minimum(common.pair_problem(float(rho), m_2 / m_1), [0, 1])
+        assert m_1 * expected.loss == pytest.approx(loss, rel=1e-4) and common.VERDICTS[int(branch)] is expected.verdict
     rounded = group_minimum(common.pair_problem(tenths / 10, m_2 / m_1), [0, 1])
     assert here.verdict == str(rounded.verdict)
     point = data["kind"] == common.POINT
@@ -184,3 +188,9 @@ def test_balancing_changes_neither_loss_nor_pattern_nor_verdict(rho, which, thet
         start = lattice.balanced(problem, answer.weights, theta)
         assert torch.equal(activation_pattern(problem, start, sigma), activation_pattern(problem, answer.weights, sigma))
         assert approximate_loss(problem, start, sigma).item() == pytest.approx(answer.loss, abs=1e-9) and certify(problem, start, sigma).verdict is answer.verdict
+
+
+def test_pictures_count_from_one():
+    from widgets.explorers.minima import from_one
+
+    assert from_one("group [0, 2]: no row fires for [11] alone") == "group {1,3}: no row fires for {12} alone"

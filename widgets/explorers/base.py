@@ -68,7 +68,7 @@ class Explorer:
         try:
             for name, value in values.items():
                 control = self.controls[name]
-                control.value = value if hasattr(control, "options") else type(control.value)(min(max(value, control.min), control.max))
+                control.value = value if hasattr(control, "options") else type(control.value)(value)          # ipywidgets keeps it within its ends
         finally:
             self._moving = False
         if self.chart.ends:
