@@ -21,6 +21,7 @@ def test_first_slider_moves_the_picture(run_notebook, name, key, presses):
     page.wait_for_function("() => [...document.querySelectorAll('.widget-slider .noUi-handle')].every(h => h.getAttribute('aria-label'))")
     names = handles.evaluate_all("handles => handles.map(h => h.getAttribute('aria-label'))")
     assert len(set(names)) == len(names) == handles.count()                                   # a screen reader can tell them apart
+    assert min(page.locator(".widget-slider .noUi-base").evaluate_all("tracks => tracks.map(t => t.getBoundingClientRect().width)")) >= 70      # a way to drag
     before, said = shot(chart, f"{name}-before"), words.inner_text()
     page.locator(".widget-slider .noUi-handle").first.focus()
     for _ in range(presses):

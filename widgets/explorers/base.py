@@ -10,15 +10,20 @@ from ..charts import live
 from ..live import LiveChart
 
 
+def _room(name: str) -> W.Layout:
+    """Wide enough for the name, a handle's way and the number."""
+    return W.Layout(width=f"{16 + 0.6 * len(name):.0f}em", flex="0 0 auto")
+
+
 def slider(name: str, value: float, low: float, high: float, step: float) -> W.FloatSlider:
     """A named real control."""
     return W.FloatSlider(value=value, min=low, max=high, step=step, description=name, continuous_update=True,
-                         style={"description_width": "initial"}, layout=W.Layout(width="24em", flex="0 0 auto"), readout_format=".2f")
+                         style={"description_width": "initial"}, layout=_room(name), readout_format=".2f")
 
 
 def count(name: str, value: int, low: int, high: int) -> W.IntSlider:
     """A named whole-number control."""
-    return W.IntSlider(value=value, min=low, max=high, description=name, style={"description_width": "initial"}, layout=W.Layout(width="20em", flex="0 0 auto"))
+    return W.IntSlider(value=value, min=low, max=high, description=name, style={"description_width": "initial"}, layout=_room(name))
 
 
 def ticks(control: W.FloatSlider | W.IntSlider) -> list[float]:

@@ -21,7 +21,7 @@ def _machine_story(kind: str, mu: float, other: float) -> tuple[dict, str, str]:
 def machine_explorer(kind: str = "transcoder", mu: float = 0.3, other: float = -0.5) -> Explorer:
     """Theorem 3.7 for three machines: choose one, and the cosines of two features where it reads and where it writes."""
     controls = {"kind": W.Dropdown(value=kind, options=KINDS, description="machine", style={"description_width": "initial"}, layout=W.Layout(width="15em", flex="0 0 auto")),
-                "mu": slider("input cosine mu", mu, -0.9, 0.9, 0.05), "other": slider("target / second model's cosine", other, -0.9, 0.9, 0.05)}
+                "mu": slider("input cosine mu", mu, -0.9, 0.9, 0.05), "other": slider("cosine of targets / model 2", other, -0.9, 0.9, 0.05)}
     code = lambda kind, mu, other: ("from sdl_theory import group_minimum\nfrom widgets.rows.pairs import machine\n"
                                     f"print(group_minimum(machine({kind!r}, mu={mu:.2f}, other={other:.2f}), [0, 1]))")
     return Explorer(controls, _machine_story, machine_chart, code,
