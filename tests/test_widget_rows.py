@@ -95,11 +95,9 @@ def test_slices_bend_as_theorem_3_2_says(region, a, b):
     bend = {kind: np.diff(data["y"][data["kind"] == kind].astype(float), 2) for kind in (regions.SLICE_E, regions.SLICE_D, regions.SLICE_BOTH)}
     inside = np.abs(regions.STEPS[1:-1]) < a - .11                                          # along W_E the row turns round at -a
     assert (bend[regions.SLICE_D] > -1e-5).all() and (bend[regions.SLICE_E][inside] > -1e-5).all()
-    if seen["least"]["joint"] < -.3:
-        at = regions.losses(problem, *(W + t * 1e-3 * d for t in (0,) for W, d in ((weights.W_E.numpy(), 0), (weights.W_D.mT.numpy(), 0))))
-        assert at[0] == pytest.approx(seen["loss"])
+    if (weights.W_E @ problem.W_p).abs().min() > .11:                                       # the steps beside the point stay in its region
         middle = bend[regions.SLICE_BOTH][len(regions.STEPS) // 2 - 1] / (regions.STEPS[1] - regions.STEPS[0]) ** 2
-        assert middle < bend[regions.SLICE_D].max()
+        assert middle == pytest.approx(seen["least"]["joint"], abs=.02)                      # a second difference of a quartic, step .1
 
 
 @given(st.floats(-.9, .9), st.floats(-.9, .9), st.sampled_from(pairs.KINDS), st.floats(-1.5, 1.5))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from .style import BLUE, GREY, ORANGE, RED, of, styled
+from .style import BLUE, GREY, ORANGE, of, styled, verdict_point
 
 
 def _pattern_map(data, kind: int, title: str):
@@ -21,10 +21,10 @@ def absorption_chart(data):
     ladder = alt.layer(
         of(data, 2).mark_line(interpolate="step", color=GREY, strokeWidth=2).encode(x=step, y=loss),
         of(data, 3).mark_point(shape="circle", filled=True, size=90, color=BLUE, opacity=1).encode(x=step, y=loss),
-        of(data, 4).mark_point(shape="triangle-down", filled=True, size=220, color=RED, opacity=1, stroke="white", strokeWidth=1.5).encode(x=step, y=loss),
-    ).properties(width=330, height=250, title=alt.Title("A ladder that only goes down", subtitle="grey: bound; blue: stationary points, best leavers first; red: your child"))
+        verdict_point(data, step, loss, [0, 1, 3, 4], kind=4, title="your child has left"),
+    ).properties(width=330, height=250, title=alt.Title("A ladder of bounds goes down only", subtitle="grey: bound; blue dots: stationary points, best leavers first"))
     maps = alt.vconcat(_pattern_map(data, 0, "Before: one neuron a parent"), _pattern_map(data, 1, "After: one child has a neuron of its own"), spacing=12)
-    return styled(alt.hconcat(maps.resolve_scale(color="shared"), ladder, spacing=26).resolve_scale(color="independent"))
+    return styled(alt.hconcat(maps.resolve_scale(color="shared"), ladder, spacing=26).resolve_scale(color="independent", shape="independent"))
 
 
 def ladder_chart(rows: list[dict]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from .style import ARROW_COLOURS, ARROW_NAMES, ARROW_SHAPES, BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, named, of, styled
+from .style import ARROW_COLOURS, ARROW_NAMES, ARROW_SHAPES, BLACK, GREY, named, of, styled
 
 
 def dead_chart(data):
@@ -20,8 +20,8 @@ def dead_chart(data):
         arrows.mark_rule(strokeWidth=2.5).encode(x=x, y=y, x2=alt.datum(0), y2=alt.datum(0), color=colour),
         arrows.mark_point(size=130, filled=True, opacity=1).encode(x=x, y=y, color=colour, shape=alt.Shape("value:O", scale=pick(shapes), legend=legend)),
     ).properties(width=235, height=235, title=alt.Title("One works, one is dead", subtitle="the dead row fires for neither feature"))
-    curves = of(data, 0).mark_line(strokeWidth=2, opacity=0.85).encode(
+    curves = of(data, 0).mark_line(strokeWidth=2, opacity=0.6, color=BLACK).encode(
         x=alt.X("x:Q", title="gradient descent step"), y=alt.Y("y:Q", title="approximate loss", scale=alt.Scale(domain=[0, 0.6])),
-        color=alt.Color("value:O", scale=alt.Scale(domain=list(range(6)), range=[BLUE, ORANGE, GREEN, RED, PINK, SKY]), legend=None), detail="value:O")
+        detail="value:O")
     return styled(alt.hconcat(disc, curves.properties(width=330, height=235, title=alt.Title("Does the dead one wake?", subtitle="six random nudges; 0.4 is the trap, 0 the solution")),
                               spacing=22).resolve_scale(color="independent", shape="independent"))

@@ -48,9 +48,9 @@ def codes(names, colours):
     return alt.Scale(domain=list(range(len(names))), range=colours)
 
 
-def verdict_point(data, x, y, shown: list[int]):
+def verdict_point(data, x, y, shown: list[int], kind: int = 2, title: str = "stationary point"):
     """The stationary point, coloured and shaped by its verdict; the legend lists only the verdicts this picture can show."""
-    legend = alt.Legend(title="stationary point", labelExpr=named(VERDICT_NAMES), values=shown, orient="bottom", columns=3)
-    return of(data, 2).mark_point(size=260, filled=True, opacity=1, stroke="white", strokeWidth=1.5).encode(
+    legend = alt.Legend(title=title, labelExpr=named(VERDICT_NAMES), values=shown, orient="bottom", columns=3)
+    return of(data, kind).mark_point(size=260, filled=True, opacity=1, stroke="white", strokeWidth=1.5).encode(
         x=x, y=y, color=alt.Color("value:O", scale=codes(VERDICT_NAMES, VERDICT_COLOURS), legend=legend),
         shape=alt.Shape("value:O", scale=codes(VERDICT_NAMES, VERDICT_SHAPES), legend=legend))

@@ -15,7 +15,7 @@ def _linear_story(n: int, n_p: int, mu: float, S: float) -> tuple[dict, str, str
         return data, "impossible", seen["trouble"] + "."
     room = "there is room for all of them: n <= n_p" if n <= n_p else f"{n} features share {n_p} dimensions: superposition"
     if math.isnan(seen["confusion"]):
-        reading = "every feature is always active, and there is nothing to confuse" if S < 0.5 else "no feature was ever active in 500 samples"
+        reading = f"no feature was ever {'silent' if S < 0.5 else 'active'} in 500 samples, and there is nothing to confuse"
     else:
         reading = f"a silent feature reads higher than an active one in {seen['confusion']:.1%} of pairs"
     if seen["trouble"]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
@@ -47,7 +46,7 @@ def edges() -> list[dict]:
 
 
 def four_features(rho: float) -> Problem:
-    """Features 1 and 2 at cosine rho, 3 and 4 at cosine .49, in three dimensions: superposition, so that some patterns cannot be shown."""
+    """Features 1 and 2 at cosine rho, 3 and 4 at cosine .496, in three dimensions: superposition, so that some patterns cannot be shown."""
     half = math.acos(rho) / 2
     W = torch.tensor([(-math.sin(half), 0, math.cos(half)), (math.sin(half), 0, math.cos(half)), *OTHERS], dtype=torch.float64).mT
     return Problem(W / W.norm(dim=0))
@@ -94,5 +93,5 @@ def lattice_rows(rho: float, which: int, theta: float) -> tuple[dict[str, np.nda
 
 def verdict_rows(problem: Problem, sigma) -> list[dict]:
     """How many partitions of all features have which verdict, by the number of neurons in use."""
-    counts: Iterable = Counter((len(row.groups), str(row.verdict)) for row in survey_partitions(problem, sigma)).items()
+    counts = Counter((len(row.groups), str(row.verdict)) for row in survey_partitions(problem, sigma)).items()
     return [{"neurons": neurons, "verdict": verdict, "partitions": number} for (neurons, verdict), number in sorted(counts)]
