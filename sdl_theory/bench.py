@@ -1,0 +1,276 @@
+"""The Linear Representation Bench (Section 7): endless or fixed streams x_p = W_p x, x_r = W_r x with the truth W_p, W_r at hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from . import sampling
+from .features import feature_matrix
+from .problem import Problem, Tensor, as_matrix, check_count
+from .sampling import Magnitudes, ShiftedExponential, SparseFeatures
+
+KINDS = ("sae", "transcoder", "crosscoder")
+TRUTH, SET, ORDER, STREAM, SAMPLE = range(5)         # what a random stream is for: each has its own seeds
+
+
+def seeded(device, *words: int) -> torch.Generator:
+    """A generator whose seed mixes all the words: the same words, the same stream, whatever ran before."""
+    mixed = np.random.SeedSequence([word & 0xFFFFFFFFFFFFFFFF for word in words]).generate_state(1, np.uint64)[0]
+    return torch.Generator(device).manual_seed(int(mixed) & 0x7FFFFFFFFFFFFFFF)
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Sparse features x, row by row: sample b has features `indices[offsets[b]:offsets[b+1]]` with `values` there."""
+
+    indices: Tensor
+    values: Tensor
+    offsets: Tensor       # (batch + 1,)
+    n: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def rows(self, which: Tensor) -> Codes:
+        """The samples `which`, in that order."""
+        lengths = (self.offsets[1:] - self.offsets[:-1])[which]
+        offsets = F.pad(lengths.cumsum(0), (1, 0))
+        place = torch.repeat_interleave(self.offsets[which] - offsets[:-1], lengths) + torch.arange(int(offsets[-1]), device=which.device)
+        return Codes(self.indices[place], self.values[place], offsets, self.n)
+
+    @property
+    def dense(self) -> Tensor:
+        """x, shape (batch, n)."""
+        x = torch.zeros(len(self), self.n, dtype=self.values.dtype, device=self.values.device)
+        x[torch.repeat_interleave(torch.arange(len(self), device=x.device), self.offsets.diff()), self.indices] = self.values
+        return x
+
+    def times(self, rows: Tensor) -> Tensor:
+        """x rows, shape (batch, d), for rows (n, d): a sum over the active features alone."""
+        return F.embedding_bag(self.indices, rows, self.offsets, mode="sum", per_sample_weights=self.values, include_last_offset=True)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`x_p` (batch, n_p), `x_r` (batch, n_r), and the features they came from: sparse `codes`, dense `.x` (batch, n)."""
+
+    x_p: Tensor
+    x_r: Tensor
+    codes: Codes | None
+
+    @property
+    def x(self) -> Tensor:
+        return self.codes.dense
+
+
+def draw_codes(features: SparseFeatures, batch: int, generator: torch.Generator, dtype=torch.float32) -> Codes:
+    """`batch` samples of x in time proportional to the *active* features: the gaps between them are geometric. Exact in law."""
+    n, S, total = features.n, features.S, batch * features.n
+    expected, places, last = total * (1 - S), [], -1
+    while last < total - 1:
+        count = int(expected + 6 * math.sqrt(expected + 1)) + 16
+        u = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
+        gaps = torch.log1p(-u).div_(math.log(S)).long() + 1 if S > 0 else torch.ones(count, dtype=torch.long, device=generator.device)
+        places.append(last + gaps.cumsum(0))
+        last = int(places[-1][-1])
+    places = torch.cat(places)
+    places = places[places < total]
+    values = features.magnitudes.draw(places.shape, generator, dtype=dtype, device=generator.device)
+    edges = torch.arange(batch + 1, device=generator.device) * n
+    return Codes(places % n, values, torch.searchsorted(places, edges), n)
+
+
+class Samples:
+    """Your own pairs (x_p, x_r), tensors of shape (N, n_p) and (N, n_r) (x_r = x_p by default), as endless shuffled epochs.
+
+    `.batch(t, size)` as in `LinearRepresentationBench`. Raises ValueError on shapes that do not match, or numbers that are not finite.
+    """
+
+    def __init__(self, x_p: Tensor, x_r: Tensor | None = None, *, seed: int = 0):
+        self.x_p = as_matrix("x_p", x_p, "(N, n_p)")
+        self.x_r = self.x_p if x_r is None else as_matrix("x_r", x_r, "(N, n_r)")
+        if len(self.x_p) != len(self.x_r):
+            raise ValueError(f"x_p and x_r must have one row a sample; got {len(self.x_p)} and {len(self.x_r)} rows")
+        self._order = Epochs(len(self.x_p), seed, self.x_p.device)
+
+    def batch(self, t: int, size: int, *, rank: int = 0, world: int = 1) -> Batch:
+        """The t-th batch of `size` samples; of these the share of machine `rank` of `world`."""
+        rows = self._order.slice(t * size, size)[share(size, rank, world)]
+        x_p = self.x_p[rows]
+        return Batch(x_p, x_p if self.x_r is self.x_p else self.x_r[rows], None)
+
+
+class Epochs:
+    """The endless row of shuffled epochs of `count` samples: numbers start, start + 1, ... of it."""
+
+    def __init__(self, count: int, seed: int, device):
+        self.count, self.seed, self.device, self._shuffled = count, seed, device, {}
+
+    def slice(self, start: int, size: int) -> Tensor:
+        parts, end = [], start + size
+        while start < end:
+            epoch, at = divmod(start, self.count)
+            if epoch not in self._shuffled:
+                self._shuffled = {epoch: torch.randperm(self.count, generator=seeded(self.device, self.seed, ORDER, epoch), device=self.device)}
+            parts.append(self._shuffled[epoch][at:at + end - start])
+            start += len(parts[-1])
+        return torch.cat(parts)
+
+
+def share(size: int, rank: int, world: int) -> slice:
+    """The rows of a batch of `size` that machine `rank` of `world` takes."""
+    if size % world:
+        raise ValueError(f"batch size {size} cannot be shared out evenly over {world} processes; make it a multiple of {world}")
+    return slice(rank * size // world, (rank + 1) * size // world)
+
+
+class LinearRepresentationBench:
+    """Linear Representation Bench, arXiv:2512.05534: x_p = W_p x, x_r = W_r x with n sparse non-negative features x and interference mu.
+
+    Parameters
+    ----------
+    n, n_p : features and input dimension. n_r : target dimension, n_p by default (it may differ for a transcoder only).
+    S : P(x_d = 0).  mu : maximum interference of the feature directions, see `feature_matrix`.
+    magnitudes : law of the active features, ShiftedExponential() by default.
+    seed : decides the truth and every stream.
+    kind : "sae" (W_r = W_p), "transcoder" (W_r drawn independently of W_p), "crosscoder" (`blocks` stacked blocks of rows, each with
+        unit columns and interference mu of its own; W_r = W_p). n_p counts the rows of all blocks.
+    blocks : a crosscoder's number of blocks, or their row counts.
+    samples : size of the fixed training set (each epoch in a new order), or None for an endless stream.
+    W_p, W_r : your own directions (unit columns, as for `Problem`) instead of drawn ones: n, n_p, n_r and mu are then theirs.
+    dtype, device : of what is drawn. A device has random numbers of its own: the same seed gives the same truth
+        everywhere, but other samples on a GPU than on a CPU.
+
+    `.batch(t, size)` is the t-th batch of the stream: the same whenever and wherever it is asked for, which is what lets a
+    run be resumed, or shared out over `world` machines, without a change.
+    """
+
+    def __init__(self, n: int = 1000, n_p: int = 768, S: float = .99, mu: float = .1, magnitudes: Magnitudes | None = None, seed: int = 0,
+                 kind: str = "sae", *, n_r: int | None = None, blocks: int | tuple[int, ...] = 2, samples: int | None = 100_000,
+                 W_p: Tensor | None = None, W_r: Tensor | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
+        if kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
+        if W_p is not None:
+            n_p, n = as_matrix("W_p", W_p, "(n_p, n)").shape
+            n_r = n_p if W_r is None else as_matrix("W_r", W_r, "(n_r, n)").shape[0]
+        self.n_p, self.kind = check_count("n_p", n_p), kind
+        self.features = SparseFeatures(n, S, magnitudes or ShiftedExponential())
+        self.n, self.S, self.magnitudes = self.features.n, S, self.features.magnitudes
+        self.seed, self.mu = check_count("seed", seed, 0), mu
+        self.samples = None if samples is None else check_count("samples", samples)
+        self.blocks = _blocks(kind, self.n_p, blocks)
+        self.n_r = self.n_p if n_r is None else check_count("n_r", n_r)
+        if kind != "transcoder" and self.n_r != self.n_p:
+            raise ValueError(f"n_r = {n_r} differs from n_p = {n_p}: only kind='transcoder' has another target than its input; got kind={kind!r}")
+        self.dtype, self.device = dtype, torch.device(device)
+        self._truth = self._draw_truth() if W_p is None else (W_p, W_r)
+        if W_p is not None:
+            self.mu = self.problem.mu
+        self._rows_p = self.problem.W_p.mT.to(self.device, dtype).contiguous()
+        self._rows_r = self._rows_p if self.problem.W_r is self.problem.W_p else self.problem.W_r.mT.to(self.device, dtype).contiguous()
+        self._order = Epochs(self.samples, self.seed, self.device) if self.samples else None
+
+    def _draw_truth(self) -> tuple[Tensor, Tensor | None]:
+        parts = [feature_matrix(self.n, rows, self.mu, generator=seeded("cpu", self.seed, TRUTH, b)) for b, rows in enumerate(self.blocks)]
+        target = feature_matrix(self.n, self.n_r, self.mu, generator=seeded("cpu", self.seed, TRUTH, 1000)) if self.kind == "transcoder" else None
+        return torch.cat(parts), target
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The bench as a Problem in float64: W_p, W_r and M_d of the features."""
+        return Problem(*self._truth, self.features.M_d, blocks=self.blocks)
+
+    @property
+    def W_p(self) -> Tensor:
+        """(n_p, n) true directions in the input, in the bench's dtype, on its device."""
+        return self._rows_p.mT
+
+    @property
+    def W_r(self) -> Tensor:
+        """(n_r, n) true directions in the target."""
+        return self._rows_r.mT
+
+    def batch(self, t: int, size: int, *, rank: int = 0, world: int = 1) -> Batch:
+        """The t-th batch of `size` samples; of these the share of machine `rank` of `world`."""
+        part = share(size, rank, world)
+        if self.samples is None:
+            codes = draw_codes(self.features, size, seeded(self.device, self.seed, STREAM, t, size), self.dtype)
+            return self._expand(codes if world == 1 else codes.rows(torch.arange(size, device=self.device)[part]))
+        return self._expand(self._fixed.rows(self._order.slice(t * size, size)[part]))
+
+    def batches(self, size: int, *, start: int = 0) -> Iterator[Batch]:
+        """The stream from batch `start` on, without end."""
+        while True:
+            yield self.batch(start, size)
+            start += 1
+
+    def sample(self, count: int, seed: int = 1) -> Batch:
+        """`count` fresh samples that no training stream holds: to evaluate on."""
+        return self._expand(draw_codes(self.features, check_count("count", count), seeded(self.device, self.seed, SAMPLE, seed), self.dtype))
+
+    def _expand(self, codes: Codes) -> Batch:
+        x_p = codes.times(self._rows_p)
+        return Batch(x_p, x_p if self._rows_r is self._rows_p else codes.times(self._rows_r), codes)
+
+    @cached_property
+    def _fixed(self) -> Codes:
+        return draw_codes(self.features, self.samples, seeded(self.device, self.seed, SET), self.dtype)
+
+    @property
+    def settings(self) -> dict:
+        """All that the truth and the streams follow from, ready for JSON."""
+        law = {"law": type(self.magnitudes).__name__, **asdict(self.magnitudes)}
+        return dict(n=self.n, n_p=self.n_p, n_r=self.n_r, S=self.S, mu=self.mu, magnitudes=law, seed=self.seed, kind=self.kind,
+                    blocks=list(self.blocks), samples=self.samples)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `bench.json` and `truth.safetensors` (W_p and W_r in float64) into `folder`, each at once or not at all."""
+        from .checkpoint import write_atomically, write_tensors
+
+        folder = Path(folder)
+        tensors = dict(W_p=self.problem.W_p) | ({} if self.problem.W_r is self.problem.W_p else dict(W_r=self.problem.W_r))
+        write_tensors(folder / "truth.safetensors", tensors, {})
+        write_atomically(folder / "bench.json", json.dumps(self.settings, indent=1).encode())
+
+    @classmethod
+    def load(cls, folder: str | Path, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> LinearRepresentationBench:
+        """The bench that `save` wrote: the same truth, and on the same kind of device the same streams."""
+        from .checkpoint import read_tensors
+
+        folder = Path(folder)
+        try:
+            settings = json.loads((folder / "bench.json").read_text())
+            law = settings.pop("magnitudes")
+            magnitudes = getattr(sampling, law.pop("law"))(**law)
+            tensors, _ = read_tensors(folder / "truth.safetensors")
+            return cls(**settings | dict(blocks=tuple(settings["blocks"])), magnitudes=magnitudes, W_p=tensors["W_p"], W_r=tensors.get("W_r"),
+                       dtype=dtype, device=device)
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{folder / 'bench.json'} was not written by LinearRepresentationBench.save: {error}") from None
+
+    def __repr__(self):
+        stream = "endless" if self.samples is None else f"{self.samples:,} samples"
+        return (f"LinearRepresentationBench({self.kind}: n={self.n}, n_p={self.n_p}, n_r={self.n_r}, S={self.S:g}, mu={self.mu:.3g}, "
+                f"seed={self.seed}, {stream})")
+
+
+def _blocks(kind: str, n_p: int, blocks) -> tuple[int, ...]:
+    if kind != "crosscoder":
+        return (n_p,)
+    if isinstance(blocks, int):
+        if n_p % blocks:
+            raise ValueError(f"n_p = {n_p} rows cannot be cut into blocks={blocks} equal blocks; pass their row counts, blocks=(..., ...)")
+        blocks = (n_p // blocks,) * blocks
+    blocks = tuple(check_count("a row count in blocks", rows) for rows in blocks)
+    if sum(blocks) != n_p:
+        raise ValueError(f"blocks must sum to n_p = {n_p}; got {blocks}")
+    return blocks

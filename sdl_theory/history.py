@@ -1,0 +1,55 @@
+"""What a training run wrote down: one row a log and instance, JSON lines on disk."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from .checkpoint import write_atomically
+
+
+class History:
+    """Rows of a training run: dicts with step, samples, instance, loss, l0, and recovery where it was measured.
+
+    `.column(name)` is one figure over time; `.last` the last row of each instance; `.interrupted` says whether it was stopped early.
+    """
+
+    def __init__(self, rows: list[dict] | None = None):
+        self.rows: list[dict] = list(rows or [])
+        self.interrupted = False
+
+    def column(self, name: str, instance: int = 0) -> list:
+        """The values of `name` for one instance, in order; rows without it are left out."""
+        found = [row[name] for row in self.rows if row["instance"] == instance and name in row]
+        if not found:
+            raise KeyError(f"no {name!r} for instance {instance}; there are {sorted({key for row in self.rows for key in row})}")
+        return found
+
+    @property
+    def last(self) -> list[dict]:
+        """The last row of each instance."""
+        return list({row["instance"]: row for row in self.rows}.values())
+
+    def save(self, path: str | Path) -> None:
+        """Write JSON lines, atomically."""
+        write_atomically(path, "".join(json.dumps(row) + "\n" for row in self.rows).encode())
+
+    @classmethod
+    def load(cls, path: str | Path, upto: int | None = None) -> History:
+        """Read JSON lines; rows after step `upto`, and a last line cut short by a crash, are left out."""
+        rows = []
+        lines = Path(path).read_text().splitlines() if Path(path).exists() else []
+        for number, line in enumerate(lines):
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                if number < len(lines) - 1:
+                    raise ValueError(f"{path}, line {number + 1}, is not JSON; the history is damaged, move it away") from None
+        return cls([row for row in rows if upto is None or row["step"] <= upto])
+
+    def __repr__(self):
+        if not self.rows:
+            return "History(no rows yet)"
+        show = lambda value: f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else str(value)
+        return "\n".join(", ".join(f"{key} {show(value)}" for key, value in row.items()) for row in self.last)

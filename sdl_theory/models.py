@@ -1,0 +1,187 @@
+"""Trainable dictionaries: plain W_E and W_D in the paper's orientation, six ways to be sparse. Training is in `train.py`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from .activations import Activation, JumpReLU, ReLU, TopK
+from .kernels import top_k
+from .problem import Tensor, Weights, check_count
+
+METHODS = ("relu", "jumprelu", "topk", "batchtopk", "matryoshka", "gated")
+WITH_K = ("topk", "batchtopk", "matryoshka")
+
+
+class SDLModel(nn.Module):
+    r"""Eq. 10 of arXiv:2512.05534 as a module: x_r is modelled by W_D sigma(W_E x_p); any pair (x_p, x_r), so SAE, transcoder or crosscoder.
+
+    Parameters
+    ----------
+    n_p, n_q, n_r : dimensions of input, latents, target (n_r = n_p by default).
+    method : "relu"; "jumprelu" (a threshold theta per latent, learned); "topk"; "batchtopk"; "matryoshka" (BatchTopK whose
+        first `levels` latents must reconstruct by themselves); "gated" (Rajamanoharan et al. 2024: a gate z + b_gate > 0 and a magnitude).
+    k : latents that fire per sample, for topk, batchtopk, matryoshka (on average for the latter two). Default 32, at most n_q.
+    levels : Matryoshka's nested prefixes, increasing; the last is n_q. Default n_q/16, n_q/8, n_q/4, n_q/2, n_q.
+    theta : JumpReLU's first threshold. Default 0.1.
+    biases : add b_E before sigma and b_D to the output. Off, as in the paper.
+    decoder_norm : norm of W_D's columns at the start, and during training with `unit_norm`. A crosscoder of m blocks wants sqrt(m).
+    instances : a leading axis I on every parameter: I models in one batched loop. None: one model, no such axis.
+
+    W_E (n_q, n_p) and W_D (n_r, n_q) are parameters; W_D is stored column by column. Where the target has the input's size the
+    start is tied, W_E = W_D^T / decoder_norm^2 (a column and its row then have inner product 1); else W_E has random unit rows.
+    """
+
+    def __init__(self, n_p: int, n_q: int, n_r: int | None = None, method: str = "topk", *, k: int | None = None, levels: Sequence[int] | None = None,
+                 theta: float | None = None, biases: bool = False, decoder_norm: float = 1.0, instances: int | None = None,
+                 generator: torch.Generator | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
+        super().__init__()
+        self.n_p, self.n_q = check_count("n_p", n_p), check_count("n_q", n_q)
+        self.n_r = self.n_p if n_r is None else check_count("n_r", n_r)
+        if method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
+        if not 0 < decoder_norm < math.inf:
+            raise ValueError(f"decoder_norm must be positive and finite; got {decoder_norm}")
+        self.method, self.decoder_norm, self.biases = method, float(decoder_norm), bool(biases)
+        self.instances = None if instances is None else check_count("instances", instances)
+        self.k = self._check_k(k)
+        self.levels = self._check_levels(levels)
+        lead = () if self.instances is None else (self.instances,)
+        # drawn on the CPU, so that a seed gives the same start on every device
+        columns = torch.randn(*lead, self.n_q, self.n_r, generator=generator, dtype=dtype)
+        columns = decoder_norm * columns / columns.norm(dim=-1, keepdim=True)
+        rows = columns / decoder_norm**2
+        if self.n_r != self.n_p:
+            rows = torch.randn(*lead, self.n_q, self.n_p, generator=generator, dtype=dtype)
+            rows = rows / rows.norm(dim=-1, keepdim=True)
+        self.W_E = nn.Parameter(rows.clone().to(device))
+        self.W_D = nn.Parameter(columns.to(device).mT)
+        vector = lambda size, value: nn.Parameter(torch.full((*lead, size), float(value), dtype=dtype, device=device))
+        self.b_E, self.b_D = (vector(self.n_q, 0), vector(self.n_r, 0)) if biases else (None, None)
+        if theta is not None and method != "jumprelu":
+            raise ValueError(f"theta is JumpReLU's threshold; method={method!r} has none to set")
+        if method == "jumprelu":
+            theta = .1 if theta is None else theta
+            if not 0 <= theta < math.inf:
+                raise ValueError(f"theta must be finite and >= 0; got {theta}")
+            self.theta = vector(self.n_q, theta)
+        if method in ("batchtopk", "matryoshka"):
+            self.register_buffer("theta", torch.zeros(lead, dtype=dtype, device=device))
+        if method == "gated":
+            self.r_mag, self.b_gate, self.b_mag = vector(self.n_q, 0), vector(self.n_q, 0), vector(self.n_q, 0)
+
+    def _check_k(self, k) -> int | None:
+        if self.method not in WITH_K:
+            if k is not None:
+                raise ValueError(f"k is for {', '.join(WITH_K)}; method={self.method!r} has none. For a target number of active latents use Config(target_l0=...)")
+            return None
+        k = min(32, self.n_q) if k is None else check_count("k", k)
+        if k > self.n_q:
+            raise ValueError(f"k = {k} latents cannot fire of n_q = {self.n_q}")
+        return k
+
+    def _check_levels(self, levels) -> tuple[int, ...] | None:
+        if self.method != "matryoshka":
+            if levels is not None:
+                raise ValueError(f"levels are Matryoshka's; method={self.method!r} has none")
+            return None
+        levels = levels or sorted({max(1, self.n_q >> shift) for shift in range(5)})
+        levels = tuple(check_count("a level", level) for level in levels)
+        if list(levels) != sorted(set(levels)) or levels[-1] != self.n_q:
+            raise ValueError(f"levels must increase and end with n_q = {self.n_q}; got {levels}")
+        return levels
+
+    def preactivations(self, x_p: Tensor) -> Tensor:
+        """z = W_E x_p (+ b_E), (batch, n_q)."""
+        z = x_p @ self.W_E.mT
+        return z if self.b_E is None else z + self.b_E.unsqueeze(-2)
+
+    def activate(self, z: Tensor) -> Tensor:
+        """sigma at inference, elementwise or along the last axis: (batch, n_q) -> (batch, n_q)."""
+        if self.method == "relu":
+            return z.relu()
+        if self.method == "topk":
+            values, latents = top_k(z.reshape(-1, self.n_q), self.k)
+            return torch.zeros_like(z).view(-1, self.n_q).scatter_(1, latents, values.relu()).view(z.shape)
+        if self.method == "gated":
+            magnitude = (z * self.r_mag.exp().unsqueeze(-2) + self.b_mag.unsqueeze(-2)).relu()
+            return magnitude * (z + self.b_gate.unsqueeze(-2) > 0)
+        theta = self.theta.unsqueeze(-2) if self.method == "jumprelu" else self.theta[..., None, None]
+        return z * (z > theta)
+
+    def encode(self, x_p: Tensor) -> Tensor:
+        """Codes (batch, n_q) at inference: batchtopk and matryoshka use their threshold, so a sample's codes do not depend on its batch."""
+        return self.activate(self.preactivations(self._check_input(x_p)))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """W_D codes (+ b_D), (batch, n_r)."""
+        out = codes @ self.W_D.mT
+        return out if self.b_D is None else out + self.b_D.unsqueeze(-2)
+
+    def forward(self, x_p: Tensor) -> Tensor:
+        """The model of x_r, (batch, n_r)."""
+        return self.decode(self.encode(x_p))
+
+    def _check_input(self, x_p: Tensor) -> Tensor:
+        if x_p.shape[-1] != self.n_p:
+            raise ValueError(f"x_p has {x_p.shape[-1]} columns; this model's n_p is {self.n_p}")
+        return x_p
+
+    @property
+    def weights(self) -> Weights:
+        """W_E and W_D as the theory's `Weights` (float64 on the CPU). ValueError with biases or instances, which the theory has not."""
+        if self.instances is not None:
+            raise ValueError(f"this holds {self.instances} models; take one: model.instance(0).weights")
+        if self.biases or self.method == "gated":
+            raise ValueError("the theory is bias-free (Eq. 10): a model with biases or gates is no point of its landscape. Train with biases=False")
+        return Weights(self.W_E.detach().double().cpu(), self.W_D.detach().double().cpu())
+
+    @property
+    def sigma(self) -> Activation:
+        """The activation as the theory writes it. BatchTopK and Matryoshka at inference are JumpReLU at their threshold."""
+        if self.method == "relu":
+            return ReLU()
+        if self.method == "topk":
+            return TopK(self.k)
+        if self.method == "gated":
+            raise ValueError("a gated activation is not of the form sigma(z)_i in {0, z_i} (Eq. 10)")
+        return JumpReLU(self.theta.detach().double().cpu().clamp(min=0))
+
+    def instance(self, i: int) -> SDLModel:
+        """Model i of the leading axis, as a model of its own (a copy)."""
+        if self.instances is None:
+            raise ValueError("this is a single model; it has no instances")
+        one = SDLModel(**self.settings | dict(instances=None), dtype=self.W_E.dtype, device=self.W_E.device)
+        one.load_state_dict({name: value[i] for name, value in self.state_dict().items()})
+        return one
+
+    @property
+    def settings(self) -> dict:
+        """The constructor's arguments, ready for JSON."""
+        return dict(n_p=self.n_p, n_q=self.n_q, n_r=self.n_r, method=self.method, k=self.k, levels=self.levels and list(self.levels),
+                    biases=self.biases, decoder_norm=self.decoder_norm, instances=self.instances)
+
+    def save(self, path) -> None:
+        """Write the model to one safetensors file."""
+        from .checkpoint import write_tensors
+
+        write_tensors(path, self.state_dict(), {"model": self.settings})
+
+    @classmethod
+    def load(cls, path, device: torch.device | str = "cpu") -> SDLModel:
+        """The model that `save`, or a training run's checkpoint, holds."""
+        from .checkpoint import CheckpointError, read_tensors
+
+        tensors, metadata = read_tensors(path, device)
+        if "model" not in metadata:
+            raise CheckpointError(f"{path} holds no model")
+        model = cls(**metadata["model"], dtype=tensors["W_E"].dtype, device=device)
+        model.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
+        return model
+
+    def __repr__(self):
+        many = "" if self.instances is None else f"{self.instances} x "
+        return f"SDLModel({many}{self.method}{'' if self.k is None else f', k={self.k}'}: n_p={self.n_p}, n_q={self.n_q}, n_r={self.n_r})"

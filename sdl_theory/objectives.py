@@ -1,0 +1,210 @@
+"""What one step minimizes: the true loss L on a batch, and each method's sparsity term. A dense form, and a sparse one that is equal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+from .kernels import Pairs, decode_pairs, encode_pairs, largest_values, top_k
+from .models import SDLModel
+from .parallel import World
+from .problem import Tensor
+
+SPARSE_BELOW = 1 / 50         # share of active preactivations below which pairs beat dense products
+
+
+@dataclass
+class Knobs:
+    """What the objective depends on beside the model and the batch.
+
+    total : samples of the whole batch, over all processes.  coef : the sparsity coefficient, a number or (instances,).
+    bandwidth : width of JumpReLU's straight-through window.  aux_coef, aux_k, dead : AuxK, `dead` a mask (n_q,) or None.
+    unit_norm : W_D's columns are held at model.decoder_norm.  bf16 : do the large products in bfloat16.
+    """
+
+    total: int
+    coef: float | Tensor = 0.0
+    bandwidth: float = .5
+    aux_coef: float = 0.0
+    aux_k: int = 0
+    dead: Tensor | None = None
+    unit_norm: bool = True
+    bf16: bool = False
+    world: World = field(default_factory=World)
+
+
+@dataclass
+class Terms:
+    """`loss` to differentiate (this process's share, summed over instances); figures per instance: `mse` = mean ||x_r - x_hat||^2, `l0`;
+    `fired` (n_q,); `threshold`, BatchTopK's of this batch, or None. mse, l0 are this process's share too: add them over processes."""
+
+    loss: Tensor
+    mse: Tensor
+    l0: Tensor
+    fired: Tensor
+    threshold: Tensor | None = None
+
+
+class _Jump(torch.autograd.Function):
+    """z 1{z > theta}. To theta, straight through a window of width eps: d/d theta = -(theta / eps) 1{|z - theta| < eps / 2}
+    (Rajamanoharan et al. 2024, eq. 11)."""
+
+    @staticmethod
+    def forward(ctx, z, theta, eps):
+        ctx.save_for_backward(z, theta)
+        ctx.eps = eps
+        return z * (z > theta)
+
+    @staticmethod
+    def backward(ctx, g):
+        z, theta = ctx.saved_tensors
+        window = (z - theta).abs() < ctx.eps / 2
+        return g * (z > theta), (-(theta / ctx.eps) * g * window).sum_to_size(theta.shape), None
+
+
+class _Step(torch.autograd.Function):
+    """1{z > theta}, straight through to theta alone: d/d theta = -(1 / eps) 1{|z - theta| < eps / 2}."""
+
+    @staticmethod
+    def forward(ctx, z, theta, eps):
+        ctx.save_for_backward(z, theta)
+        ctx.eps = eps
+        return (z > theta).to(z.dtype)
+
+    @staticmethod
+    def backward(ctx, g):
+        z, theta = ctx.saved_tensors
+        return None, (-g / ctx.eps * ((z - theta).abs() < ctx.eps / 2)).sum_to_size(theta.shape), None
+
+
+def objective(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, sparse: bool | None = None) -> Terms:
+    """Mean over the batch of ||x_r - x_hat||^2 plus the method's sparsity term; Matryoshka: the mean over its levels.
+
+    sparse : True, touch only the latents that fire; False, the dense twin; None, whichever is faster here. Equal but for rounding.
+    """
+    can = model.instances is None and model.method != "gated"
+    if sparse is None:
+        sparse = can and x_p.shape[-2] * model.n_q >= 1 << 20
+    with torch.autocast(x_p.device.type, torch.bfloat16, enabled=knobs.bf16):
+        z = model.preactivations(x_p)
+        if sparse and can:
+            with torch.no_grad():
+                pairs, threshold = _pairs(model, z, knobs)
+            if pairs is not None:
+                return _sparse(model, x_p, x_r, knobs, z.detach(), pairs, threshold)
+        return _dense(model, x_p, x_r, knobs, z)
+
+
+def batch_threshold(model: SDLModel, z: Tensor, knobs: Knobs) -> Tensor:
+    """The k * total-th largest positive preactivation of the whole batch, over all processes: (), or (instances,)."""
+    count = model.k * knobs.total
+    if model.instances is not None:
+        return z.flatten(1).topk(min(count, z[0].numel()), sorted=False).values.amin(1).clamp(min=0)
+    best = knobs.world.gather(largest_values(z, min(count, z.numel())), count)
+    if len(best) > count:
+        best = best.topk(count, sorted=False).values
+    return best.amin().clamp(min=0) if len(best) == count else z.new_zeros(())
+
+
+def _codes(model: SDLModel, z: Tensor, knobs: Knobs) -> tuple[Tensor, Tensor | None]:
+    """Codes (batch, n_q) at training, and BatchTopK's threshold."""
+    if model.method == "topk":
+        with torch.no_grad():
+            mask = torch.zeros_like(z, dtype=torch.bool).scatter_(-1, z.topk(model.k, dim=-1, sorted=False).indices, True)
+        return z.relu() * mask, None
+    if model.method in ("batchtopk", "matryoshka"):
+        with torch.no_grad():
+            threshold = batch_threshold(model, z, knobs)
+        return z.relu() * (z >= threshold[..., None, None]), threshold
+    if model.method == "jumprelu":
+        return _Jump.apply(z, model.theta.unsqueeze(-2).to(z.dtype), knobs.bandwidth), None
+    return model.activate(z), None
+
+
+def _dense(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, z: Tensor) -> Terms:
+    """The literal twin: dense codes, dense products, autograd."""
+    codes, threshold = _codes(model, z, knobs)
+    share = 1 / knobs.total
+    if model.method == "matryoshka":
+        starts = (0, *model.levels[:-1])
+        parts = [codes[..., a:b] @ model.W_D[..., a:b].mT for a, b in zip(starts, model.levels)]
+        outs = torch.stack(parts).cumsum(0) + (0 if model.b_D is None else model.b_D.unsqueeze(-2))
+        errors = (x_r - outs).square().sum((-1, -2)) * share
+        fit, mse, x_hat = errors.mean(0), errors[-1], outs[-1]
+    else:
+        x_hat = model.decode(codes)
+        fit = mse = (x_r - x_hat).square().sum((-1, -2)) * share
+    loss = fit + _penalty(model, x_p, x_r, z, codes, knobs) * share
+    if knobs.aux_coef and knobs.dead is not None and bool(knobs.dead.any()):
+        asleep = z.masked_fill(~knobs.dead.unsqueeze(-2), -torch.inf)
+        values, latents = asleep.topk(min(knobs.aux_k, model.n_q), dim=-1, sorted=False)
+        waking = torch.zeros_like(z).scatter(-1, latents, values.relu())
+        loss = loss + knobs.aux_coef * share * ((x_r - x_hat).detach() - waking @ model.W_D.mT).square().sum((-1, -2))
+    on = codes > 0
+    return Terms(loss.sum(), mse.detach().float(), on.sum((-1, -2)) * share, on.any(-2), threshold)
+
+
+def _penalty(model: SDLModel, x_p: Tensor, x_r: Tensor, z: Tensor, codes: Tensor, knobs: Knobs) -> Tensor | float:
+    """The sparsity term, summed over samples: () or (instances,)."""
+    norms = model.decoder_norm if knobs.unit_norm else model.W_D.norm(dim=-2).unsqueeze(-2)
+    if model.method == "relu":
+        return knobs.coef * (codes * norms).sum((-1, -2))
+    if model.method == "jumprelu":
+        return knobs.coef * _Step.apply(z, model.theta.unsqueeze(-2).to(z.dtype), knobs.bandwidth).sum((-1, -2))
+    if model.method == "gated":
+        gate = (z + model.b_gate.unsqueeze(-2)).relu()
+        frozen = gate @ model.W_D.detach().mT + (0 if model.b_D is None else model.b_D.detach().unsqueeze(-2))
+        return knobs.coef * (gate * norms).sum((-1, -2)) + (x_r - frozen).square().sum((-1, -2))
+    return 0.0
+
+
+def _pairs(model: SDLModel, z: Tensor, knobs: Knobs) -> tuple[Pairs | None, Tensor | None]:
+    """The pairs a step touches: all that fire and, for JumpReLU, all in the straight-through window. None if they are too many to gain."""
+    if model.method == "topk":
+        return Pairs.of_top_k(top_k(z, model.k)[1], model.n_q), None
+    if model.method in ("batchtopk", "matryoshka"):
+        threshold = batch_threshold(model, z, knobs)
+        return Pairs.where((z >= threshold) & (z > 0)), threshold
+    mask = z > 0 if model.method == "relu" else z > (model.theta - knobs.bandwidth / 2)
+    return (None if mask.sum() > SPARSE_BELOW * z.numel() else Pairs.where(mask)), None
+
+
+def _sparse(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, z: Tensor, pairs: Pairs, threshold: Tensor | None) -> Terms:
+    """The same terms from the pairs alone."""
+    share, at = 1 / knobs.total, pairs.latents
+    values = encode_pairs(x_p, model.W_E, z, pairs)
+    if model.b_E is not None:
+        values = values + (model.b_E - model.b_E.detach())[at]            # its value is in z; its gradient is not
+    penalty = 0.0
+    if model.method == "jumprelu":
+        theta = model.theta[at]
+        penalty = knobs.coef * _Step.apply(values, theta, knobs.bandwidth).sum()
+        values = _Jump.apply(values, theta, knobs.bandwidth)
+    else:
+        values = values.relu()
+    if model.method == "relu":
+        penalty = knobs.coef * (values * (model.decoder_norm if knobs.unit_norm else model.W_D.norm(dim=0)[at])).sum()
+    levels = None
+    if model.method == "matryoshka":
+        levels = torch.searchsorted(torch.tensor(model.levels, device=at.device), at, right=True)
+    out = decode_pairs(values, model.W_D, pairs, levels, len(model.levels or (0,)))
+    out = out if model.b_D is None else out + model.b_D
+    errors = (x_r - out if levels is None else x_r[:, None] - out).square().sum(-1).sum(0) * share
+    loss = errors.mean() + penalty * share
+    if knobs.aux_coef and knobs.dead is not None and bool(knobs.dead.any()):
+        x_hat = out if levels is None else out[:, -1]
+        loss = loss + _aux(model, x_p, (x_r - x_hat).detach(), z, knobs) * share
+    mse = errors if levels is None else errors[-1]
+    return Terms(loss, mse.detach(), (values > 0).sum() * share, pairs.fired(values.detach()), threshold)
+
+
+def _aux(model: SDLModel, x_p: Tensor, residual: Tensor, z: Tensor, knobs: Knobs) -> Tensor:
+    """AuxK (Gao et al. 2024): the strongest dead latents try to explain what is left."""
+    dead = knobs.dead.nonzero()[:, 0]
+    latents = dead[z[:, dead].topk(min(knobs.aux_k, len(dead)), dim=1, sorted=False).indices]
+    pairs = Pairs.of_top_k(latents, model.n_q)
+    values = encode_pairs(x_p, model.W_E, z, pairs)
+    if model.b_E is not None:
+        values = values + (model.b_E - model.b_E.detach())[pairs.latents]
+    return knobs.aux_coef * (residual - decode_pairs(values.relu(), model.W_D, pairs)).square().sum()

@@ -1,0 +1,50 @@
+"""Data-parallel training by torch.distributed: the few sums that must be taken over all processes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from .problem import Tensor
+
+
+@dataclass(frozen=True)
+class World:
+    """`size` processes, of which this is `rank`. World() is one process alone; `World.start` reads torchrun's environment."""
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def start(cls, device: torch.device) -> World:
+        """Join the processes that torchrun started (NCCL on CUDA, gloo on the CPU); World() if it started none."""
+        if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", 1)) == 1:
+            return cls()
+        import torch.distributed as dist
+
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        return cls(dist.get_rank(), dist.get_world_size())
+
+    def stop(self) -> None:
+        """Leave the group."""
+        if self.size > 1:
+            torch.distributed.destroy_process_group()
+
+    def add(self, tensor: Tensor) -> Tensor:
+        """The sum over all processes, in place."""
+        if self.size > 1:
+            torch.distributed.all_reduce(tensor)
+        return tensor
+
+    def gather(self, values: Tensor, count: int) -> Tensor:
+        """The values (at most `count`) of every process, joined; the missing are -inf."""
+        if self.size == 1:
+            return values
+        padded = torch.full((count,), -torch.inf, dtype=values.dtype, device=values.device)
+        padded[:len(values)] = values
+        parts = [torch.empty_like(padded) for _ in range(self.size)]
+        torch.distributed.all_gather(parts, padded)
+        return torch.cat(parts)

@@ -1,0 +1,210 @@
+"""One training loop for every method: from a slider's ten seconds to many GPUs; interrupted, killed, resumed, the same run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from .anchoring import AnchorLoss, Anchors
+from .bench import seeded
+from .models import WITH_K, SDLModel
+from .objectives import Knobs, objective
+from .parallel import World
+from .problem import Tensor, check_count
+from .resampling import resample
+
+
+@dataclass(frozen=True)
+class Config:
+    """How to train. Lengths are in steps unless they say samples; one step is one batch over all processes.
+
+    steps, batch; lr with linear `warmup` steps and a linear decay to 0 over the last share `decay`; Adam's `betas`; `clip`, the largest gradient norm.
+    sparsity : first coefficient of the L1 (relu, gated) or L0 (jumprelu) term, grown linearly over the warm-up.
+    target_l0 : steer that coefficient until this many latents fire per sample; None leaves it alone. `gain` is the steering's speed per step.
+    bandwidth : JumpReLU's straight-through window, in units of z.
+    aux_coef, aux_k : AuxK (topk, batchtopk, matryoshka); aux_k None is n_p / 2.  dead_after : samples without firing that make a latent dead.
+    resample_every : steps between resamplings of dead latents, up to `resample_until` (a share of the steps); 0 is never.
+    unit_norm : hold W_D's columns at model.decoder_norm, the gradient's part along them removed.
+    lam_anchor : weight of the anchors, a number or one per instance.
+    precision : "float32" or "bf16" (the large products in bfloat16, weights and Adam in float32).
+    compile : pass the objective through torch.compile.
+    log_every, eval_every, checkpoint_every : steps; eval_every 0 is at the end only, checkpoint_every 0 likewise.
+    """
+
+    steps: int = 2000
+    batch: int = 1024
+    lr: float = 1e-3
+    betas: tuple[float, float] = (.9, .999)
+    warmup: int = 100
+    decay: float = .2
+    clip: float = 1.0
+    seed: int = 0
+    sparsity: float = .1
+    target_l0: float | None = None
+    gain: float = .01
+    bandwidth: float = .5
+    aux_coef: float = 0.0
+    aux_k: int | None = None
+    dead_after: int = 100_000
+    resample_every: int = 0
+    resample_until: float = .5
+    unit_norm: bool = True
+    lam_anchor: float | tuple[float, ...] = .1
+    precision: str = "float32"
+    compile: bool = False
+    log_every: int = 20
+    eval_every: int = 0
+    checkpoint_every: int = 0
+
+    def __post_init__(self):
+        for name in ("steps", "batch", "log_every"):
+            check_count(name, getattr(self, name))
+        for name in ("warmup", "seed", "resample_every", "dead_after", "eval_every", "checkpoint_every"):
+            check_count(name, getattr(self, name), 0)
+        for name in ("lr", "clip", "bandwidth"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive and finite; got {getattr(self, name)}")
+        for name in ("decay", "resample_until"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share of the steps, in [0, 1]; got {getattr(self, name)}")
+        if self.precision not in ("float32", "bf16"):
+            raise ValueError(f"precision must be 'float32' or 'bf16'; got {self.precision!r}")
+
+    def rate(self, step: int) -> float:
+        """The learning rate of step 0, 1, ..., steps - 1."""
+        up = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        tail = self.decay * self.steps
+        return self.lr * up * (min(1.0, (self.steps - step) / tail) if tail else 1.0)
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on: the loss is not finite, or memory ran out. The last good checkpoint is untouched."""
+
+
+class Trainer:
+    """A training run between two steps: model, Adam, dead counts, sparsity coefficient. `step()` makes one; `fit` makes them all."""
+
+    def __init__(self, model: SDLModel, data, config: Config, anchors: Anchors | Sequence[Anchors | None] | None = None, world: World = World()):
+        self.model, self.config, self.world = model, config, world
+        self.data = list(data) if isinstance(data, Sequence) else [data]
+        if len(self.data) > 1 and len(self.data) != model.instances:
+            raise ValueError(f"{len(self.data)} benches for {model.instances or 1} models; pass one bench, or one per instance")
+        if anchors is not None and model.instances is None and isinstance(anchors, Sequence):
+            anchors = anchors[0]
+        self.anchor_loss = AnchorLoss(anchors, config.lam_anchor, model) if anchors is not None else None
+        device = model.W_E.device
+        fused = device.type in ("cpu", "cuda")
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, betas=config.betas, fused=fused)
+        lead = () if model.instances is None else (model.instances,)
+        self.asleep = torch.zeros(*lead, model.n_q, dtype=torch.long, device=device)
+        self.coef = torch.full(lead, config.sparsity, dtype=torch.float32, device=device)
+        self.steps_done = 0
+        self.sums = self._empty_sums()
+        self.objective = torch.compile(objective) if config.compile else objective
+
+    def _empty_sums(self) -> Tensor:
+        """Sums since the last log: mse, l0, steps, one column an instance."""
+        return torch.zeros(3, self.model.instances or 1, dtype=torch.float64, device=self.model.W_E.device)
+
+    def batch(self, t: int) -> tuple[Tensor, Tensor]:
+        """This process's share of batch t: x_p, x_r, with a leading instance axis when there are several benches."""
+        parts = [d.batch(t, self.config.batch, rank=self.world.rank, world=self.world.size) for d in self.data]
+        if len(parts) == 1:
+            return parts[0].x_p, parts[0].x_r
+        return torch.stack([p.x_p for p in parts]), torch.stack([p.x_r for p in parts])
+
+    def knobs(self) -> Knobs:
+        c, warm = self.config, min(1.0, (self.steps_done + 1) / max(1, self.config.warmup))
+        aux = c.aux_coef if self.model.method in WITH_K else 0.0
+        dead = self.asleep >= c.dead_after if aux else None
+        return Knobs(c.batch, self.coef * warm, c.bandwidth, aux, c.aux_k or max(1, self.model.n_p // 2), dead, c.unit_norm, c.precision == "bf16", self.world)
+
+    def step(self) -> None:
+        """One step on the next batch."""
+        model, c = self.model, self.config
+        x_p, x_r = self.batch(self.steps_done)
+        terms = self.objective(model, x_p, x_r, self.knobs())
+        loss = terms.loss if self.anchor_loss is None else terms.loss + self.anchor_loss(model) / self.world.size
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        figures = self.world.add(torch.stack([terms.mse.reshape(-1).double(), terms.l0.reshape(-1).double()]))
+        fired = self.world.add(terms.fired.float()) > 0
+        self._descend()
+        self.asleep.add_(c.batch).masked_fill_(fired, 0)
+        self.sums += torch.cat([figures, torch.ones_like(figures[:1])])
+        if c.target_l0 is not None and model.method not in WITH_K:
+            off = (figures[1].view(self.coef.shape) / c.target_l0 - 1).clamp(-1, 1)
+            self.coef.mul_(torch.exp(c.gain * off).float())
+        if terms.threshold is not None:
+            self._follow_threshold(terms.threshold)
+        self.steps_done += 1
+        if c.resample_every and self.steps_done % c.resample_every == 0 and self.steps_done <= c.resample_until * c.steps:
+            self._resample()
+
+    @torch.no_grad()
+    def _descend(self) -> None:
+        model, c = self.model, self.config
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                self.world.add(parameter.grad)
+        if c.unit_norm:
+            columns, grad = model.W_D.mT, model.W_D.grad.mT
+            along = torch.linalg.vecdot(columns, grad) / model.decoder_norm**2
+            grad.addcmul_(columns, along.unsqueeze(-1), value=-1)
+        norm = self._gradient_norm()
+        scale = (c.clip / norm).clamp(max=1.0)
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(scale.view(*scale.shape, *[1] * (parameter.ndim - scale.ndim)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = c.rate(self.steps_done)
+        self.optimizer.step()
+        if c.unit_norm:
+            columns = model.W_D.mT
+            columns.mul_(model.decoder_norm / columns.norm(dim=-1, keepdim=True))
+        if model.method == "jumprelu":
+            model.theta.clamp_(min=0)
+
+    def _gradient_norm(self) -> Tensor:
+        lead = 0 if self.model.instances is None else 1
+        return torch.stack([p.grad.flatten(lead).norm(dim=-1) if lead else torch.linalg.vector_norm(p.grad)
+                            for p in self.model.parameters() if p.grad is not None]).norm(dim=0).clamp(min=1e-30)
+
+    @torch.no_grad()
+    def _follow_threshold(self, threshold: Tensor) -> None:
+        """The inference threshold is a running mean of the batches' thresholds, as BatchTopK has it."""
+        theta = self.model.theta
+        weight = max(.01, 1 / (self.steps_done + 1))
+        theta.lerp_(threshold.to(theta), weight)
+
+    def _resample(self) -> None:
+        dead = self.asleep >= self.config.dead_after
+        if self.anchor_loss is not None:
+            dead = dead.clone()
+            dead[:self.anchor_loss.k] = False
+        whole = self.data[0].batch(self.steps_done, self.config.batch)         # every process looks at the same samples
+        resample(self.model, self.optimizer, whole.x_p, whole.x_r, dead, seeded("cpu", self.config.seed, self.steps_done, 99))
+        self.asleep.masked_fill_(dead, 0)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that the next step depends on, by name."""
+        state = dict(self.model.state_dict())
+        for name, parameter in self.model.named_parameters():
+            for moment, value in self.optimizer.state.get(parameter, {}).items():
+                state[f"adam/{moment}/{name}"] = value
+        return state | {"run/asleep": self.asleep, "run/coef": self.coef, "run/sums": self.sums}
+
+    def load(self, tensors: dict[str, Tensor], steps_done: int) -> None:
+        """Go back to where `tensors` was written."""
+        self.model.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
+        for name, parameter in self.model.named_parameters():
+            moments = {key.split("/")[1]: value for key, value in tensors.items() if key.startswith("adam/") and key.split("/", 2)[2] == name}
+            self.optimizer.state[parameter] = {moment: (torch.empty_like(parameter).copy_(value) if value.ndim else value.clone().to("cpu" if not parameter.is_cuda else parameter.device))
+                                               for moment, value in moments.items()}
+        self.asleep.copy_(tensors["run/asleep"])
+        self.coef.copy_(tensors["run/coef"])
+        self.sums.copy_(tensors["run/sums"])
+        self.steps_done = steps_done
