@@ -1,20 +1,132 @@
-"""`python -m sdl_theory verify [--real] [--markdown]`: the audit. Exits 1 if any verdict is not the expected one."""
+"""`python -m sdl_theory verify | train | table`: the audit of the theory, one training run, the paper's Table 1."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import textwrap
+from dataclasses import fields
+from pathlib import Path
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m sdl_theory", description="The theory of sparse dictionary learning, certified.")
+    parser = argparse.ArgumentParser(prog="python -m sdl_theory", description="The theory of sparse dictionary learning, certified; and its bench.")
     commands = parser.add_subparsers(dest="command", required=True)
     verify = commands.add_parser("verify", help="audit every claim of the paper: one row a claim, its figure and its verdict")
     verify.add_argument("--real", action="store_true", help="on the 1000 real ImageNet directions (about a minute)")
     verify.add_argument("--markdown", action="store_true", help="as the table that README carries")
+    verify.set_defaults(run=lambda a: _verify(a.real, a.markdown))
+    train = commands.add_parser("train", help="train one dictionary on the bench; under torchrun, by all its processes together",
+                                epilog="Under torchrun: torchrun --nproc-per-node N -m sdl_theory train ... (NCCL on GPUs, gloo on CPUs).")
+    _shared(train)
+    train.add_argument("--method", default="topk", help="relu, jumprelu, topk, batchtopk, matryoshka, gated, transcoder or crosscoder (topk)")
+    train.add_argument("--anchors", type=int, default=0, metavar="K", help="anchor K random true features (default 0)")
+    train.add_argument("--out", type=Path, help="folder for checkpoint.safetensors, history.jsonl, report.json")
+    train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")
+    train.add_argument("--saelens", type=Path, metavar="FOLDER", help="also write the model as a SAELens folder")
+    train.set_defaults(run=_train)
+    table = commands.add_parser("table", help="the paper's Table 1: every method, anchored and not, on the same held-out features")
+    _shared(table)
+    table.add_argument("--methods", nargs="+", help="rows to run (default: the seven of Table 1)")
+    table.add_argument("--out", type=Path, help="JSON file for the table")
+    table.set_defaults(run=_table)
     arguments = parser.parse_args(argv)
-    return _verify(arguments.real, arguments.markdown)
+    return arguments.run(arguments)
+
+
+def _shared(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", choices=("demo", "paper"), default="demo", help="demo: n = 100, a minute on a laptop; paper: n = 1000, n_q = 16000")
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda if there is one)")
+    parser.add_argument("--seeds", type=int, nargs="+", help="one bench and one start each (several: one batched model)")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="override n, n_p, S, mu, n_q, k, or any field of sdl_theory.Config: lr=3e-3 steps=500")
+
+
+def _overrides(pairs: list[str]) -> dict:
+    """name=value words as keyword arguments of `reproduce.setup`."""
+    from .train import Config
+
+    known, bench, rest = {f.name for f in fields(Config)}, {}, {}
+    for pair in pairs:
+        name, _, text = pair.partition("=")
+        try:
+            value = json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
+        except json.JSONDecodeError:
+            value = text
+        if name in ("n", "n_p", "S", "mu", "samples"):
+            bench[name] = value
+        elif name in known or name in ("n_q", "k"):
+            rest[name] = value
+        else:
+            raise SystemExit(f"--set {pair}: no such setting; there are n, n_p, S, mu, samples, n_q, k, {', '.join(sorted(known))}")
+    return rest | dict(bench=bench)
+
+
+def _device(name: str | None):
+    import os
+
+    import torch
+
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
+    if name.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise SystemExit(f"--device {name}: this PyTorch sees no CUDA device; use --device cpu, or install a CUDA build")
+        torch.cuda.set_device(name)
+    return torch.device(name)
+
+
+def _train(arguments) -> int:
+    from .checkpoint import CheckpointError, write_atomically
+    from .metrics import evaluate
+    from .parallel import World
+    from .reproduce import setup, train_row
+    from .train import TrainingError
+
+    device = _device(arguments.device)
+    world = World.start(device)
+    many = bool(arguments.seeds and len(arguments.seeds) > 1)
+    try:
+        row = setup(arguments.preset, arguments.method, anchors=arguments.anchors, seeds=arguments.seeds or [0], instances=many, device=device,
+                    **_overrides(arguments.set))
+        history = train_row(row, out=arguments.out, resume=arguments.resume, world=world, progress=sys.stderr.isatty())
+        if world.rank == 0:
+            anchored = [list(a.features) for a in row.anchors] if row.anchors else [[] for _ in row.data]
+            report = evaluate(row.model, row.data, anchored=anchored if many else anchored[0])
+            print(report if not many else "\n\n".join(map(str, report)))
+            if arguments.out:
+                summary = [one.summary() for one in (report if many else [report])]
+                write_atomically(arguments.out / "report.json", json.dumps(summary, indent=1).encode())
+            if arguments.saelens:
+                from .saelens_format import write_saelens
+
+                write_saelens(row.model, arguments.saelens)
+        return 130 if history.interrupted else 0
+    except (TrainingError, CheckpointError, FileExistsError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        world.stop()
+
+
+def _table(arguments) -> int:
+    from dataclasses import asdict
+
+    from .checkpoint import write_atomically
+    from .reproduce import TABLE_1, table_1
+
+    try:
+        table = table_1(arguments.preset, arguments.methods or TABLE_1, seeds=arguments.seeds, device=_device(arguments.device),
+                        progress=sys.stderr.isatty(), **_overrides(arguments.set))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(table)
+    if arguments.out:
+        write_atomically(arguments.out, json.dumps([asdict(row) for row in table], indent=1).encode())
+    return 0
 
 
 def _verify(real: bool, markdown: bool) -> int:

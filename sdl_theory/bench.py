@@ -144,7 +144,7 @@ class LinearRepresentationBench:
     seed : decides the truth and every stream.
     kind : "sae" (W_r = W_p), "transcoder" (W_r drawn independently of W_p), "crosscoder" (`blocks` stacked blocks of rows, each with
         unit columns and interference mu of its own; W_r = W_p). n_p counts the rows of all blocks.
-    blocks : a crosscoder's number of blocks, or their row counts.
+    blocks : a crosscoder's number of blocks (as equal as can be), or their row counts.
     samples : size of the fixed training set (each epoch in a new order), or None for an endless stream.
     W_p, W_r : your own directions (unit columns, as for `Problem`) instead of drawn ones: n, n_p, n_r and mu are then theirs.
     dtype, device : of what is drawn. A device has random numbers of its own: the same seed gives the same truth
@@ -267,9 +267,7 @@ def _blocks(kind: str, n_p: int, blocks) -> tuple[int, ...]:
     if kind != "crosscoder":
         return (n_p,)
     if isinstance(blocks, int):
-        if n_p % blocks:
-            raise ValueError(f"n_p = {n_p} rows cannot be cut into blocks={blocks} equal blocks; pass their row counts, blocks=(..., ...)")
-        blocks = (n_p // blocks,) * blocks
+        blocks = tuple(n_p // blocks + (b < n_p % blocks) for b in range(check_count("blocks", blocks)))
     blocks = tuple(check_count("a row count in blocks", rows) for rows in blocks)
     if sum(blocks) != n_p:
         raise ValueError(f"blocks must sum to n_p = {n_p}; got {blocks}")

@@ -69,11 +69,14 @@ def features_probability(features: SparseFeatures, counts: Tensor, like: Tensor)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A Monte Carlo mean with its 95% normal confidence interval [low, high]."""
+    """A mean with its 95% confidence interval [low, high]: normal for Monte Carlo means, Student's t over seeds (None: only one seed)."""
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g}" if self.low is None else f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 
 def sampled_loss(problem: Problem, weights: Weights, sigma: Activation, features: SparseFeatures, samples: int,

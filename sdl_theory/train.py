@@ -16,6 +16,8 @@ from .parallel import World
 from .problem import Tensor, check_count
 from .resampling import resample
 
+REACH = 100           # the target-L0 control keeps the coefficient within this factor of where it began
+
 
 @dataclass(frozen=True)
 class Config:
@@ -23,7 +25,8 @@ class Config:
 
     steps, batch; lr with linear `warmup` steps and a linear decay to 0 over the last share `decay`; Adam's `betas`; `clip`, the largest gradient norm.
     sparsity : first coefficient of the L1 (relu, gated) or L0 (jumprelu) term, grown linearly over the warm-up.
-    target_l0 : steer that coefficient until this many latents fire per sample; None leaves it alone. `gain` is the steering's speed per step.
+    target_l0 : steer that coefficient until this many latents fire per sample, within a factor 100 of `sparsity`; None leaves it alone. `gain`
+        is the steering's speed per step. A ReLU without biases cannot silence small interference: no coefficient makes its L0 small.
     bandwidth : JumpReLU's straight-through window, in units of z.
     aux_coef, aux_k : AuxK (topk, batchtopk, matryoshka); aux_k None is n_p / 2.  dead_after : samples without firing that make a latent dead.
     resample_every : steps between resamplings of dead latents, up to `resample_until` (a share of the steps); 0 is never.
@@ -137,7 +140,7 @@ class Trainer:
         self.sums += torch.cat([figures, torch.ones_like(figures[:1])])
         if c.target_l0 is not None and model.method not in WITH_K:
             off = (figures[1].view(self.coef.shape) / c.target_l0 - 1).clamp(-1, 1)
-            self.coef.mul_(torch.exp(c.gain * off).float())
+            self.coef.mul_(torch.exp(c.gain * off).float()).clamp_(c.sparsity / REACH, c.sparsity * REACH)
         if terms.threshold is not None:
             self._follow_threshold(terms.threshold)
         self.steps_done += 1
