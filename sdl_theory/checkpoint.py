@@ -5,10 +5,16 @@ from __future__ import annotations
 import errno
 import json
 import os
+import struct
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
 from .problem import Tensor
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.bool: "BOOL"}
 
 
 class CheckpointError(ValueError):
@@ -22,14 +28,21 @@ def _replacing(path: Path):
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        with open(temporary, "rb") as file:
+        with open(temporary, "r+b") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise OSError(error.errno, f"the disk is full: {path} could not be written; the last good one is kept. Free some space and resume", str(path)) from None
+        if error.errno in FULL:
+            raise OSError(error.errno, f"the disk is full (or this file over its limit): {path} could not be written; the last good one is kept. "
+                                       f"Free some space and resume", str(path)) from None
         raise
     finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sweep(path: str | Path) -> None:
+    """Remove what killed processes left half-written beside `path`."""
+    for temporary in Path(path).parent.glob(f".{Path(path).name}.*.tmp"):
         temporary.unlink(missing_ok=True)
 
 
@@ -40,16 +53,21 @@ def write_atomically(path: str | Path, content: bytes) -> None:
 
 
 def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict) -> None:
-    """Write tensors and JSON-able metadata as safetensors, atomically."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    """Write tensors and JSON-able metadata as safetensors, atomically; one tensor at a time passes through the CPU's memory.
 
-    with _replacing(Path(path)) as temporary:
-        try:
-            save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, temporary, {"sdl_theory": json.dumps(metadata)})
-        except SafetensorError as error:
-            code = errno.ENOSPC if "os error 28" in str(error) or "No space" in str(error) else errno.EIO
-            raise OSError(code, str(error)) from None
+    The format is written by hand: killed, `safetensors.save_file` leaves a file of a random name behind, and what it writes only its owner may read.
+    """
+    tensors = dict(sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])))      # so every tensor is aligned
+    header, end = {"__metadata__": {"sdl_theory": json.dumps(metadata)}}, 0
+    for name, value in tensors.items():
+        start, end = end, end + value.nbytes
+        header[name] = dict(dtype=DTYPES[value.dtype], shape=list(value.shape), data_offsets=[start, end])
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    with _replacing(Path(path)) as temporary, open(temporary, "wb") as file:
+        file.write(struct.pack("<Q", len(head)) + head)
+        for value in tensors.values():
+            file.write(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
 
 
 def read_tensors(path: str | Path, device="cpu") -> tuple[dict[str, Tensor], dict]:

@@ -47,35 +47,25 @@ class Terms:
 
 
 class _Jump(torch.autograd.Function):
-    """z 1{z > theta}. To theta, straight through a window of width eps: d/d theta = -(theta / eps) 1{|z - theta| < eps / 2}
-    (Rajamanoharan et al. 2024, eq. 11)."""
+    """Codes z 1{z > theta}, and how many fire. To theta, straight through a window of width eps around it (Rajamanoharan et al. 2024, eqs. 11, 12):
+    d code / d theta = -(theta / eps) 1{|z - theta| < eps / 2}, d count / d theta = -(1 / eps) of the same window. The count moves theta alone.
+    `over` : the axes that the count sums over."""
 
     @staticmethod
-    def forward(ctx, z, theta, eps):
-        ctx.save_for_backward(z, theta)
-        ctx.eps = eps
-        return z * (z > theta)
+    def forward(ctx, z, theta, eps, over):
+        on = z > theta
+        ctx.save_for_backward(z, theta, on)
+        ctx.eps, ctx.over = eps, over
+        return z * on, on.sum(over, dtype=z.dtype)
 
     @staticmethod
-    def backward(ctx, g):
-        z, theta = ctx.saved_tensors
-        window = (z - theta).abs() < ctx.eps / 2
-        return g * (z > theta), (-(theta / ctx.eps) * g * window).sum_to_size(theta.shape), None
-
-
-class _Step(torch.autograd.Function):
-    """1{z > theta}, straight through to theta alone: d/d theta = -(1 / eps) 1{|z - theta| < eps / 2}."""
-
-    @staticmethod
-    def forward(ctx, z, theta, eps):
-        ctx.save_for_backward(z, theta)
-        ctx.eps = eps
-        return (z > theta).to(z.dtype)
-
-    @staticmethod
-    def backward(ctx, g):
-        z, theta = ctx.saved_tensors
-        return None, (-g / ctx.eps * ((z - theta).abs() < ctx.eps / 2)).sum_to_size(theta.shape), None
+    def backward(ctx, g, g_count):
+        z, theta, on = ctx.saved_tensors
+        for axis in sorted(axis % z.ndim for axis in ctx.over):
+            g_count = g_count.unsqueeze(axis)
+        window = (z - theta).abs_() < ctx.eps / 2
+        pull = torch.addcmul(g_count, g, theta).mul_(window)
+        return g * on, pull.sum_to_size(theta.shape) / -ctx.eps, None, None
 
 
 def objective(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, sparse: bool | None = None) -> Terms:
@@ -107,24 +97,25 @@ def batch_threshold(model: SDLModel, z: Tensor, knobs: Knobs) -> Tensor:
     return best.amin().clamp(min=0) if len(best) == count else z.new_zeros(())
 
 
-def _codes(model: SDLModel, z: Tensor, knobs: Knobs) -> tuple[Tensor, Tensor | None]:
-    """Codes (batch, n_q) at training, and BatchTopK's threshold."""
+def _codes(model: SDLModel, z: Tensor, knobs: Knobs) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Codes (batch, n_q) at training, BatchTopK's threshold, and JumpReLU's count of latents that fire."""
     if model.method == "topk":
         with torch.no_grad():
             mask = torch.zeros_like(z, dtype=torch.bool).scatter_(-1, z.topk(model.k, dim=-1, sorted=False).indices, True)
-        return z.relu() * mask, None
+        return z.relu() * mask, None, None
     if model.method in ("batchtopk", "matryoshka"):
         with torch.no_grad():
             threshold = batch_threshold(model, z, knobs)
-        return z.relu() * (z >= threshold[..., None, None]), threshold
+        return z.relu() * (z >= threshold[..., None, None]), threshold, None
     if model.method == "jumprelu":
-        return _Jump.apply(z, model.theta.unsqueeze(-2).to(z.dtype), knobs.bandwidth), None
-    return model.activate(z), None
+        codes, count = _Jump.apply(z, model.theta.unsqueeze(-2).to(z.dtype), knobs.bandwidth, (-2, -1))
+        return codes, None, count
+    return model.activate(z), None, None
 
 
 def _dense(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, z: Tensor) -> Terms:
     """The literal twin: dense codes, dense products, autograd."""
-    codes, threshold = _codes(model, z, knobs)
+    codes, threshold, count = _codes(model, z, knobs)
     share = 1 / knobs.total
     if model.method == "matryoshka":
         starts = (0, *model.levels[:-1])
@@ -135,7 +126,7 @@ def _dense(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, z: Tensor) -
     else:
         x_hat = model.decode(codes)
         fit = mse = (x_r - x_hat).square().sum((-1, -2)) * share
-    loss = fit + _penalty(model, x_p, x_r, z, codes, knobs) * share
+    loss = fit + _penalty(model, x_r, z, codes, count, knobs) * share
     if knobs.aux_coef and knobs.dead is not None and bool(knobs.dead.any()):
         asleep = z.masked_fill(~knobs.dead.unsqueeze(-2), -torch.inf)
         values, latents = asleep.topk(min(knobs.aux_k, model.n_q), dim=-1, sorted=False)
@@ -145,13 +136,13 @@ def _dense(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, z: Tensor) -
     return Terms(loss.sum(), mse.detach().float(), on.sum((-1, -2)) * share, on.any(-2), threshold)
 
 
-def _penalty(model: SDLModel, x_p: Tensor, x_r: Tensor, z: Tensor, codes: Tensor, knobs: Knobs) -> Tensor | float:
+def _penalty(model: SDLModel, x_r: Tensor, z: Tensor, codes: Tensor, count: Tensor | None, knobs: Knobs) -> Tensor | float:
     """The sparsity term, summed over samples: () or (instances,)."""
     norms = model.decoder_norm if knobs.unit_norm else model.W_D.norm(dim=-2).unsqueeze(-2)
     if model.method == "relu":
         return knobs.coef * (codes * norms).sum((-1, -2))
     if model.method == "jumprelu":
-        return knobs.coef * _Step.apply(z, model.theta.unsqueeze(-2).to(z.dtype), knobs.bandwidth).sum((-1, -2))
+        return knobs.coef * count
     if model.method == "gated":
         gate = (z + model.b_gate.unsqueeze(-2)).relu()
         frozen = gate @ model.W_D.detach().mT + (0 if model.b_D is None else model.b_D.detach().unsqueeze(-2))
@@ -178,9 +169,8 @@ def _sparse(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, z: Tensor, 
         values = values + (model.b_E - model.b_E.detach())[at]            # its value is in z; its gradient is not
     penalty = 0.0
     if model.method == "jumprelu":
-        theta = model.theta[at]
-        penalty = knobs.coef * _Step.apply(values, theta, knobs.bandwidth).sum()
-        values = _Jump.apply(values, theta, knobs.bandwidth)
+        values, count = _Jump.apply(values, model.theta[at], knobs.bandwidth, (0,))
+        penalty = knobs.coef * count
     else:
         values = values.relu()
     if model.method == "relu":
