@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import sys
 import textwrap
@@ -50,8 +51,8 @@ def _overrides(pairs: list[str]) -> dict:
     for pair in pairs:
         name, _, text = pair.partition("=")
         try:
-            value = json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
-        except json.JSONDecodeError:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
             value = text
         if name in ("n", "n_p", "S", "mu", "samples"):
             bench[name] = value

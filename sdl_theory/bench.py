@@ -237,8 +237,8 @@ class LinearRepresentationBench:
         from .checkpoint import write_atomically, write_tensors
 
         folder = Path(folder)
-        tensors = dict(W_p=self.problem.W_p) | ({} if self.problem.W_r is self.problem.W_p else dict(W_r=self.problem.W_r))
-        write_tensors(folder / "truth.safetensors", tensors, {})
+        truth = {name: value for name, value in zip(("W_p", "W_r"), self._truth) if value is not None}
+        write_tensors(folder / "truth.safetensors", truth, {})
         write_atomically(folder / "bench.json", json.dumps(self.settings, indent=1).encode())
 
     @classmethod
@@ -252,8 +252,10 @@ class LinearRepresentationBench:
             law = settings.pop("magnitudes")
             magnitudes = getattr(sampling, law.pop("law"))(**law)
             tensors, _ = read_tensors(folder / "truth.safetensors")
-            return cls(**settings | dict(blocks=tuple(settings["blocks"])), magnitudes=magnitudes, W_p=tensors["W_p"], W_r=tensors.get("W_r"),
+            made = cls(**settings | dict(blocks=tuple(settings["blocks"])), magnitudes=magnitudes, W_p=tensors["W_p"], W_r=tensors.get("W_r"),
                        dtype=dtype, device=device)
+            made.mu = settings["mu"]              # what was asked for, not what was reached: the runs' checkpoints carry it
+            return made
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise ValueError(f"{folder / 'bench.json'} was not written by LinearRepresentationBench.save: {error}") from None
 

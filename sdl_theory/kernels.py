@@ -87,7 +87,7 @@ class _Encode(torch.autograd.Function):
     @staticmethod
     def forward(ctx, W_E, x, z, pairs):
         ctx.pairs, ctx.x = pairs, x
-        return z[pairs.rows, pairs.latents]
+        return z[pairs.rows, pairs.latents].to(W_E.dtype)          # z may be bfloat16
 
     @staticmethod
     def backward(ctx, g):

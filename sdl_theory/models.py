@@ -178,7 +178,7 @@ class SDLModel(nn.Module):
         tensors, metadata = read_tensors(path, device)
         if "model" not in metadata:
             raise CheckpointError(f"{path} holds no model")
-        model = cls(**metadata["model"], dtype=tensors["W_E"].dtype, device=device)
+        model = cls(**metadata["model"] | dict(dtype=tensors["W_E"].dtype), device=device)
         model.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
         return model
 

@@ -134,7 +134,7 @@ class Problem:
         return Problem(*(t.to(*args, **kwargs) for t in (self.W_p, self.W_r, self.M_d)), blocks=self.blocks)
 
     def __repr__(self):
-        kind = "SAE" if self.W_r is self.W_p else "crosscoder" if len(self.blocks) > 1 else "transcoder"
+        kind = "crosscoder" if len(self.blocks) > 1 else "SAE" if self.W_r is self.W_p else "transcoder"
         return f"Problem({kind}: n={self.n}, n_p={self.n_p}, n_r={self.n_r}, {self.W_p.dtype})"
 
 
