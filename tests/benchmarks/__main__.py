@@ -23,6 +23,8 @@ from sdl_theory import (
     survey_partitions,
 )
 
+from . import training
+
 
 def seconds(call, repeats: int = 5) -> float:
     """Median wall time."""
@@ -92,5 +94,5 @@ def imports() -> None:
 
 if __name__ == "__main__":
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-    for benchmark in (imports, partitions_of_eight, certificate_at_scale, dogs, matrices):
+    for benchmark in (imports, partitions_of_eight, certificate_at_scale, dogs, matrices, training.main):
         benchmark()

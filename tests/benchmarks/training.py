@@ -1,6 +1,6 @@
 """One training step beside the dense encoder product, and beside other libraries where they are installed; bench data in samples a second.
 
-    pip install sae-lens dictionary-learning eai-sparsify      # optional, best in an environment of its own
+    pip install -e ".[peers]"      # optional, best in an environment of its own; python -m tests.benchmarks.training
 """
 
 from __future__ import annotations
