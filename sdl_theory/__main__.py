@@ -83,7 +83,7 @@ def _train(arguments) -> int:
     from .checkpoint import CheckpointError, write_atomically
     from .metrics import evaluate
     from .parallel import World
-    from .reproduce import setup, train_row
+    from .reproduce import provenance, setup, train_row
     from .train import TrainingError
 
     device = _device(arguments.device)
@@ -98,8 +98,9 @@ def _train(arguments) -> int:
             report = evaluate(row.model, row.data, anchored=anchored if many else anchored[0])
             print(report if not many else "\n\n".join(map(str, report)))
             if arguments.out:
-                summary = [one.summary() for one in (report if many else [report])]
-                write_atomically(arguments.out / "report.json", json.dumps(summary, indent=1).encode())
+                whole = dict(preset=arguments.preset, method=arguments.method, anchors=arguments.anchors, seeds=arguments.seeds or [0], overrides=arguments.set,
+                             **provenance(device), processes=world.size, reports=[one.summary() for one in (report if many else [report])])
+                write_atomically(arguments.out / "report.json", json.dumps(whole, indent=1).encode())
             if arguments.saelens:
                 from .saelens_format import write_saelens
 
@@ -116,17 +117,19 @@ def _table(arguments) -> int:
     from dataclasses import asdict
 
     from .checkpoint import write_atomically
-    from .reproduce import TABLE_1, table_1
+    from .reproduce import TABLE_1, provenance, table_1
 
+    device = _device(arguments.device)
     try:
-        table = table_1(arguments.preset, arguments.methods or TABLE_1, seeds=arguments.seeds, device=_device(arguments.device),
-                        progress=sys.stderr.isatty(), **_overrides(arguments.set))
+        table = table_1(arguments.preset, arguments.methods or TABLE_1, seeds=arguments.seeds, device=device, progress=sys.stderr.isatty(),
+                        **_overrides(arguments.set))
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(table)
     if arguments.out:
-        write_atomically(arguments.out, json.dumps([asdict(row) for row in table], indent=1).encode())
+        whole = dict(preset=arguments.preset, overrides=arguments.set, tau=.95, **provenance(device), rows=[asdict(row) for row in table])
+        write_atomically(arguments.out, json.dumps(whole, indent=1).encode())
     return 0
 
 

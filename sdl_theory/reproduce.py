@@ -115,6 +115,17 @@ class TableRow:
     seconds: float
 
 
+def provenance(device: torch.device | str = "cpu") -> dict:
+    """What a stored table must say of itself: commit (None outside a checkout), versions, device, threads."""
+    import platform
+    import subprocess
+    from pathlib import Path
+
+    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
+    name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "CPU"
+    return dict(commit=asked.stdout.strip() or None, python=platform.python_version(), torch=torch.__version__, device=name, threads=torch.get_num_threads())
+
+
 def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, seeds: Sequence[int] | None = None, device="cpu", progress: bool = True,
             held_out: int | None = None, **override) -> Table[TableRow]:
     """Table 1 of the paper on a preset: each method without anchors and with the preset's, judged on the *same* held-out features.

@@ -62,7 +62,7 @@ def test_the_command_line_trains_resumes_and_writes(tmp_path, capsys):
              "--set", "steps=30", "checkpoint_every=10", "n=30", "n_p=24", "n_q=60", "mu=.4", "batch=64", "target_l0=None"]
     assert main(words) == 0
     assert "25 held-out features (5 anchored ones left out)" in capsys.readouterr().out
-    report = json.loads((out / "report.json").read_text())[0]
+    report = json.loads((out / "report.json").read_text())["reports"][0]
     made = SDLModel.load(out / "checkpoint.safetensors")
     bench = LinearRepresentationBench(30, 24, .99, .4)
     x = bench.sample(5).x_p
@@ -87,5 +87,7 @@ def test_table_command_writes_json(tmp_path):
     words = [sys.executable, "-m", "sdl_theory", "table", "--methods", "topk", "--seeds", "0", "1", "--device", "cpu", "--out", str(out),
              "--set", "steps=20", "n=20", "n_p=16", "n_q=32", "mu=.5", "batch=32"]
     assert "null_mip" in subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    rows = json.loads(out.read_text())
+    stored = json.loads(out.read_text())
+    rows = stored["rows"]
+    assert stored["torch"] == torch.__version__ and stored["threads"] >= 1 and stored["preset"] == "demo"
     assert [row["anchored"] for row in rows] == [0, 10] and rows[0]["decoder_mip"]["low"] <= rows[0]["decoder_mip"]["value"]

@@ -31,17 +31,20 @@ class Cycle:
 def in_turn(calls: dict, repeats: int, warm: int = 2) -> dict[str, float]:
     """Median seconds of each call, taken in turn so that all see the same machine."""
     times = {name: [] for name in calls}
+    finish = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
     for round_ in range(warm + repeats):
         for name, call in calls.items():
+            finish()
             start = time.perf_counter()
             call()
+            finish()
             if round_ >= warm:
                 times[name].append(time.perf_counter() - start)
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-def trainer(method: str, data: Cycle, **model) -> Trainer:
-    made = SDLModel(N_P, N_Q, method=method, generator=torch.Generator().manual_seed(0), **model)
+def trainer(method: str, data: Cycle, device: str, **model) -> Trainer:
+    made = SDLModel(N_P, N_Q, method=method, generator=torch.Generator().manual_seed(0), device=device, **model)
     return Trainer(made, data, Config(steps=10**6, batch=BATCH, lr=3e-3, warmup=10, sparsity=.3, target_l0=10.0 if method == "jumprelu" else None))
 
 
@@ -101,22 +104,27 @@ def _dictionary_learning(x):
     return {"dictionary_learning": lambda: made.update(next(count), x)}
 
 
-def steps(repeats: int = 7) -> None:
-    bench = LinearRepresentationBench(samples=None)
-    data = Cycle(bench)
+def steps(device: str, repeats: int = 7) -> None:
+    data = Cycle(LinearRepresentationBench(samples=None, device=device))
     x = data.batches[0].x_p
-    weight = torch.randn(N_Q, N_P, generator=torch.Generator().manual_seed(0))
-    out = torch.empty(BATCH, N_Q)
-    print(f"one step, n_p={N_P}, n_q={N_Q}, batch={BATCH}, float32, {torch.get_num_threads()} threads; in units of x_p W_E^T, timed beside it")
+    weight = torch.randn(N_Q, N_P, generator=torch.Generator().manual_seed(0)).to(device)
+    out, big = torch.empty(BATCH, N_Q, device=device), torch.empty(1 << 27, device=device)
+    product = lambda: torch.mm(x, weight.mT, out=out)
+    print(f"one step, n_p={N_P}, n_q={N_Q}, batch={BATCH}, float32, {device}, {torch.get_num_threads()} threads; in units of x_p W_E^T, timed beside it")
     for method, aim in AIMS.items():
-        made = trainer(method, data, **({} if method in ("relu", "jumprelu") else dict(k=K)))
+        made = trainer(method, data, device, **({} if method in ("relu", "jumprelu") else dict(k=K)))
         for _ in range(3):
             made.step()
-        taken = in_turn(dict(product=lambda: torch.mm(x, weight.mT, out=out), step=made.step), repeats)
-        print(f"  {method:<22} {taken['step']:.3f} s = {taken['step'] / taken['product']:5.2f} x ({taken['product']:.3f} s)   aim {aim}", flush=True)
-    for name, step in peers(x).items():
-        taken = in_turn(dict(product=lambda: torch.mm(x, weight.mT, out=out), step=step), max(3, repeats // 2), 1)
-        print(f"  {name:<22} {taken['step']:.3f} s = {taken['step'] / taken['product']:5.2f} x ({taken['product']:.3f} s)", flush=True)
+        taken = in_turn(dict(product=product, step=made.step, touch=lambda: big.add_(1)), repeats)
+        print(f"  {method:<22} {taken['step']:.4f} s = {taken['step'] / taken['product']:5.2f} x ({taken['product']:.4f} s)   aim {aim}", flush=True)
+        if method == "topk":
+            # W_E read once; z written and read; gradients written; Adam reads them, and reads and writes weights and two moments
+            matrix, z = 4 * N_Q * N_P, 4 * BATCH * N_Q
+            memory = (matrix + 2 * z + 2 * matrix + 14 * matrix) * taken["touch"] / (2 * 4 * big.numel())
+            print(f"  {'':<22} floors: arithmetic (the product) {taken['product']:.4f} s, memory {memory:.4f} s; {taken['step'] / max(memory, taken['product']):.2f} x the larger")
+    for name, step in (peers(x) if device == "cpu" else {}).items():
+        taken = in_turn(dict(product=product, step=step), max(3, repeats // 2), 1)
+        print(f"  {name:<22} {taken['step']:.4f} s = {taken['step'] / taken['product']:5.2f} x ({taken['product']:.4f} s)", flush=True)
 
 
 def data(repeats: int = 9) -> None:
@@ -148,7 +156,8 @@ def data(repeats: int = 9) -> None:
 
 
 def main() -> None:
-    steps()
+    for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
+        steps(device)
     data()
 
 
