@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,16 +14,17 @@ import torch
 
 from .anchoring import Anchors
 from .bench import LinearRepresentationBench
-from .checkpoint import CheckpointError, read_tensors, write_tensors
+from .checkpoint import CheckpointError, read_tensors, sweep, write_tensors
 from .history import History
 from .models import SDLModel
 from .parallel import World
 from .recovery import best_matches
-from .scale import training_bytes
+from .scale import readable, training_bytes
 from .train import Config, Trainer, TrainingError
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-MAY_DIFFER = ("log_every", "eval_every", "checkpoint_every", "compile")
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "ALLOC_FAILED")
+SHOWN = {"loss": "loss", "L0": "l0", "found": "decoder_recovery_95", "samples/s": "samples_per_s"}        # beside the progress bar
+MAY_DIFFER = tuple(f"config.{name}" for name in ("log_every", "eval_every", "checkpoint_every", "compile"))
 
 
 def fit(model: SDLModel, data, config: Config = Config(), *, anchors: int | Anchors | Sequence[Anchors | None] | None = None, out: str | Path | None = None,
@@ -31,30 +35,71 @@ def fit(model: SDLModel, data, config: Config = Config(), *, anchors: int | Anch
     out : a folder for `checkpoint.safetensors` (every config.checkpoint_every steps, and at the end) and `history.jsonl`.
     resume : go on from that checkpoint if there is one. On a CPU the run is then bit for bit the uninterrupted one.
     callback : called with each logged row; returning False stops the run.
-    Ctrl-C stops it too: the checkpoint is written, and the history so far returned with `.interrupted` set.
+    Ctrl-C stops it too, after the step it is in (with several processes, at the next log): the checkpoint is written, and the history so far
+    returned with `.interrupted` set. A second Ctrl-C stops at once and saves nothing.
 
     Raises TrainingError if the loss is not finite or memory runs out, CheckpointError for a checkpoint that does not fit; the last good one stays.
     """
     benches = list(data) if isinstance(data, Sequence) else [data]
     if isinstance(anchors, int):
+        if anchors and not all(isinstance(bench, LinearRepresentationBench) for bench in benches):
+            raise ValueError(f"anchors = {anchors} are drawn from a bench's true features; for data of your own pass Anchors, such as Anchors.of_class_means")
         anchors = [Anchors.of_truth(bench, anchors, seed=config.seed) for bench in benches] if anchors else None
         if anchors and len(benches) == 1:
             anchors = anchors * (model.instances or 1)
     trainer = Trainer(model, data, config, anchors, world)
     run = _Run(trainer, benches, anchors, Path(out) if out else None)
-    run.begin(resume)
     try:
-        run.go(callback, progress)
-    except KeyboardInterrupt:
-        run.history.interrupted = True
-        run.save()
+        run.begin(resume)
+        with _between_steps() as asked:
+            run.go(callback, progress, asked)
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
             need = training_bytes(model, config.batch // world.size)
-            raise TrainingError(f"out of memory: this needs about {need.total / 2**30:.2f} GiB a process ({need}). Use a smaller batch or n_q, more "
+            raise TrainingError(f"out of memory: this needs about {readable(need.total)} a process ({need}). Use a smaller batch or n_q, more "
                                 f"processes, or precision='bf16'. {run.kept()}") from error
         raise
     return run.history
+
+
+@contextmanager
+def _between_steps():
+    """Ctrl-C, noted in the list that this yields, not thrown into the middle of a step. A second one is thrown."""
+    asked, usual = [], signal.getsignal(signal.SIGINT)
+
+    def note(number, frame):
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    mine = threading.current_thread() is threading.main_thread() and callable(usual)      # not callable: ignored, as under nohup
+    if mine:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield asked
+    finally:
+        if mine:
+            signal.signal(signal.SIGINT, usual)
+
+
+def _fingerprint(anchors: Anchors | None):
+    """Which anchors these are: the features, or where nobody knows them a figure of all their numbers."""
+    if anchors is None or anchors.features is not None:
+        return anchors and list(anchors.features)
+    places = torch.arange(1, anchors.k + 1, dtype=torch.float64)
+    return [f"{float(W.double().cpu().sum(1) @ places):.6g}" for W in (anchors.W_E, anchors.W_D.mT)]
+
+
+def _leaves(value, where: str = ""):
+    """What JSON holds, leaf by leaf: ("config.lr", .001), ("data[0].seed", 0), ..."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{where}.{name}" if where else name)
+    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
+        for i, inner in enumerate(value):
+            yield from _leaves(inner, f"{where}[{i}]")
+    else:
+        yield where, value
 
 
 class _Run:
@@ -72,8 +117,8 @@ class _Run:
                 mask = torch.ones(bench.n, dtype=torch.bool, device=bench.device)
                 mask[list(anchor.features or ()) if anchor else []] = False
                 self.held_out.append((bench, mask))
-        self.metadata = dict(model=trainer.model.settings, config=asdict(trainer.config), data=[getattr(b, "settings", None) for b in benches],
-                             anchors=[a and list(a.features or ()) for a in anchors])
+        self.metadata = dict(model=trainer.model.settings | dict(dtype=str(trainer.model.W_E.dtype)), config=asdict(trainer.config),
+                             data=[getattr(b, "settings", None) for b in benches], anchors=[_fingerprint(a) for a in anchors])
 
     @property
     def checkpoint(self) -> Path:
@@ -83,45 +128,45 @@ class _Run:
         return f"The last good checkpoint is {self.checkpoint}." if self.out and self.checkpoint.exists() else "No checkpoint was written yet."
 
     def begin(self, resume: bool) -> None:
-        if self.out is None:
-            if resume:
-                raise ValueError("resume=True needs out=, the folder of the run to go on with")
-            return
-        if not self.checkpoint.exists():
-            return
-        if not resume:
-            raise FileExistsError(f"{self.checkpoint} exists: pass resume=True to go on with it, or another folder")
-        tensors, metadata = read_tensors(self.checkpoint, self.trainer.model.W_E.device)
-        self._check(metadata)
-        try:
-            self.trainer.load(tensors, metadata["step"])
-        except (KeyError, RuntimeError) as error:
-            raise CheckpointError(f"{self.checkpoint} lacks a part of this run: {error}") from None
-        self.history = History.load(self.out / "history.jsonl", upto=metadata["step"])
+        """Load the checkpoint, if there is one; find out now, not after hours, whether `out` can be written and the processes agree."""
+        trainer = self.trainer
+        if self.out is None and resume:
+            raise ValueError("resume=True needs out=, the folder of the run to go on with")
+        if self.out and self.checkpoint.exists():
+            if not resume:
+                raise FileExistsError(f"{self.checkpoint} exists: pass resume=True to go on with it, or another folder")
+            tensors, metadata = read_tensors(self.checkpoint)
+            self._check(metadata)
+            try:
+                trainer.load(tensors, metadata["step"])
+            except ValueError as error:
+                raise CheckpointError(f"{self.checkpoint} does not fit this run: {error}") from None
+            self.history = History.load(self.out / "history.jsonl", upto=metadata["step"])
+        if trainer.world.size > 1:
+            figure = trainer.steps_done + sum(float(value.sum(dtype=torch.float64)) for value in trainer.model.state_dict().values())
+            if not trainer.world.alike(figure, trainer.model.W_E.device):
+                raise ValueError("the processes begin from different weights: give SDLModel the same generator seed in each, and a folder `out` that all see")
+        if self.out:
+            self._write(with_checkpoint=False)
 
     def _check(self, theirs: dict) -> None:
         if missing := {"model", "config", "data", "anchors", "step"} - set(theirs):
             raise CheckpointError(f"{self.checkpoint} is no training checkpoint: it lacks {', '.join(sorted(missing))}")
         import json
 
-        ours = json.loads(json.dumps(self.metadata))
-        for part in ("model", "config"):
-            for name in ours[part]:
-                if name not in MAY_DIFFER and theirs[part].get(name) != ours[part][name]:
-                    raise CheckpointError(f"{self.checkpoint} is of another run: its {part}.{name} is {theirs[part].get(name)!r}, this one's is "
-                                          f"{ours[part][name]!r}. Give this run a folder of its own")
-        for part in ("data", "anchors"):
-            if theirs[part] != ours[part]:
-                raise CheckpointError(f"{self.checkpoint} is of another run: its {part} differ. Give this run a folder of its own")
+        ours, theirs = ({where: value for where, value in _leaves(json.loads(json.dumps(given))) if where not in MAY_DIFFER} for given in (self.metadata, theirs))
+        for where in ours:
+            if theirs.get(where) != ours[where]:
+                raise CheckpointError(f"{self.checkpoint} is of another run: its {where} is {theirs.get(where)!r}, this one's is {ours[where]!r}. "
+                                      "Give this run a folder of its own")
 
-    def go(self, callback, progress: bool) -> None:
+    def go(self, callback, progress: bool, asked: list) -> None:
         from tqdm.auto import tqdm
 
         trainer, c = self.trainer, self.trainer.config
-        always = trainer.model.W_E.device.type == "cpu"
+        always, shown = trainer.model.W_E.device.type == "cpu", {}
         self.clock, self.clock_step = time.perf_counter(), trainer.steps_done
-        lead = trainer.world.rank == 0
-        with tqdm(total=c.steps, initial=trainer.steps_done, desc=trainer.model.method, disable=not (progress and lead), unit="step") as bar:
+        with tqdm(total=c.steps, initial=trainer.steps_done, desc=trainer.model.method, disable=not progress or trainer.world.rank > 0, unit="step") as bar:
             while trainer.steps_done < c.steps:
                 trainer.step()
                 bar.update()
@@ -132,13 +177,24 @@ class _Run:
                     self._check_finite()
                 if logs:
                     rows = self._log(measure=end or bool(c.eval_every and done % c.eval_every == 0))
-                    bar.set_postfix({name: f"{sum(r[name] for r in rows) / len(rows):.3g}" for name in ("loss", "l0", "decoder_recovery_95") if name in rows[0]})
+                    shown |= {word: f"{sum(row[name] for row in rows) / len(rows):.3g}" for word, name in SHOWN.items() if name in rows[0]}
+                    bar.set_postfix(shown)
                 if saves:
                     self.save()
-                if logs and callback is not None and callback(rows[0] if trainer.model.instances is None else rows) is False:
-                    self.history.interrupted = not end
+                stop = bool(asked) or bool(logs and callback is not None and self._ask(callback, rows))
+                if trainer.world.size > 1:          # all stop at the same step, or the others wait for ever
+                    stop = logs and trainer.world.any(stop, trainer.sums.device)
+                if stop and not end:
+                    self.history.interrupted = True
                     self.save()
                     return
+
+    def _ask(self, callback, rows: list[dict]) -> bool:
+        """Whether the callback wants to stop: it returns False, or throws a KeyboardInterrupt."""
+        try:
+            return callback(rows[0] if self.trainer.model.instances is None else rows) is False
+        except KeyboardInterrupt:
+            return True
 
     def _check_finite(self) -> None:
         if not torch.isfinite(self.trainer.sums).all():
@@ -177,10 +233,23 @@ class _Run:
         return answers
 
     def save(self) -> None:
-        """The history first, then the checkpoint: a crash between the two costs no row."""
-        if self.out is None or self.trainer.world.rank:
+        if self.out is None:
             return
         if not all(torch.isfinite(p).all() for p in self.trainer.model.parameters()):
             raise TrainingError(f"a weight is not finite at step {self.trainer.steps_done}: nothing was written. {self.kept()}")
-        self.history.save(self.out / "history.jsonl")
-        write_tensors(self.checkpoint, self.trainer.tensors(), self.metadata | {"step": self.trainer.steps_done})
+        self._write()
+
+    def _write(self, with_checkpoint: bool = True) -> None:
+        """The history first, then the checkpoint: a crash between the two costs no row. The first process writes, and all learn whether it could."""
+        trainer, history, failure = self.trainer, self.out / "history.jsonl", None
+        try:
+            if trainer.world.rank == 0:
+                sweep(self.checkpoint)
+                sweep(history)
+                self.history.save(history)
+                if with_checkpoint:
+                    write_tensors(self.checkpoint, trainer.tensors(), self.metadata | {"step": trainer.steps_done})
+        except OSError as error:
+            failure = error
+        if trainer.world.any(failure is not None, trainer.sums.device):
+            raise failure or OSError(f"the first process could not write to {self.out}; its error says why")

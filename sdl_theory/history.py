@@ -42,11 +42,16 @@ class History:
         lines = Path(path).read_text().splitlines() if Path(path).exists() else []
         for number, line in enumerate(lines):
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except json.JSONDecodeError:
                 if number < len(lines) - 1:
                     raise ValueError(f"{path}, line {number + 1}, is not JSON; the history is damaged, move it away") from None
-        return cls([row for row in rows if upto is None or row["step"] <= upto])
+                break
+            if not isinstance(row, dict) or not {"step", "instance"} <= set(row):
+                raise ValueError(f"{path}, line {number + 1}, is no row of a history: it needs a step and an instance; the history is damaged, move it away")
+            if upto is None or row["step"] <= upto:
+                rows.append(row)
+        return cls(rows)
 
     def __repr__(self):
         if not self.rows:

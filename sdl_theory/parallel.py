@@ -39,12 +39,20 @@ class World:
             torch.distributed.all_reduce(tensor)
         return tensor
 
+    def any(self, flag: bool, device: torch.device) -> bool:
+        """Whether `flag` is set in one process at least: the same answer in all, once all have come here."""
+        return bool(flag) if self.size == 1 else float(self.add(torch.tensor(float(flag), device=device))) > 0
+
+    def alike(self, figure: float, device: torch.device) -> bool:
+        """Whether all processes hold the same number."""
+        return len(set(self.gather(torch.tensor([figure], dtype=torch.float64, device=device), 1).tolist())) == 1
+
     def gather(self, values: Tensor, count: int) -> Tensor:
-        """The values (at most `count`) of every process, joined; the missing are -inf."""
+        """The values (..., at most `count`) of every process, joined along the last axis; the missing are -inf."""
         if self.size == 1:
             return values
-        padded = torch.full((count,), -torch.inf, dtype=values.dtype, device=values.device)
-        padded[:len(values)] = values
+        padded = torch.full((*values.shape[:-1], count), -torch.inf, dtype=values.dtype, device=values.device)
+        padded[..., :values.shape[-1]] = values
         parts = [torch.empty_like(padded) for _ in range(self.size)]
         torch.distributed.all_gather(parts, padded)
-        return torch.cat(parts)
+        return torch.cat(parts, -1)

@@ -11,12 +11,12 @@ SMALL_ROW = .2        # a new encoder row is this much of the mean live one: it 
 
 
 @torch.no_grad()
-def resample(model: SDLModel, optimizer: torch.optim.Optimizer, x_p: Tensor, x_r: Tensor, dead: Tensor, generator: torch.Generator) -> int:
+def resample(model: SDLModel, moments: list[Tensor], x_p: Tensor, x_r: Tensor, dead: Tensor, generator: torch.Generator) -> int:
     """Begin the latents `dead` (n_q,) anew at samples drawn with probability proportional to their squared error squared; returns how many.
 
     The decoder column becomes x_r / ||x_r|| times decoder_norm, the encoder row x_p / ||x_p|| times .2 times the mean norm of live rows; biases
-    zero, a JumpReLU threshold that of the mean live latent (capped where the new row would sleep on its own sample). Adam's moments
-    of just these entries are zeroed: without that the loss spikes.
+    zero, a JumpReLU threshold that of the mean live latent (capped where the new row would sleep on its own sample). `moments`,
+    Adam's, latents along the first axis, are zeroed for just these latents: without that the loss spikes.
     """
     if model.instances is not None:
         raise ValueError("resampling works on single models; train without instances, or with resample_every=0")
@@ -39,12 +39,6 @@ def resample(model: SDLModel, optimizer: torch.optim.Optimizer, x_p: Tensor, x_r
         usual = model.theta[alive].mean() if alive.any() else model.theta.mean()
         own = SMALL_ROW * size * x_p[chosen].norm(dim=1)
         model.theta[which] = torch.minimum(usual.expand_as(own), own / 2)
-    for parameter in model.parameters():
-        for moment in ("exp_avg", "exp_avg_sq"):
-            if moment in optimizer.state.get(parameter, {}):
-                state = optimizer.state[parameter][moment]
-                if parameter is model.W_D:
-                    state[:, which] = 0
-                elif parameter is not model.b_D:
-                    state[which] = 0
+    for moment in moments:
+        moment[which] = 0
     return len(which)

@@ -5,39 +5,56 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .models import WITH_K, SDLModel
+from .problem import check_count
+
+SPARSE = {"topk": 1.1, "batchtopk": 1.75, "matryoshka": 1.75}         # z, and what finding its largest takes, in units of z
+DENSE = {"relu": 4, "jumprelu": 5.4, "gated": 6.3, "topk": 5.2, "batchtopk": 5.2, "matryoshka": 6}       # z, codes, masks, and the gradients of all that
 
 
 @dataclass(frozen=True)
 class TrainingBytes:
-    """Bytes by purpose: `weights`, `gradients`, `adam` (two moments), `batch` (inputs and outputs), `latents` (batch x n_q). `.total` is their sum."""
+    """Bytes of a training process by purpose: `weights`, `gradients`, `adam` (two moments), `batch` (input, output, error), `latents` (batch x n_q).
+
+    `.total` is the peak. With `apart`, latents and gradients never meet (the sparse step is done with z when it goes back): the larger counts.
+    """
 
     weights: int
     gradients: int
     adam: int
     batch: int
     latents: int
+    apart: bool
 
     @property
     def total(self) -> int:
-        return self.weights + self.gradients + self.adam + self.batch + self.latents
+        step = max(self.gradients, self.latents) if self.apart else self.gradients + self.latents
+        return self.weights + self.adam + self.batch + step
 
     def __str__(self):
-        parts = ((name, getattr(self, name)) for name in ("weights", "gradients", "adam", "batch", "latents"))
-        return ", ".join(f"{name} {size / 2**30:.2f}" for name, size in parts)
+        return ", ".join(f"{name} {readable(getattr(self, name))}" for name in ("weights", "gradients", "adam", "batch", "latents"))
+
+
+def readable(size: float) -> str:
+    """Bytes with a unit: '18.4 GiB', '3.1 MiB'."""
+    return f"{size / 2**30:.3g} GiB" if size >= 2**30 else f"{size / 2**20:.3g} MiB"
 
 
 def training_bytes(model: SDLModel | None = None, batch: int = 1024, *, n_p: int = 0, n_q: int = 0, n_r: int = 0, method: str = "topk") -> TrainingBytes:
-    """Peak bytes of one process that trains in float32 with `batch` samples of its own, activations' workspace included.
+    """Peak bytes of one process that trains in float32 with `batch` samples of its own. Give a model, or its dimensions (and method).
 
-    W_E and W_D hold p = n_q (n_p + n_r) numbers: weights 4 p, gradients 4 p, Adam 8 p. Data-parallel processes each hold all of them.
-    The latents cost 4 batch n_q for z, once for the top-k family (only pairs are kept beside it), about eight times for the dense methods
-    (z, codes, their gradients and the masks between). Give a model, or its dimensions.
+    W_E and W_D hold p = n_q (n_p + n_r) numbers: weights 4 p, gradients 4 p, Adam 8 p; every data-parallel process holds all of them.
+    Input, output and error: 4 batch (n_p + 3 n_r). Latents: 4 batch n_q, times 1.1 (topk) or 1.75 (batchtopk, matryoshka) in the sparse step, times 4 (relu),
+    5.4 (jumprelu), 6.3 (gated) in the dense one, which relu and jumprelu leave when fewer than 1 in 50 preactivations count; with instances all are dense.
+
+    Not counted: PyTorch itself, the bench's own samples, AuxK (another 4 batch times dead latents, at most), anchors' gradients, metrics, a compiler's
+    workspace. Tested to 25% against the resident memory of CPU processes; see tests/test_scale.py. bfloat16 halves the latents.
     """
+    many = 1
     if model is not None:
-        n_p, n_q, n_r, method = model.n_p, model.n_q * (model.instances or 1), model.n_r, model.method
-        dense = model.instances is not None
-    else:
-        dense = False
-    p = n_q * (n_p + (n_r or n_p))
-    copies = 1.25 if method in WITH_K and not dense else 8
-    return TrainingBytes(4 * p, 4 * p, 8 * p, 4 * batch * 6 * (n_p + (n_r or n_p)), int(4 * batch * n_q * copies))
+        n_p, n_q, n_r, method, many = model.n_p, model.n_q, model.n_r, model.method, model.instances or 1
+    n_p, n_q, n_r = check_count("n_p", n_p), check_count("n_q", n_q), check_count("n_r", n_r or n_p)
+    if method not in DENSE:
+        raise ValueError(f"method must be one of {', '.join(DENSE)}; got {method!r}")
+    apart = method in WITH_K and (model is None or model.instances is None)
+    p, copies = many * n_q * (n_p + n_r), SPARSE[method] if apart else DENSE[method]
+    return TrainingBytes(4 * p, 4 * p, 8 * p, 4 * many * batch * (n_p + 3 * n_r), int(4 * many * batch * n_q * copies), apart)

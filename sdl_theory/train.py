@@ -17,6 +17,7 @@ from .problem import Tensor, check_count
 from .resampling import resample
 
 REACH = 100           # the target-L0 control keeps the coefficient within this factor of where it began
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")         # Adam's state of a parameter
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Config:
     steps, batch; lr with linear `warmup` steps and a linear decay to 0 over the last share `decay`; Adam's `betas`; `clip`, the largest gradient norm.
     sparsity : first coefficient of the L1 (relu, gated) or L0 (jumprelu) term, grown linearly over the warm-up.
     target_l0 : steer that coefficient until this many latents fire per sample, within a factor 100 of `sparsity`; None leaves it alone. `gain`
-        is the steering's speed per step. A ReLU without biases cannot silence small interference: no coefficient makes its L0 small.
+        is the steering's speed per step. A ReLU without biases may never get there: nothing silences small interference (notebook 11).
     bandwidth : JumpReLU's straight-through window, in units of z.
     aux_coef, aux_k : AuxK (topk, batchtopk, matryoshka); aux_k None is n_p / 2.  dead_after : samples without firing that make a latent dead.
     resample_every : steps between resamplings of dead latents, up to `resample_until` (a share of the steps); 0 is never.
@@ -70,6 +71,11 @@ class Config:
         for name in ("lr", "clip", "bandwidth"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive and finite; got {getattr(self, name)}")
+        for name in ("sparsity", "aux_coef", "gain"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be >= 0 and finite; got {getattr(self, name)}")
+        if self.target_l0 is not None and not (0 < self.target_l0 < math.inf and self.sparsity > 0):
+            raise ValueError(f"target_l0 must be positive, and sparsity, which it multiplies, too; got target_l0={self.target_l0}, sparsity={self.sparsity}")
         for name in ("decay", "resample_until"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share of the steps, in [0, 1]; got {getattr(self, name)}")
@@ -95,12 +101,15 @@ class Trainer:
         self.data = list(data) if isinstance(data, Sequence) else [data]
         if len(self.data) > 1 and len(self.data) != model.instances:
             raise ValueError(f"{len(self.data)} benches for {model.instances or 1} models; pass one bench, or one per instance")
-        if anchors is not None and model.instances is None and isinstance(anchors, Sequence):
-            anchors = anchors[0]
+        if config.resample_every and model.instances is not None:
+            raise ValueError(f"resampling works on single models; resample_every = {config.resample_every} needs a model without instances")
         self.anchor_loss = AnchorLoss(anchors, config.lam_anchor, model) if anchors is not None else None
         device = model.W_E.device
         fused = device.type in ("cpu", "cuda")
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=config.lr, betas=config.betas, fused=fused)
+        # W_D lies column by column, and Adam's fused kernel copies what is not contiguous: it is handed the same memory as columns
+        self.leaves = dict(model.named_parameters()) | {"W_D": torch.nn.Parameter(model.W_D.detach().mT)}
+        self.optimizer = torch.optim.Adam(self.leaves.values(), lr=config.lr, betas=config.betas, fused=fused)
+        self._forget_gradients()
         lead = () if model.instances is None else (model.instances,)
         self.asleep = torch.zeros(*lead, model.n_q, dtype=torch.long, device=device)
         self.coef = torch.full(lead, config.sparsity, dtype=torch.float32, device=device)
@@ -108,16 +117,27 @@ class Trainer:
         self.sums = self._empty_sums()
         self.objective = torch.compile(objective) if config.compile else objective
 
+    def _forget_gradients(self) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        self.model.W_D.grad = None
+
     def _empty_sums(self) -> Tensor:
         """Sums since the last log: mse, l0, steps, one column an instance."""
         return torch.zeros(3, self.model.instances or 1, dtype=torch.float64, device=self.model.W_E.device)
 
     def batch(self, t: int) -> tuple[Tensor, Tensor]:
         """This process's share of batch t: x_p, x_r, with a leading instance axis when there are several benches."""
-        parts = [d.batch(t, self.config.batch, rank=self.world.rank, world=self.world.size) for d in self.data]
-        if len(parts) == 1:
-            return parts[0].x_p, parts[0].x_r
-        return torch.stack([p.x_p for p in parts]), torch.stack([p.x_r for p in parts])
+        pairs = [self._pair(d.batch(t, self.config.batch, rank=self.world.rank, world=self.world.size)) for d in self.data]
+        if len(pairs) == 1:
+            return pairs[0]
+        return torch.stack([x_p for x_p, _ in pairs]), torch.stack([x_r for _, x_r in pairs])
+
+    def _pair(self, batch) -> tuple[Tensor, Tensor]:
+        """x_p and x_r in the model's dtype, on its device."""
+        model = self.model
+        if (batch.x_p.shape[-1], batch.x_r.shape[-1]) != (model.n_p, model.n_r):
+            raise ValueError(f"the data have n_p = {batch.x_p.shape[-1]}, n_r = {batch.x_r.shape[-1]}; the model has {model.n_p}, {model.n_r}")
+        return batch.x_p.to(model.W_E), batch.x_r.to(model.W_E)
 
     def knobs(self) -> Knobs:
         c, warm = self.config, min(1.0, (self.steps_done + 1) / max(1, self.config.warmup))
@@ -131,9 +151,9 @@ class Trainer:
         x_p, x_r = self.batch(self.steps_done)
         terms = self.objective(model, x_p, x_r, self.knobs())
         loss = terms.loss if self.anchor_loss is None else terms.loss + self.anchor_loss(model) / self.world.size
-        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        figures = self.world.add(torch.stack([terms.mse.reshape(-1).double(), terms.l0.reshape(-1).double()]))
+        mse = terms.mse + 0 * x_p.sum((-1, -2))                    # NaN also where x_p is and no latent fired: nothing else would tell
+        figures = self.world.add(torch.stack([mse.reshape(-1).double(), terms.l0.reshape(-1).double()]))
         fired = self.world.add(terms.fired.float()) > 0
         self._descend()
         self.asleep.add_(c.batch).masked_fill_(fired, 0)
@@ -150,31 +170,27 @@ class Trainer:
     @torch.no_grad()
     def _descend(self) -> None:
         model, c = self.model, self.config
-        for parameter in model.parameters():
-            if parameter.grad is not None:
-                self.world.add(parameter.grad)
+        columns = self.leaves["W_D"]
+        columns.grad = model.W_D.grad.mT
+        leaves = [leaf for leaf in self.leaves.values() if leaf.grad is not None]
+        for leaf in leaves:
+            self.world.add(leaf.grad)
         if c.unit_norm:
-            columns, grad = model.W_D.mT, model.W_D.grad.mT
-            along = torch.linalg.vecdot(columns, grad) / model.decoder_norm**2
-            grad.addcmul_(columns, along.unsqueeze(-1), value=-1)
-        norm = self._gradient_norm()
-        scale = (c.clip / norm).clamp(max=1.0)
-        for parameter in model.parameters():
-            if parameter.grad is not None:
-                parameter.grad.mul_(scale.view(*scale.shape, *[1] * (parameter.ndim - scale.ndim)))
+            along = torch.einsum("...j,...j->...", columns, columns.grad) / model.decoder_norm**2            # vecdot: slower, and a copy
+            columns.grad.addcmul_(columns, along.unsqueeze(-1), value=-1)
+        lead = 0 if model.instances is None else 1
+        norms = [leaf.grad.flatten(lead).norm(dim=-1) if lead else torch.linalg.vector_norm(leaf.grad) for leaf in leaves]
+        scale = (c.clip / torch.stack(norms).norm(dim=0).clamp(min=1e-30)).clamp(max=1.0)
+        for leaf in leaves:
+            leaf.grad.mul_(scale.view(*scale.shape, *[1] * (leaf.ndim - scale.ndim)))
         for group in self.optimizer.param_groups:
             group["lr"] = c.rate(self.steps_done)
         self.optimizer.step()
+        self._forget_gradients()                                   # now, so that the next step's z finds their memory free
         if c.unit_norm:
-            columns = model.W_D.mT
             columns.mul_(model.decoder_norm / columns.norm(dim=-1, keepdim=True))
         if model.method == "jumprelu":
             model.theta.clamp_(min=0)
-
-    def _gradient_norm(self) -> Tensor:
-        lead = 0 if self.model.instances is None else 1
-        return torch.stack([p.grad.flatten(lead).norm(dim=-1) if lead else torch.linalg.vector_norm(p.grad)
-                            for p in self.model.parameters() if p.grad is not None]).norm(dim=0).clamp(min=1e-30)
 
     @torch.no_grad()
     def _follow_threshold(self, threshold: Tensor) -> None:
@@ -188,25 +204,35 @@ class Trainer:
         if self.anchor_loss is not None:
             dead = dead.clone()
             dead[:self.anchor_loss.k] = False
-        whole = self.data[0].batch(self.steps_done, self.config.batch)         # every process looks at the same samples
-        resample(self.model, self.optimizer, whole.x_p, whole.x_r, dead, seeded("cpu", self.config.seed, self.steps_done, 99))
+        x_p, x_r = self._pair(self.data[0].batch(self.steps_done, self.config.batch))         # every process looks at the same samples
+        moments = [self.optimizer.state[leaf][moment] for name, leaf in self.leaves.items() if name != "b_D" for moment in MOMENTS[1:]]
+        resample(self.model, moments, x_p, x_r, dead, seeded("cpu", self.config.seed, self.steps_done, 99))
         self.asleep.masked_fill_(dead, 0)
 
     def tensors(self) -> dict[str, Tensor]:
         """All that the next step depends on, by name."""
         state = dict(self.model.state_dict())
-        for name, parameter in self.model.named_parameters():
-            for moment, value in self.optimizer.state.get(parameter, {}).items():
+        for name, leaf in self.leaves.items():
+            for moment, value in self.optimizer.state.get(leaf, {}).items():
                 state[f"adam/{moment}/{name}"] = value
         return state | {"run/asleep": self.asleep, "run/coef": self.coef, "run/sums": self.sums}
 
     def load(self, tensors: dict[str, Tensor], steps_done: int) -> None:
-        """Go back to where `tensors` was written."""
+        """Go back to where `tensors` was written. ValueError, and nothing changes, if one is missing, of another shape or dtype, or not finite."""
+        wanted = {name: value for name, value in self.tensors().items() if not name.startswith("adam/")}
+        if steps_done:
+            wanted |= {f"adam/{moment}/{name}": value if moment != "step" else torch.zeros(()) for name, value in self.leaves.items() for moment in MOMENTS}
+        for name, value in wanted.items():
+            if name not in tensors:
+                raise ValueError(f"it has no tensor {name}")
+            if (theirs := (tuple(tensors[name].shape), tensors[name].dtype)) != (ours := (tuple(value.shape), value.dtype)):
+                raise ValueError(f"its {name} is {theirs}, not {ours}")
+            if not torch.isfinite(tensors[name]).all():
+                raise ValueError(f"its {name} is not finite")
         self.model.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
-        for name, parameter in self.model.named_parameters():
-            moments = {key.split("/")[1]: value for key, value in tensors.items() if key.startswith("adam/") and key.split("/", 2)[2] == name}
-            self.optimizer.state[parameter] = {moment: (torch.empty_like(parameter).copy_(value) if value.ndim else value.clone().to("cpu" if not parameter.is_cuda else parameter.device))
-                                               for moment, value in moments.items()}
+        for name, leaf in self.leaves.items() if steps_done else ():
+            state = {moment: torch.empty_like(leaf).copy_(tensors[f"adam/{moment}/{name}"]) for moment in MOMENTS[1:]}
+            self.optimizer.state[leaf] = state | dict(step=tensors[f"adam/step/{name}"].clone().to(leaf.device if leaf.is_cuda else "cpu"))
         self.asleep.copy_(tensors["run/asleep"])
         self.coef.copy_(tensors["run/coef"])
         self.sums.copy_(tensors["run/sums"])
