@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     table = commands.add_parser("table", help="the paper's Table 1: every method, anchored and not, on the same held-out features")
     _shared(table)
     table.add_argument("--methods", nargs="+", help="rows to run (default: the seven of Table 1)")
-    table.add_argument("--out", type=Path, help="JSON file for the table")
+    table.add_argument("--out", type=Path, help="JSON file for the table, written after every row; rows that it holds already are not run again")
     table.set_defaults(run=_table)
     arguments = parser.parse_args(argv)
     return arguments.run(arguments)
@@ -117,19 +117,30 @@ def _table(arguments) -> int:
     from dataclasses import asdict
 
     from .checkpoint import write_atomically
-    from .reproduce import TABLE_1, provenance, table_1
+    from .reproduce import TABLE_1, TableRow, provenance, table_1
 
-    device = _device(arguments.device)
+    device, out = _device(arguments.device), arguments.out
+    settings = dict(preset=arguments.preset, seeds=arguments.seeds, overrides=arguments.set, tau=.95)
+    done = []
+    if out and out.exists():
+        stored = json.loads(out.read_text())
+        if {name: stored.get(name) for name in settings} != settings:
+            print(f"error: {out} holds another table ({', '.join(f'{name} {stored.get(name)}' for name in settings)}); give this one a file of its own", file=sys.stderr)
+            return 1
+        done = [TableRow.from_json(row) for row in stored["rows"]]
+
+    def keep(table) -> None:
+        print(table[-1].method, "anchored" if table[-1].anchored else "plain", f"decoder {table[-1].decoder_recovery}, {table[-1].seconds} s", file=sys.stderr)
+        if out:
+            whole = settings | provenance(device) | dict(rows=[asdict(row) for row in table])
+            write_atomically(out, json.dumps(whole, indent=1).encode())
+
     try:
-        table = table_1(arguments.preset, arguments.methods or TABLE_1, seeds=arguments.seeds, device=device, progress=sys.stderr.isatty(),
-                        **_overrides(arguments.set))
+        print(table_1(arguments.preset, arguments.methods or TABLE_1, seeds=arguments.seeds, device=device, progress=sys.stderr.isatty(), done=done,
+                      callback=keep, **_overrides(arguments.set)))
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(table)
-    if arguments.out:
-        whole = dict(preset=arguments.preset, overrides=arguments.set, tau=.95, **provenance(device), rows=[asdict(row) for row in table])
-        write_atomically(arguments.out, json.dumps(whole, indent=1).encode())
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -114,6 +114,11 @@ class TableRow:
     mirrored: Estimate
     seconds: float
 
+    @classmethod
+    def from_json(cls, stored: dict) -> TableRow:
+        """The row that `dataclasses.asdict` gave."""
+        return cls(**{name: Estimate(**value) if isinstance(value, dict) else value for name, value in stored.items()})
+
 
 def provenance(device: torch.device | str = "cpu") -> dict:
     """What a stored table must say of itself: commit (None outside a checkout), versions, device, threads."""
@@ -127,22 +132,30 @@ def provenance(device: torch.device | str = "cpu") -> dict:
 
 
 def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, seeds: Sequence[int] | None = None, device="cpu", progress: bool = True,
-            held_out: int | None = None, **override) -> Table[TableRow]:
+            done: Sequence[TableRow] = (), callback: Callable[[Table[TableRow]], None] | None = None, **override) -> Table[TableRow]:
     """Table 1 of the paper on a preset: each method without anchors and with the preset's, judged on the *same* held-out features.
 
     The features that the anchored run is shown are left out of both runs' figures, so the two rows of a method compare. tau = .95, cosine.
+    done : rows of an earlier call, not run again.  callback : called with the table after each new row.
     """
     import time
 
+    had = {(row.method, row.anchored > 0): row for row in done}
     table = Table()
     for method in methods:
-        for anchors in (0, held_out):
+        for anchored in (False, True):
+            if (method, anchored) in had:
+                table.append(had[method, anchored])
+                continue
             start = time.perf_counter()
-            row = setup(preset, method, anchors=anchors, seeds=seeds, device=device, **override)
-            shown = setup(preset, method, anchors=held_out, seeds=seeds, device=device, **override).anchors if row.anchors is None else row.anchors
+            row = setup(preset, method, anchors=None, seeds=seeds, device=device, **override)
+            shown = row.anchors or []
+            row = row if anchored else replace(row, anchors=None)
             train_row(row, progress=progress)
-            reports = evaluate(row.model, row.data, anchored=[list(a.features) for a in shown], samples=4000)
+            reports = evaluate(row.model, row.data, anchored=[list(one.features) for one in shown], samples=4000)
             table.append(_table_row(method, row, reports, time.perf_counter() - start))
+            if callback is not None:
+                callback(table)
     return table
 
 

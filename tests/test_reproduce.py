@@ -82,7 +82,7 @@ def test_the_command_line_names_what_it_does_not_know(capsys):
     assert main(["train", "--method", "vae"]) == 1 and "method must be one of" in capsys.readouterr().err
 
 
-def test_table_command_writes_json(tmp_path):
+def test_table_command_writes_json_and_goes_on(tmp_path, capsys):
     out = tmp_path / "table.json"
     words = [sys.executable, "-m", "sdl_theory", "table", "--methods", "topk", "--seeds", "0", "1", "--device", "cpu", "--out", str(out),
              "--set", "steps=20", "n=20", "n_p=16", "n_q=32", "mu=.5", "batch=32"]
@@ -91,3 +91,9 @@ def test_table_command_writes_json(tmp_path):
     rows = stored["rows"]
     assert stored["torch"] == torch.__version__ and stored["threads"] >= 1 and stored["preset"] == "demo"
     assert [row["anchored"] for row in rows] == [0, 10] and rows[0]["decoder_mip"]["low"] <= rows[0]["decoder_mip"]["value"]
+    stored["rows"] = rows[:1]                                                                    # as if it had been stopped between the two
+    out.write_text(json.dumps(stored))
+    assert main(words[3:]) == 0
+    again = json.loads(out.read_text())["rows"]
+    assert again[0] == rows[0] and again[1] | dict(seconds=0) == rows[1] | dict(seconds=0)
+    assert main([*words[3:], "k=1"]) == 1 and "holds another table" in capsys.readouterr().err
