@@ -42,7 +42,7 @@ class Preset:
 # silences small interference, and no L1 coefficient that we tried brought L0 near the truth (relu_biased shows that a bias does).
 PRESETS = {
     "demo": Preset(dict(n=100, n_p=77, S=.99, mu=.1), n_q=400, k=3, anchors=10, seeds=5,
-                   config=Config(steps=1500, batch=512, lr=3e-3, warmup=50, dead_after=20_000, log_every=25, eval_every=100),
+                   config=Config(steps=1200, batch=256, lr=3e-3, warmup=50, dead_after=20_000, log_every=25, eval_every=100),
                    rows=dict(relu=dict(sparsity=.3), relu_biased=dict(biases=True, sparsity=.3), jumprelu=dict(target_l0=1.0, sparsity=.02, gain=.03),
                              gated=dict(target_l0=1.0, gain=.03), batchtopk=dict(k=1), matryoshka=dict(k=1), crosscoder=dict(bench=dict(mu=.15)))),
     "paper": Preset(dict(n=1000, n_p=768, S=.99, mu=.1), n_q=16_000, k=32, anchors=100, seeds=1,
