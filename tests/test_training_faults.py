@@ -24,18 +24,27 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["torch._dynamo", "sdl_theory", "safetensors.torch", "tqdm.auto", "pytest"])      # what the first step would import
 
 
+class Interrupted(Exception):
+    """A KeyboardInterrupt that left `fit`."""
+
+
 def tiny(method: str, steps: int = 40, **changes):
     """A run in which all that a checkpoint holds matters: Adam, anchors, dead counts, resampling, and the method's own state."""
     bench = LinearRepresentationBench(40, 30, .9, .3, seed=2, samples=500)
     model = SDLModel(30, 64, method=method, k=4 if method == "batchtopk" else None, biases=True, generator=torch.Generator().manual_seed(1))
-    config = Config(steps=steps, batch=64, lr=1e-2, warmup=5, seed=3, dead_after=200, resample_every=12, resample_until=.8, log_every=4,
+    with torch.no_grad():
+        model.W_E[-6:] *= .01 if method == "batchtopk" else 0          # dead until they are resampled; AuxK can wake the small ones
+    config = Config(steps=steps, batch=64, lr=3e-2, warmup=5, seed=3, dead_after=640, resample_every=12, resample_until=.8, log_every=4,
                     checkpoint_every=EVERY, lam_anchor=.2, **(dict(aux_coef=.1, aux_k=8) if method == "batchtopk" else dict(target_l0=2.0, gain=.05)))
     return model, bench, replace(config, **changes)
 
 
 def go(folder, method="jumprelu", *, steps=40, resume=False, callback=None, **changes):
     model, bench, config = tiny(method, steps, **changes)
-    return model, fit(model, bench, config, anchors=4, out=folder, resume=resume, callback=callback, progress=False)
+    try:
+        return model, fit(model, bench, config, anchors=4, out=folder, resume=resume, callback=callback, progress=False)
+    except KeyboardInterrupt as error:
+        raise Interrupted from error                    # pytest itself would stop at a KeyboardInterrupt
 
 
 def holds(folder):
@@ -107,7 +116,7 @@ def test_a_run_killed_twenty_times_is_bit_for_bit_the_uninterrupted_one(method, 
     go(tmp_path / "whole", method, steps=steps)
     wanted = holds(tmp_path / "whole")
     moved = wanted[0]["theta"].item() > 0 if method == "batchtopk" else wanted[0]["run/coef"].item() != pytest.approx(.1, rel=.01)
-    assert sum(begun) > 3 and moved, "nothing was resampled, or the state that should matter does not"
+    assert sum(count > 0 for count in begun) >= 6 and moved, "nothing was resampled, or the state that should matter does not"
 
     killed, done, lost, halves = tmp_path / "killed", FORKS.Value("i", 0), [], 0
     killed.mkdir()
@@ -205,7 +214,7 @@ LOST = ["W_E", "b_D", "theta", "run/asleep", "run/coef", "run/sums", "adam/exp_a
     (lambda t, m: t["adam/exp_avg/W_E"].fill_(torch.nan), "its adam/exp_avg/W_E is not finite"),
     (lambda t, m: m.pop("step"), "no training checkpoint: it lacks step"),
     (lambda t, m: m.clear(), "no training checkpoint: it lacks anchors, config, data, model, step"),
-    (lambda t, m: m["config"].update(lr=.5), r"another run: its config.lr is 0.5, this one's is 0.01"),
+    (lambda t, m: m["config"].update(lr=.5), r"another run: its config.lr is 0.5, this one's is 0.03"),
     (lambda t, m: m["model"].update(n_q=63), r"its model.n_q is 63, this one's is 64"),
     (lambda t, m: m["data"][0].update(seed=9), r"its data\[0\].seed is 9, this one's is 2"),
     (lambda t, m: m["anchors"][0].reverse(), r"its anchors is"),
@@ -282,7 +291,7 @@ def test_a_nan_stops_the_run_at_its_step_and_the_last_checkpoint_is_good(method,
     _, bench, config = tiny("topk", steps=30, resample_every=0)
     known = Anchors.of_truth(bench, 4)
     new = lambda: SDLModel(30, 64, method=method, biases=biases, generator=torch.Generator().manual_seed(1))
-    with pytest.raises(TrainingError, match=f"not finite at step 14 .*lr = 0.01, batch = 64.*NaN in the data.*checkpoint is {tmp_path}"):
+    with pytest.raises(TrainingError, match=f"not finite at step 14 .*lr = 0.03, batch = 64.*NaN in the data.*checkpoint is {tmp_path}"):
         fit(new(), Poisoned(bench, 13, "x_p"), config, anchors=known, out=tmp_path, progress=False)
     assert only_whole_files(tmp_path) and holds(tmp_path)[2] == 10
     assert all(torch.isfinite(value).all() for value in holds(tmp_path)[0].values())
@@ -424,7 +433,7 @@ def test_a_second_ctrl_c_stops_at_once_and_saves_nothing(tmp_path, monkeypatch):
     batch = Trainer.batch
     monkeypatch.setattr(Trainer, "batch", twice)
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         go(tmp_path)
     assert holds(tmp_path)[2] == 15 and only_whole_files(tmp_path) and signal.getsignal(signal.SIGINT) is before
 

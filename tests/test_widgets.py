@@ -115,7 +115,7 @@ def values_of(control):
 
 @pytest.mark.parametrize("make", EXPLORERS, ids=lambda make: make.__name__)
 def test_explorers_survive_any_sequence_of_moves(make):
-    """85 sequences for each of twelve explorers: more than 1,000 in all."""
+    """85 sequences for each of thirteen explorers: more than 1,000 in all."""
     explorer = make()
     moves = st.one_of([st.tuples(st.just(name), values_of(control)) for name, control in explorer.controls.items()])
 

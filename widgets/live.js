@@ -21,12 +21,13 @@ async function render({ model, el }) {
   };
   nameSliders(12);
   const event = frames ? 'change:value' : 'change:revision';
-  const busy = () => el.classList.toggle('sdl-busy', model.get('busy'));
+  const mark = () => ['busy', 'stale'].forEach(state => el.classList.toggle(`sdl-${state}`, model.get(state)));
   const gone = () => chart.say({ headline: 'The kernel has stopped', words: 'run the cells again to bring this picture back to life.' });
   model.on(event, apply);
-  model.on('change:busy', busy);
+  mark();
+  model.on('change:busy change:stale', mark);
   if (!frames) model.on('comm_live_update', gone);
   if (story().revision !== first.revision) apply();                  // moved while Vega was starting
-  return () => { model.off(event, apply); model.off('change:busy', busy); model.off('comm_live_update', gone); chart.finalize(); };
+  return () => { model.off(event, apply); model.off('change:busy change:stale', mark); model.off('comm_live_update', gone); chart.finalize(); };
 }
 export default { render };

@@ -56,7 +56,8 @@ class LiveChart(anywidget.AnyWidget):
     revision = traitlets.Int(0).tag(sync=True)
     headline = traitlets.Unicode("").tag(sync=True)
     alt = traitlets.Unicode("chart").tag(sync=True)
-    busy = traitlets.Bool(False).tag(sync=True)
+    busy = traitlets.Bool(False).tag(sync=True)          # a new picture is on its way
+    stale = traitlets.Bool(False).tag(sync=True)         # the picture is not of what the controls say
     frames = traitlets.Bytes(b"").tag(sync=True)
     ends = traitlets.List(traitlets.Int()).tag(sync=True)
     lines = traitlets.List().tag(sync=True)

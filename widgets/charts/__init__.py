@@ -15,3 +15,4 @@ from .regions import region_chart
 from .solutions import solution_chart
 from .start import start_chart
 from .style import inline, live, styled
+from .training import encoder_chart, history_chart, race_chart, relu_chart, survey_chart

@@ -15,3 +15,4 @@ from .pairs import machine_rows
 from .regions import region_rows
 from .solutions import solution_rows
 from .start import start_rows
+from .training import Race, encoder_rows, history_rows, race_rows

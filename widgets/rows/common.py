@@ -14,9 +14,9 @@ CURVE, REGION, POINT, ARROW, BAR = range(5)
 W_1, W_2, ROW, COLUMN = range(4)            # the arrows of a disc: two features, an encoder row, a decoder column
 
 
-def table(rows: list[dict]) -> dict[str, np.ndarray]:
-    """Rows with keys among kind, x, y, x2, value as float32 columns; what is missing is 0."""
-    return {key: np.array([row.get(key, 0.0) for row in rows], dtype="<f4") for key in ("kind", "x", "y", "x2", "value")}
+def table(rows: list[dict], columns: tuple[str, ...] = ("kind", "x", "y", "x2", "value")) -> dict[str, np.ndarray]:
+    """Rows with keys among `columns` as float32 columns; what is missing is 0."""
+    return {key: np.array([row.get(key, 0.0) for row in rows], dtype="<f4") for key in columns}
 
 
 def pair_problem(rho: float, m_2: float = 1.0) -> Problem:
