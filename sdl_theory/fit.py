@@ -154,9 +154,9 @@ class _Run:
             raise CheckpointError(f"{self.checkpoint} is no training checkpoint: it lacks {', '.join(sorted(missing))}")
         import json
 
-        ours, theirs = ({where: value for where, value in _leaves(json.loads(json.dumps(given))) if where not in MAY_DIFFER} for given in (self.metadata, theirs))
+        ours, theirs = (dict(_leaves(json.loads(json.dumps(given)))) for given in (self.metadata, theirs))
         for where in ours:
-            if theirs.get(where) != ours[where]:
+            if where not in MAY_DIFFER and theirs.get(where) != ours[where]:
                 raise CheckpointError(f"{self.checkpoint} is of another run: its {where} is {theirs.get(where)!r}, this one's is {ours[where]!r}. "
                                       "Give this run a folder of its own")
 
@@ -198,8 +198,8 @@ class _Run:
 
     def _check_finite(self) -> None:
         if not torch.isfinite(self.trainer.sums).all():
-            raise TrainingError(f"the loss is not finite at step {self.trainer.steps_done} (lr = {self.trainer.config.lr:g}, batch = {self.trainer.config.batch}): "
-                                f"try a smaller lr, a longer warmup, or look for NaN in the data. {self.kept()}")
+            c = self.trainer.config
+            raise TrainingError(f"the loss is not finite at step {self.trainer.steps_done} (lr = {c.lr:g}, batch = {c.batch}): try a smaller lr, a longer warmup, or look for NaN in the data. {self.kept()}")
 
     def _log(self, measure: bool) -> list[dict]:
         trainer, c = self.trainer, self.trainer.config

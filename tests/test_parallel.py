@@ -186,7 +186,8 @@ def test_a_ctrl_c_that_one_process_hears_stops_both_at_the_next_log(both):
 def test_processes_that_begin_apart_are_told(both):
     """One sees a checkpoint, the other a folder of its own that is empty."""
     for results in both[0]:
-        assert results["not shared"].startswith("ValueError: the processes begin from different weights") and "a folder `out` that all see" in results["not shared"]
+        error = results["not shared"]
+        assert error.startswith("ValueError: the processes begin from different weights") and "a folder `out` that all see" in error
 
 
 def test_what_stops_one_process_stops_both(both):

@@ -84,3 +84,10 @@ def test_bad_sizes_are_refused(given, words):
 
 def test_every_method_has_its_figure():
     assert set(DENSE) == set(METHODS)
+
+
+def test_no_gradient_outlives_its_step():
+    """The next step's latents take their memory."""
+    trainer = Trainer(SDLModel(30, 64), LinearRepresentationBench(40, 30, .9, .3), Config(steps=9, batch=64))
+    trainer.step()
+    assert [name for name, leaf in [*trainer.model.named_parameters(), *trainer.leaves.items()] if leaf.grad is not None] == []

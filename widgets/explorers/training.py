@@ -169,9 +169,9 @@ class TrainingExplorer(Explorer):
         return race_rows(curves), headline, words
 
     def _update(self, change) -> None:
-        super()._update(change)
         if hasattr(self, "bar"):
-            self._count()
+            self._count()                      # before the words, which speak of it
+        super()._update(change)
         self.chart.stale = not self._at_work and (self._stale or self.race in self._failed)
 
 
