@@ -78,7 +78,8 @@ def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int 
 
     The pattern comes from the n true features one at a time, at magnitude 1. A neuron all of whose features fire nothing else is *isolated*: alone
     with one feature it is monosemantic, with several its group's verdict is `group_minimum`'s (trap, saddle, none, ...). Neurons that
-    share a feature are `undecided`: overlapping patterns have no closed form. Silent neurons are strictly dead or merely asleep.
+    share a feature are `undecided`: overlapping patterns have no closed form. Silent neurons are strictly dead or merely asleep; under Top-k that is
+    said of places won, not of z > 0 as in `evaluate`: a neuron that no single feature gives a place may still win one in a mixture.
     `tol` is passed to `certify`. Only single models: of many instances take model.instance(i).
     """
     if model.instances is not None:

@@ -199,7 +199,8 @@ class _Run:
     def _check_finite(self) -> None:
         if not torch.isfinite(self.trainer.sums).all():
             c = self.trainer.config
-            raise TrainingError(f"the loss is not finite at step {self.trainer.steps_done} (lr = {c.lr:g}, batch = {c.batch}): try a smaller lr, a longer warmup, or look for NaN in the data. {self.kept()}")
+            raise TrainingError(f"the loss is not finite at step {self.trainer.steps_done} (lr = {c.lr:g}, batch = {c.batch}): "
+                                f"try a smaller lr, a longer warmup, or look for NaN in the data. {self.kept()}")
 
     def _log(self, measure: bool) -> list[dict]:
         trainer, c = self.trainer, self.trainer.config

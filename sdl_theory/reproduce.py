@@ -136,6 +136,8 @@ def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, 
     """Table 1 of the paper on a preset: each method without anchors and with the preset's, judged on the *same* held-out features.
 
     The features that the anchored run is shown are left out of both runs' figures, so the two rows of a method compare. tau = .95, cosine.
+    Still: anchors change the gradient norm that `clip` looks at, and lesson 11 finds that *sham* anchors lead as well, and no lead without clipping
+    (clip=1e9). A difference between the two rows is not yet the anchors' knowledge.
     done : rows of an earlier call, not run again.  callback : called with the table after each new row.
     """
     import time
