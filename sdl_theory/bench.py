@@ -102,6 +102,11 @@ class Samples:
             raise ValueError(f"x_p and x_r must have one row a sample; got {len(self.x_p)} and {len(self.x_r)} rows")
         self._order = Epochs(len(self.x_p), seed, self.x_p.device)
 
+    @property
+    def settings(self) -> dict:
+        """What a checkpoint remembers, to notice that a run goes on with other data."""
+        return dict(shape=[*self.x_p.shape, self.x_r.shape[1]], seed=self._order.seed, sum=f"{self.x_p.double().sum() + self.x_r.double().sum():.6g}")
+
     def batch(self, t: int, size: int, *, rank: int = 0, world: int = 1) -> Batch:
         """The t-th batch of `size` samples; of these the share of machine `rank` of `world`."""
         rows = self._order.slice(t * size, size)[share(size, rank, world)]

@@ -90,7 +90,8 @@ def batch_threshold(model: SDLModel, z: Tensor, knobs: Knobs) -> Tensor:
     """The k * total-th largest positive preactivation of the whole batch, over all processes: (), or (instances,)."""
     count = model.k * knobs.total
     if model.instances is not None:
-        return z.flatten(1).topk(min(count, z[0].numel()), sorted=False).values.amin(1).clamp(min=0)
+        best = knobs.world.gather(z.flatten(1).topk(min(count, z[0].numel()), sorted=False).values, count)
+        return best.topk(min(count, best.shape[1]), sorted=False).values.amin(1).clamp(min=0)
     best = knobs.world.gather(largest_values(z, min(count, z.numel())), count)
     if len(best) > count:
         best = best.topk(count, sorted=False).values

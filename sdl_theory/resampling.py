@@ -26,7 +26,8 @@ def resample(model: SDLModel, moments: list[Tensor], x_p: Tensor, x_r: Tensor, d
     weight = (x_r - model(x_p)).square().sum(1).double().square().cpu()          # drawn on the CPU: alike on every process
     if not weight.sum() > 0:
         return 0
-    chosen = torch.multinomial(weight, len(which), replacement=True, generator=generator).to(x_p.device)
+    which = which[:int((weight > 0).sum())]                 # one sample each: twins would have one gradient, and never part
+    chosen = torch.multinomial(weight, len(which), generator=generator).to(x_p.device)
     alive = ~dead
     size = model.W_E[alive].norm(dim=1).mean() if alive.any() else torch.ones((), device=x_p.device)
     direction = x_p[chosen] / x_p[chosen].norm(dim=1, keepdim=True).clamp(min=1e-12)
