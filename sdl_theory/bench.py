@@ -19,6 +19,7 @@ from .problem import Problem, Tensor, as_matrix, check_count
 from .sampling import Magnitudes, ShiftedExponential, SparseFeatures
 
 KINDS = ("sae", "transcoder", "crosscoder")
+SPARE = 6.0           # standard deviations of room for more active features than expected; if it does not do, more are drawn
 TRUTH, SET, ORDER, STREAM, SAMPLE = range(5)         # what a random stream is for: each has its own seeds
 
 
@@ -73,11 +74,11 @@ class Batch:
 
 
 def draw_codes(features: SparseFeatures, batch: int, generator: torch.Generator, dtype=torch.float32) -> Codes:
-    """`batch` samples of x in time proportional to the *active* features: the gaps between them are geometric. Exact in law."""
+    """`batch` samples of x in time proportional to the *active* features: the gaps between them are geometric. Exact in law but for u's 53 bits."""
     n, S, total = features.n, features.S, batch * features.n
     expected, places, last = total * (1 - S), [], -1
     while last < total - 1:
-        count = int(expected + 6 * math.sqrt(expected + 1)) + 16
+        count = max(1, int(expected + SPARE * (math.sqrt(expected) + 3)))
         u = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
         gaps = torch.log1p(-u).div_(math.log(S)).long() + 1 if S > 0 else torch.ones(count, dtype=torch.long, device=generator.device)
         places.append(last + gaps.cumsum(0))

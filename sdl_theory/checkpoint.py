@@ -22,7 +22,7 @@ class CheckpointError(ValueError):
 
 
 @contextmanager
-def _replacing(path: Path):
+def replacing(path: Path):
     """A temporary path that takes `path`'s place if all goes well; what was at `path` stays if anything fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -48,7 +48,7 @@ def sweep(path: str | Path) -> None:
 
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Write `content` to `path`: after a crash at any moment the file is the old one or the new one, whole."""
-    with _replacing(Path(path)) as temporary:
+    with replacing(Path(path)) as temporary:
         temporary.write_bytes(content)
 
 
@@ -64,7 +64,7 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict) 
         header[name] = dict(dtype=DTYPES[value.dtype], shape=list(value.shape), data_offsets=[start, end])
     head = json.dumps(header).encode()
     head += b" " * (-len(head) % 8)
-    with _replacing(Path(path)) as temporary, open(temporary, "wb") as file:
+    with replacing(Path(path)) as temporary, open(temporary, "wb") as file:
         file.write(struct.pack("<Q", len(head)) + head)
         for value in tensors.values():
             file.write(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import CheckpointError, _replacing, write_tensors
+from .checkpoint import CheckpointError, replacing, write_tensors
 from .models import SDLModel
 from .problem import Tensor, check_count
 
@@ -95,7 +95,7 @@ def write_saelens(model: SDLModel, folder: str | Path, *, metadata: dict | None 
     cfg = _cfg(model, metadata)
     for name, value in model.state_dict().items():
         _check_finite(name, value)
-    with _replacing(Path(folder) / CFG) as temporary:
+    with replacing(Path(folder) / CFG) as temporary:
         temporary.write_text(cfg, encoding="utf-8")
         write_tensors(Path(folder) / WEIGHTS, _tensors(model), {})
 

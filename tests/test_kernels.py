@@ -117,6 +117,17 @@ def test_dense_objective_is_the_formula():
         torch.testing.assert_close(got.loss, sum(losses) / 12)
 
 
+def test_the_gated_auxiliary_term_teaches_the_gate_and_not_the_decoder():
+    """Rajamanoharan et al. (2024): || x - W_D relu(gate) ||^2 with W_D (and b_D) frozen; so the decoder's gradient is the reconstruction's alone."""
+    model, data, _ = problem("gated", biases=True, batch=20)
+    objective(model, data.x_p, data.x_r, Knobs(20, .7), sparse=False).loss.backward()
+    got = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    ((data.x_r - model(data.x_p)).square().sum() / 20).backward()
+    torch.testing.assert_close((got["W_D"], got["b_D"]), (model.W_D.grad, model.b_D.grad))
+    assert model.b_gate.grad is None and got["b_gate"].any()
+
+
 def test_jumprelu_gradients_go_straight_through_a_window():
     """theta's gradient by eqs. 11 and 12 of Rajamanoharan et al. (2024), written out; z is met by the reconstruction alone."""
     model, data, _ = problem("jumprelu", biases=False, batch=20)

@@ -42,6 +42,14 @@ def test_one_step_is_adam_on_the_clipped_gradient_off_the_columns(method):
     assert (ours.W_D.norm(dim=0) - 1).abs().max() < 1e-12
 
 
+@pytest.mark.parametrize("norm", [1.0, 2 ** .5])
+def test_the_start_is_tied_and_each_row_meets_its_column_at_one(norm):
+    made = model(decoder_norm=norm, dtype=torch.float64)
+    assert (made.W_D.norm(dim=0) - norm).abs().max() < 1e-12 and ((made.W_E @ made.W_D).diagonal() - 1).abs().max() < 1e-12
+    other = SDLModel(30, 64, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert (other.W_E.norm(dim=1) - 1).abs().max() < 1e-12 and other.W_D.shape == (20, 64)
+
+
 def test_the_rate_warms_up_and_decays_to_zero():
     c = Config(steps=100, lr=2.0, warmup=10, decay=.2)
     assert c.rate(0) == .2 and c.rate(9) == 2.0 == c.rate(79) and c.rate(90) == pytest.approx(1.0) and 0 < c.rate(99) <= .1
