@@ -78,7 +78,7 @@ def draw_codes(features: SparseFeatures, batch: int, generator: torch.Generator,
     n, S, total = features.n, features.S, batch * features.n
     expected, places, last = total * (1 - S), [], -1
     while last < total - 1:
-        count = max(1, int(expected + SPARE * (math.sqrt(expected) + 3)))
+        count = int(expected + SPARE * math.sqrt(expected + 1)) + 16
         u = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
         gaps = torch.log1p(-u).div_(math.log(S)).long() + 1 if S > 0 else torch.ones(count, dtype=torch.long, device=generator.device)
         places.append(last + gaps.cumsum(0))
