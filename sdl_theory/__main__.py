@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--preset", choices=("demo", "paper"), default="demo", help="demo: n = 100, a minute on a laptop; paper: n = 1000, n_q = 16000")
+    parser.add_argument("--preset", choices=("demo", "paper"), default="demo", help="demo: n = 100, seconds on a laptop; paper: n = 1000, n_q = 16000")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda if there is one)")
     parser.add_argument("--seeds", type=int, nargs="+", help="one bench and one start each (several: one batched model)")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="override n, n_p, S, mu, n_q, k, or any field of sdl_theory.Config: lr=3e-3 steps=500")

@@ -75,6 +75,10 @@ class Estimate:
     low: float | None
     high: float | None
 
+    def within(self, least: float, most: float) -> Estimate:
+        """The interval cut to [least, most], where the quantity is known to lie: a share is never 101%."""
+        return self if self.low is None else Estimate(self.value, max(self.low, least), min(self.high, most))
+
     def __str__(self) -> str:
         return f"{self.value:.3g}" if self.low is None else f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
 

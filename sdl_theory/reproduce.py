@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -99,7 +100,7 @@ def train_row(row: Setup, **how) -> History:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A method of Table 1, anchored or not: held-out figures over seeds, with 95% Student t intervals where there are several."""
+    """A method of Table 1, anchored or not: held-out figures over seeds, with 95% Student t intervals (within what is possible) where there are several."""
 
     method: str
     anchored: int
@@ -163,6 +164,7 @@ def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, 
 
 def _table_row(method: str, row: Setup, reports, seconds: float) -> TableRow:
     figures = [report.summary() for report in reports]
-    over_seeds = (interval([one[name] for one in figures]) for name in (
-        "decoder_recovery_95", "decoder_mip", "encoder_recovery_95", "encoder_mip", "null_mip", "l0", "explained_variance", "mirrored"))
+    bounds = dict(decoder_recovery_95=(0, 1), decoder_mip=(0, 1), encoder_recovery_95=(0, 1), encoder_mip=(0, 1), null_mip=(0, 1),
+                  l0=(0, math.inf), explained_variance=(-math.inf, 1), mirrored=(0, 1))
+    over_seeds = (interval([one[name] for one in figures]).within(*lie) for name, lie in bounds.items())
     return TableRow(method, row.anchors[0].k if row.anchors else 0, len(figures), *over_seeds, round(seconds, 1))

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,7 +140,9 @@ def test_interval_is_student_s():
     low, high = stats.t.interval(.95, 4, np.mean(values), stats.sem(values))
     assert (estimate.value, estimate.low, estimate.high) == pytest.approx((np.mean(values), low, high), rel=1e-12)
     alone = interval([.7])
-    assert (alone.value, alone.low, alone.high) == (.7, None, None)
+    assert (alone.value, alone.low, alone.high) == (.7, None, None) and alone.within(0, 1) == alone
+    shares = interval([0., 1, 1, 1])
+    assert shares.low < 0 and shares.high > 1 and shares.within(0, 1) == replace(shares, low=0, high=1) and shares.within(-9, 9) == shares
     assert interval([.5, .5]).low == interval(torch.tensor([.5, .5])).high == .5
 
 

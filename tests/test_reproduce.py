@@ -4,13 +4,14 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from sdl_theory import LinearRepresentationBench, SDLModel, evaluate, read_saelens, setup, table_1
 from sdl_theory.__main__ import main
-from sdl_theory.reproduce import PRESETS, ROWS, TABLE_1
+from sdl_theory.reproduce import PRESETS, ROWS, TABLE_1, _table_row
 
 TINY = replace(PRESETS["demo"], bench=dict(n=20, n_p=16, S=.95, mu=.5), n_q=48, k=2, anchors=3, seeds=2,
                config=replace(PRESETS["demo"].config, steps=40, batch=64, log_every=20, eval_every=0),
@@ -51,6 +52,16 @@ def test_both_rows_of_a_method_are_judged_on_the_same_held_out_features(monkeypa
     assert all(row.decoder_mip.low <= row.decoder_mip.value <= row.decoder_mip.high for row in table) and table[0].null_mip.value > .3
     assert "[" in str(table) and "decoder_recovery" in str(table)
     assert len(TABLE_1) == 7
+
+
+def test_intervals_of_a_row_stay_where_the_figure_can_lie():
+    row = setup(TINY, "topk")
+    figures = evaluate(row.model, row.data, samples=200)[0].summary()
+    two = [SimpleNamespace(summary=lambda value=value: {name: value for name in figures}) for value in (0.0, 1.0)]
+    row = _table_row("topk", row, two, 0.0)
+    shares = [row.decoder_recovery, row.decoder_mip, row.encoder_recovery, row.encoder_mip, row.null_mip, row.mirrored]
+    assert all((one.low, one.value, one.high) == (0, .5, 1) for one in shares)
+    assert row.l0.low == 0 and row.l0.high > 1 and row.explained.low < 0 and row.explained.high == 1
 
 
 def test_the_command_line_trains_resumes_and_writes(tmp_path, capsys):

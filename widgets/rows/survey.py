@@ -93,8 +93,8 @@ def relu_rows(cells: list[dict]) -> dict[str, np.ndarray]:
     rows = []
     for cell in cells:
         for value, name in enumerate(("decoder_recovery_95", "explained_variance", "mirrored")):
-            one = interval(cell[name])
-            rows.append(dict(kind=("relu", "relu_biased").index(cell["method"]), x=cell["sparsity"], y=one.value, low=max(one.low, 0), high=min(one.high, 1), value=value))
+            one = interval(cell[name]).within(0, 1)
+            rows.append(dict(kind=("relu", "relu_biased").index(cell["method"]), x=cell["sparsity"], y=one.value, low=one.low, high=one.high, value=value))
     return table(rows, COLUMNS)
 
 
