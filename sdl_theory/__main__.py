@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     train = commands.add_parser("train", help="train one dictionary on the bench; under torchrun, by all its processes together",
                                 epilog="Under torchrun: torchrun --nproc-per-node N -m sdl_theory train ... (NCCL on GPUs, gloo on CPUs).")
     _shared(train)
-    train.add_argument("--method", default="topk", help="relu, jumprelu, topk, batchtopk, matryoshka, gated, transcoder or crosscoder (topk)")
+    train.add_argument("--method", default="topk", help="relu, jumprelu, topk, batchtopk, matryoshka, gated, transcoder, crosscoder or relu_biased (topk)")
     train.add_argument("--anchors", type=int, default=0, metavar="K", help="anchor K random true features (default 0)")
     train.add_argument("--out", type=Path, help="folder for checkpoint.safetensors, history.jsonl, report.json")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     train.set_defaults(run=_train)
     table = commands.add_parser("table", help="the paper's Table 1: every method, anchored and not, on the same held-out features")
     _shared(table)
-    table.add_argument("--methods", nargs="+", help="rows to run (default: the seven of Table 1)")
+    table.add_argument("--methods", nargs="+", help="rows to run, of the methods of train (default: the seven of Table 1)")
     table.add_argument("--out", type=Path, help="JSON file for the table, written after every row; rows that it holds already are not run again")
     table.set_defaults(run=_table)
     arguments = parser.parse_args(argv)

@@ -11,22 +11,23 @@ CHANCE = "random rows (the null)"
 RACE = {0: ("decoder, not anchored", RED, SOLID), 1: ("decoder, anchored", BLUE, SOLID), 2: ("encoder, not anchored", RED, DASHED),
         3: ("encoder, anchored", BLUE, DASHED), 4: (CHANCE, BLACK, DOTTED)}
 HISTORY = {0: ("decoder", GREEN, SOLID), 2: ("encoder", ORANGE, DASHED), 4: (CHANCE, BLACK, DOTTED)}
-ABOUT = {"Found": "share with a cosine above 0.95", "How close": "mean best cosine"}
+POINTS = "datum.value === 0 ? '0' : format(100 * datum.value, '+.0f')"
+ABOUT = {"Found": "absolute cosine above 0.95", "How close": "mean best cosine"}
 
 
 def _samples(samples: int) -> alt.X:
     return alt.X("x:Q", title="samples seen", scale=alt.Scale(domain=[0, samples], nice=False), axis=alt.Axis(format="~s", tickCount=4))
 
 
-def _panel(data, kind: int, x: alt.X, lines: dict[int, tuple[str, str, list[int]]], title: str):
-    """Means over the seeds, with bands where decoders are. lines : name, colour and dash of each code."""
+def _panel(data, kind: int, x: alt.X, lines: dict[int, tuple[str, str, list[int]]], title: str, of_what: str):
+    """Means over the seeds, with bands where decoders are. lines : name, colour and dash of each code; of_what : which features count."""
     names, colours, dashes = zip(*(lines.get(code, ("", GREY, [1, 0])) for code in range(5)))
     legend = alt.Legend(title=None, labelExpr=named(list(names)), orient="bottom", columns=5, symbolType="stroke", symbolSize=350, symbolOpacity=1, symbolStrokeWidth=2.5)
     scale = lambda values: alt.Scale(domain=list(lines), range=[values[code] for code in lines])
     colour = alt.Color("value:O", scale=scale(colours), legend=legend)
     dash = alt.StrokeDash("value:O", scale=scale(dashes), legend=legend)
     share = alt.Scale(domain=[0, 1], clamp=True)
-    y = lambda column: alt.Y(column, title="share of held-out features" if kind == 0 else "cosine", scale=share, axis=alt.Axis(format="%" if kind == 0 else ".1f", tickCount=5))
+    y = lambda column: alt.Y(column, title=f"share of {of_what}" if kind == 0 else "cosine", scale=share, axis=alt.Axis(format="%" if kind == 0 else ".1f", tickCount=5))
     return alt.layer(
         of(data, kind).transform_filter("datum.value < 2").mark_area(opacity=0.16, clip=True).encode(x=x, y=y("low:Q"), y2="high:Q", color=colour),
         of(data, kind).mark_line(clip=True).encode(x=x, y=y("y:Q"), color=colour, strokeDash=dash, order="x:Q",
@@ -37,18 +38,18 @@ def _panel(data, kind: int, x: alt.X, lines: dict[int, tuple[str, str, list[int]
 def race_chart(data, samples: int = 64_000):
     """Plain and anchored on the same held-out features: share found, mean best cosine, and the paired difference of the former."""
     x, gain, difference = _samples(samples), alt.Scale(domain=[-0.4, 0.6], clamp=True), of(data, 2)
-    y = lambda column: alt.Y(column, title="difference in share found", scale=gain, axis=alt.Axis(format="+%", tickCount=6))
+    y = lambda column: alt.Y(column, title="difference in points", scale=gain, axis=alt.Axis(labelExpr=POINTS, tickCount=6))
     pairs = alt.layer(
         alt.Chart(alt.Data(values=[{}])).mark_rule(color=GREY, strokeDash=[4, 3]).encode(y=alt.datum(0)),
         difference.mark_area(opacity=0.22, color=GREEN, clip=True).encode(x=x, y=y("low:Q"), y2="high:Q"),
         difference.mark_line(strokeWidth=3, color=GREEN, clip=True).encode(x=x, y=y("y:Q"), order="x:Q"),
     ).properties(width=245, height=230, title=alt.Title("Anchored minus not", subtitle="in the decoder, seed by seed; band: 95%"))
-    return styled(alt.hconcat(_panel(data, 0, x, RACE, "Found"), _panel(data, 1, x, RACE, "How close"), pairs, spacing=14))
+    return styled(alt.hconcat(*(_panel(data, kind, x, RACE, title, "held-out features") for kind, title in enumerate(ABOUT)), pairs, spacing=14))
 
 
 def history_chart(data, samples: int):
     """Recovery of one training run's seeds over samples seen: decoder, encoder, null."""
-    return styled(alt.hconcat(*(_panel(data, kind, _samples(samples), HISTORY, title) for kind, title in enumerate(ABOUT)), spacing=18))
+    return styled(alt.hconcat(*(_panel(data, kind, _samples(samples), HISTORY, title, "features") for kind, title in enumerate(ABOUT)), spacing=18))
 
 
 def encoder_chart(data):
@@ -56,9 +57,10 @@ def encoder_chart(data):
     names = ["trained encoder rows", "trained decoder columns", "ideal point", "dual basis", "random rows (the null)"]
     legend = alt.Legend(title=None, labelExpr=named(names), orient="right")
     x = alt.X("x:Q", title="cosine with the feature", scale=alt.Scale(domain=[0, 1.02], nice=False, clamp=True))
-    y = alt.Y("y:Q", title="cosine with the feature's dual row", scale=alt.Scale(domain=[-0.2, 1.05], nice=False, clamp=True))
-    return styled(alt.Chart(data).mark_point(filled=True, opacity=0.8, clip=True).encode(
-        x=x, y=y, size=alt.condition("datum.value == 2", alt.value(150), alt.value(45)), color=alt.Color("value:O", scale=codes(names, [ORANGE, GREEN, BLUE, PINK, BLACK]), legend=legend),
+    y = alt.Y("y:Q", title="cosine with the feature's dual row", scale=alt.Scale(domain=[-0.3, 1.05], nice=False, clamp=True))
+    return styled(alt.Chart(data).mark_point(filled=True, clip=True).encode(
+        x=x, y=y, size=alt.condition("datum.value == 2", alt.value(190), alt.value(40)), opacity=alt.condition("datum.value == 2", alt.value(0.3), alt.value(0.85)),
+        color=alt.Color("value:O", scale=codes(names, [ORANGE, GREEN, BLUE, PINK, BLACK]), legend=legend),
         shape=alt.Shape("value:O", scale=codes(names, ["square", "diamond", "circle", "triangle-up", "cross"]), legend=legend),
     ).properties(width=330, height=300, title=alt.Title("Which way do encoder rows point?", subtitle="one mark a feature")))
 
@@ -71,14 +73,15 @@ def survey_chart(data, names: list[str], times: list[str]):
     shape = alt.Shape("value:O", scale=alt.Scale(domain=[-1, 0, 1], range=["triangle-down", "circle", "triangle-up"]), legend=legend)
     panels = []
     for kind, when in enumerate(times):
-        x = alt.X("x:Q", title="anchored minus not, share found", scale=alt.Scale(domain=[-0.45, 0.65], nice=False, clamp=True), axis=alt.Axis(format="+%", values=[-.4, -.2, 0, .2, .4, .6]))
+        x = alt.X("x:Q", title="anchored minus not, in points", scale=alt.Scale(domain=[-0.45, 0.65], nice=False, clamp=True),
+                  axis=alt.Axis(labelExpr=POINTS, values=[-.4, -.2, 0, .2, .4, .6]))
         axis = alt.Axis(labelExpr=label, values=list(range(len(names))), tickCount=len(names), grid=False, labelLimit=260, title=None) if kind == 0 else None
         y = alt.Y("y:Q", scale=alt.Scale(domain=[-0.7, len(names) - 0.3], reverse=True, nice=False), axis=axis)
         panels.append(alt.layer(
             alt.Chart(alt.Data(values=[{}])).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=alt.datum(0)),
             of(data, kind).mark_rule(strokeWidth=2).encode(x=x, x2="high:Q", y=y, color=colour).transform_calculate(x="datum.low"),
             of(data, kind).mark_point(filled=True, size=70, opacity=1).encode(x=x, y=y, color=colour, shape=shape),
-        ).properties(width=210, height=18 * len(names), title=when))
+        ).properties(width=210, height=18 * len(names), title=alt.Title(when, frame="group")))
     return styled(alt.hconcat(*panels, spacing=10))
 
 
