@@ -51,7 +51,7 @@ def _overrides(pairs: list[str]) -> dict:
     for pair in pairs:
         name, _, text = pair.partition("=")
         try:
-            value = ast.literal_eval(text)
+            value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.lower(), text))
         except (ValueError, SyntaxError):
             value = text
         if name in ("n", "n_p", "S", "mu", "samples"):
@@ -90,6 +90,8 @@ def _train(arguments) -> int:
     world = World.start(device)
     many = bool(arguments.seeds and len(arguments.seeds) > 1)
     try:
+        if many and arguments.saelens:
+            raise ValueError(f"a SAELens folder holds one model, --seeds asks for {len(arguments.seeds)}; give one seed, or leave --saelens out")
         row = setup(arguments.preset, arguments.method, anchors=arguments.anchors, seeds=arguments.seeds or [0], instances=many, device=device,
                     **_overrides(arguments.set))
         history = train_row(row, out=arguments.out, resume=arguments.resume, world=world, progress=sys.stderr.isatty())
@@ -99,7 +101,8 @@ def _train(arguments) -> int:
             print(report if not many else "\n\n".join(map(str, report)))
             if arguments.out:
                 whole = dict(preset=arguments.preset, method=arguments.method, anchors=arguments.anchors, seeds=arguments.seeds or [0], overrides=arguments.set,
-                             **provenance(device), processes=world.size, reports=[one.summary() for one in (report if many else [report])])
+                             **provenance(device), processes=world.size, interrupted=history.interrupted,
+                             reports=[one.summary() for one in (report if many else [report])])
                 write_atomically(arguments.out / "report.json", json.dumps(whole, indent=1).encode())
             if arguments.saelens:
                 from .saelens_format import write_saelens
@@ -118,12 +121,17 @@ def _table(arguments) -> int:
 
     from .checkpoint import write_atomically
     from .reproduce import TABLE_1, TableRow, provenance, table_1
+    from .train import TrainingError
 
     device, out = _device(arguments.device), arguments.out
     settings = dict(preset=arguments.preset, seeds=arguments.seeds, overrides=arguments.set, tau=.95)
     done = []
     if out and out.exists():
-        stored = json.loads(out.read_text())
+        try:
+            stored = json.loads(out.read_text())
+        except ValueError:
+            print(f"error: {out} is no JSON; give the table a file of its own", file=sys.stderr)
+            return 1
         if {name: stored.get(name) for name in settings} != settings:
             print(f"error: {out} holds another table ({', '.join(f'{name} {stored.get(name)}' for name in settings)}); give this one a file of its own", file=sys.stderr)
             return 1
@@ -132,13 +140,18 @@ def _table(arguments) -> int:
     def keep(table) -> None:
         print(table[-1].method, "anchored" if table[-1].anchored else "plain", f"decoder {table[-1].decoder_recovery}, {table[-1].seconds} s", file=sys.stderr)
         if out:
-            whole = settings | provenance(device) | dict(rows=[asdict(row) for row in table])
+            have = {(row.method, row.anchored > 0) for row in table}
+            rows = [*table, *(row for row in done if (row.method, row.anchored > 0) not in have)]           # what --methods does not name stays
+            whole = settings | provenance(device) | dict(rows=[asdict(row) for row in rows])
             write_atomically(out, json.dumps(whole, indent=1).encode())
 
     try:
         print(table_1(arguments.preset, arguments.methods or TABLE_1, seeds=arguments.seeds, device=device, progress=sys.stderr.isatty(), done=done,
                       callback=keep, **_overrides(arguments.set)))
-    except ValueError as error:
+    except KeyboardInterrupt as stopped:
+        print(stopped, file=sys.stderr)
+        return 130
+    except (TrainingError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

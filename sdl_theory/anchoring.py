@@ -23,6 +23,11 @@ class Anchors:
     W_E: Tensor
     W_D: Tensor
 
+    def __post_init__(self):
+        if not (self.W_E.ndim == self.W_D.ndim == 2 and self.W_D.shape[1] == len(self.W_E) == len(self.W_E if self.features is None else self.features)):
+            raise ValueError(f"k anchors are W_E (k, n_p), W_D (n_r, k) and k features or None; got W_E {tuple(self.W_E.shape)}, W_D {tuple(self.W_D.shape)}, "
+                             f"features {self.features}")
+
     @property
     def k(self) -> int:
         return len(self.W_E)
@@ -50,6 +55,8 @@ class Anchors:
         if not len(x_p) == len(x_r) == len(labels):
             raise ValueError(f"x_p, x_r and labels must have one row a sample; got {len(x_p)}, {len(x_r)} and {len(labels)}")
         classes = sorted(set(labels.tolist())) if classes is None else list(classes)
+        if not classes:
+            raise ValueError("classes is empty: no class, no anchor")
         if missing := [c for c in classes if not (labels == c).any()]:
             raise ValueError(f"no sample has label {missing[0]}; leave it out of classes")
         return cls(None, _means(x_p, labels, classes, centre), _means(x_r, labels, classes, centre).mT)
@@ -80,7 +87,10 @@ class AnchorLoss:
         if self.k > model.n_q:
             raise ValueError(f"anchors k = {self.k} exceeds the model's n_q = {model.n_q} latents")
         lead, like = (len(listed),), dict(dtype=model.W_E.dtype, device=model.W_E.device)
-        lam = torch.as_tensor(lam, **like).expand(lead)
+        lam = torch.as_tensor(lam, **like)
+        if lam.ndim and len(lam) != len(listed):
+            raise ValueError(f"lam_anchor has {len(lam)} weights for {len(listed)} models; give one number, or one for each")
+        lam = lam.expand(lead)
         if not (lam >= 0).all():
             raise ValueError(f"lam_anchor must be >= 0; got {lam.tolist()}")
         self.rows, self.columns = torch.zeros(*lead, self.k, model.n_p, **like), torch.zeros(*lead, model.n_r, self.k, **like)

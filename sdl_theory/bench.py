@@ -24,7 +24,7 @@ TRUTH, SET, ORDER, STREAM, SAMPLE = range(5)         # what a random stream is f
 
 
 def seeded(device, *words: int) -> torch.Generator:
-    """A generator whose seed mixes all the words: the same words, the same stream, whatever ran before."""
+    """A generator whose seed mixes all the words: the same words, the same stream, whatever ran before. Trailing zeros do not count."""
     mixed = np.random.SeedSequence([word & 0xFFFFFFFFFFFFFFFF for word in words]).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(mixed) & 0x7FFFFFFFFFFFFFFF)
 
@@ -165,9 +165,15 @@ class LinearRepresentationBench:
                  W_p: Tensor | None = None, W_r: Tensor | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
+        if W_p is None and W_r is not None or W_p is not None and (W_r is None) == (kind == "transcoder"):
+            raise ValueError(f"directions of your own: W_p alone, or for a transcoder W_p and W_r; got kind={kind!r} and only {'W_p' if W_r is None else 'W_r'}"
+                             if W_p is None or W_r is None else f"kind={kind!r} has W_r = W_p: leave W_r out, or say kind='transcoder'")
         if W_p is not None:
-            n_p, n = as_matrix("W_p", W_p, "(n_p, n)").shape
-            n_r = n_p if W_r is None else as_matrix("W_r", W_r, "(n_r, n)").shape[0]
+            W_p = as_matrix("W_p", W_p, "(n_p, n)").detach().double().cpu()
+            W_r = None if W_r is None else as_matrix("W_r", W_r, "(n_r, n)").detach().double().cpu()
+            if n_r is not None and n_r != len(W_p if W_r is None else W_r):
+                raise ValueError(f"n_r = {n_r}, but the directions given have {len(W_p if W_r is None else W_r)} rows; leave n_r out")
+            (n_p, n), n_r = W_p.shape, len(W_p if W_r is None else W_r)
         self.n_p, self.kind = check_count("n_p", n_p), kind
         self.features = SparseFeatures(n, S, magnitudes or ShiftedExponential())
         self.n, self.S, self.magnitudes = self.features.n, S, self.features.magnitudes
@@ -179,8 +185,11 @@ class LinearRepresentationBench:
             raise ValueError(f"n_r = {n_r} differs from n_p = {n_p}: only kind='transcoder' has another target than its input; got kind={kind!r}")
         self.dtype, self.device = dtype, torch.device(device)
         self._truth = self._draw_truth() if W_p is None else (W_p, W_r)
+        self._own = None
         if W_p is not None:
             self.mu = self.problem.mu
+            ramp = lambda count: torch.arange(1, count + 1, dtype=torch.float64)
+            self._own = [f"{ramp(len(W)) @ W @ ramp(n):.6g}" for W in self._truth if W is not None]
         self._rows_p = self.problem.W_p.mT.to(self.device, dtype).contiguous()
         self._rows_r = self._rows_p if self.problem.W_r is self.problem.W_p else self.problem.W_r.mT.to(self.device, dtype).contiguous()
         self._order = Epochs(self.samples, self.seed, self.device) if self.samples else None
@@ -233,10 +242,10 @@ class LinearRepresentationBench:
 
     @property
     def settings(self) -> dict:
-        """All that the truth and the streams follow from, ready for JSON."""
+        """All that the truth and the streams follow from, ready for JSON; of directions of your own, under "own", a figure that tells them apart."""
         law = {"law": type(self.magnitudes).__name__, **asdict(self.magnitudes)}
         return dict(n=self.n, n_p=self.n_p, n_r=self.n_r, S=self.S, mu=self.mu, magnitudes=law, seed=self.seed, kind=self.kind,
-                    blocks=list(self.blocks), samples=self.samples)
+                    blocks=list(self.blocks), samples=self.samples) | ({"own": self._own} if self._own else {})
 
     def save(self, folder: str | Path) -> None:
         """Write `bench.json` and `truth.safetensors` (W_p and W_r in float64) into `folder`, each at once or not at all."""
@@ -255,12 +264,12 @@ class LinearRepresentationBench:
         folder = Path(folder)
         try:
             settings = json.loads((folder / "bench.json").read_text())
-            law = settings.pop("magnitudes")
+            law, own = settings.pop("magnitudes"), settings.pop("own", None)
             magnitudes = getattr(sampling, law.pop("law"))(**law)
             tensors, _ = read_tensors(folder / "truth.safetensors")
             made = cls(**settings | dict(blocks=tuple(settings["blocks"])), magnitudes=magnitudes, W_p=tensors["W_p"], W_r=tensors.get("W_r"),
                        dtype=dtype, device=device)
-            made.mu = settings["mu"]              # what was asked for, not what was reached: the runs' checkpoints carry it
+            made.mu, made._own = settings["mu"], own      # what was asked for, not what was reached: the runs' checkpoints carry it
             return made
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
             raise ValueError(f"{folder / 'bench.json'} was not written by LinearRepresentationBench.save: {error}") from None

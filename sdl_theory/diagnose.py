@@ -80,7 +80,7 @@ def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int 
     with one feature it is monosemantic, with several its group's verdict is `group_minimum`'s (trap, saddle, none, ...). Neurons that
     share a feature are `undecided`: overlapping patterns have no closed form. Silent neurons are strictly dead or merely asleep; under Top-k that is
     said of places won, not of z > 0 as in `evaluate`: a neuron that no single feature gives a place may still win one in a mixture.
-    `tol` is passed to `certify`. Only single models: of many instances take model.instance(i).
+    Where no feature is ever alone (all M_d = 0, as at S = 0), there is no certificate and shared neurons are undecided. `tol` is passed to `certify`. Only single models: of many instances take model.instance(i).
     """
     if model.instances is not None:
         raise ValueError(f"this holds {model.instances} models; diagnose one: model.instance(0)")
@@ -88,7 +88,7 @@ def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int 
     codes = model.encode(bench.W_p.mT.to(model.W_E))
     P = (codes > 0).mT.cpu()
     at_once = P.sum(0)
-    theory = not (model.biases or model.method == "gated")
+    theory = not (model.biases or model.method == "gated") and problem.scale > 0           # all M_d = 0: no feature is ever alone, and Lt sees nothing
     certificate = certify(problem, model.weights, model.sigma, tol) if theory else None
     asleep = strictly_dead(model.W_E, bench.W_p, firing_level(model)).cpu()
     neurons, groups = [], Table()
@@ -97,7 +97,7 @@ def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int 
         if not features:
             silent = certificate.neurons[i] if theory else (Verdict.STRICTLY_DEAD if asleep[i] else Verdict.ESCAPABLE_DEAD)
             neurons.append(silent if silent in (Verdict.STRICTLY_DEAD, Verdict.ESCAPABLE_DEAD) else Verdict.ESCAPABLE_DEAD)
-        elif (at_once[features] > 1).any():
+        elif (at_once[features] > 1).any() or len(features) > 1 and problem.scale == 0:
             neurons.append(Verdict.UNDECIDED)
         elif len(features) == 1:
             neurons.append(Verdict.MONOSEMANTIC)

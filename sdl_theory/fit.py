@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from numbers import Integral
 from pathlib import Path
 
 import torch
@@ -29,9 +30,9 @@ MAY_DIFFER = tuple(f"config.{name}" for name in ("log_every", "eval_every", "che
 
 def fit(model: SDLModel, data, config: Config = Config(), *, anchors: int | Anchors | Sequence[Anchors | None] | None = None, out: str | Path | None = None,
         resume: bool = False, callback: Callable[[dict], bool | None] | None = None, progress: bool = True, world: World = World()) -> History:
-    """Train `model` in place on `data`: a bench, a list of benches (one per instance), or anything with `.batch(t, size)`, such as `Samples`.
+    """Train `model` in place on `data`: a bench, a list of benches (one per instance), `Samples`, or anything with their `.batch(t, size, *, rank, world)`.
 
-    anchors : k random true features of the bench(es), or `Anchors`; weight config.lam_anchor.
+    anchors : k random true features of the bench(es), or `Anchors`; weight config.lam_anchor. Which features: `History.anchored`.
     out : a folder for `checkpoint.safetensors` (every config.checkpoint_every steps, and at the end) and `history.jsonl`.
     resume : go on from that checkpoint if there is one. On a CPU the run is then bit for bit the uninterrupted one.
     callback : called with each logged row; returning False stops the run.
@@ -41,7 +42,7 @@ def fit(model: SDLModel, data, config: Config = Config(), *, anchors: int | Anch
     Raises TrainingError if the loss is not finite or memory runs out, CheckpointError for a checkpoint that does not fit; the last good one stays.
     """
     benches = list(data) if isinstance(data, Sequence) else [data]
-    if isinstance(anchors, int):
+    if isinstance(anchors, Integral):
         if anchors and not all(isinstance(bench, LinearRepresentationBench) for bench in benches):
             raise ValueError(f"anchors = {anchors} are drawn from a bench's true features; for data of your own pass Anchors, such as Anchors.of_class_means")
         anchors = [Anchors.of_truth(bench, anchors, seed=config.seed) for bench in benches] if anchors else None
@@ -113,10 +114,12 @@ class _Run:
         for i in range(many):
             bench = benches[i if len(benches) > 1 else 0]
             anchor = anchors[i if len(anchors) > 1 else 0] if anchors else None
-            if isinstance(bench, LinearRepresentationBench):
-                mask = torch.ones(bench.n, dtype=torch.bool, device=bench.device)
-                mask[list(anchor.features or ()) if anchor else []] = False
-                self.held_out.append((bench, mask))
+            mask = None
+            if isinstance(bench, LinearRepresentationBench) and (anchor is None or anchor.features is not None):
+                mask = (bench.W_r != 0).any(0)                     # a zero column has no direction to recover
+                mask[list(anchor.features) if anchor else []] = False
+            self.held_out.append((bench, mask) if mask is not None and mask.any() else None)
+        self.anchored = [[] if a is None else a.features and list(a.features) for a in anchors]
         self.metadata = dict(model=trainer.model.settings | dict(dtype=str(trainer.model.W_E.dtype)), config=asdict(trainer.config),
                              data=[getattr(b, "settings", None) for b in benches], anchors=[_fingerprint(a) for a in anchors])
 
@@ -142,6 +145,7 @@ class _Run:
             except ValueError as error:
                 raise CheckpointError(f"{self.checkpoint} does not fit this run: {error}") from None
             self.history = History.load(self.out / "history.jsonl", upto=metadata["step"])
+        self.history.anchored = self.anchored
         if trainer.world.size > 1:
             figure = trainer.steps_done + sum(float(value.sum(dtype=torch.float64)) for value in trainer.model.state_dict().values())
             if not trainer.world.alike(figure, trainer.model.W_E.device):
@@ -155,9 +159,10 @@ class _Run:
         import json
 
         ours, theirs = (dict(_leaves(json.loads(json.dumps(given)))) for given in (self.metadata, theirs))
-        for where in ours:
-            if where not in MAY_DIFFER and theirs.get(where) != ours[where]:
-                raise CheckpointError(f"{self.checkpoint} is of another run: its {where} is {theirs.get(where)!r}, this one's is {ours[where]!r}. "
+        theirs.pop("step")
+        for where in ours | theirs:
+            if where not in MAY_DIFFER and theirs.get(where) != ours.get(where):
+                raise CheckpointError(f"{self.checkpoint} is of another run: its {where} is {theirs.get(where)!r}, this one's is {ours.get(where)!r}. "
                                       "Give this run a folder of its own")
 
     def go(self, callback, progress: bool, asked: list) -> None:
@@ -177,7 +182,8 @@ class _Run:
                     self._check_finite()
                 if logs:
                     rows = self._log(measure=end or bool(c.eval_every and done % c.eval_every == 0))
-                    shown |= {word: f"{sum(row[name] for row in rows) / len(rows):.3g}" for word, name in SHOWN.items() if name in rows[0]}
+                    figures = {word: [row[name] for row in rows if name in row] for word, name in SHOWN.items()}
+                    shown |= {word: f"{sum(values) / len(values):.3g}" for word, values in figures.items() if values}
                     bar.set_postfix(shown)
                 if saves:
                     self.save()
@@ -214,6 +220,7 @@ class _Run:
         rows = [dict(step=trainer.steps_done, samples=trainer.steps_done * c.batch, instance=i, loss=mse[i], l0=l0[i], dead=dead[i], coef=coef[i],
                      lr=c.rate(trainer.steps_done - 1), samples_per_s=round(speed, 1)) for i in range(len(mse))]
         if measure:
+            self._check_weights()
             for row, figures in zip(rows, self._recovery()):
                 row.update(figures)
         self.history.rows += rows
@@ -221,10 +228,14 @@ class _Run:
 
     @torch.no_grad()
     def _recovery(self) -> list[dict]:
-        """Recovery of the held-out features, each instance: the share with best |cosine| > tau, and the mean best."""
+        """Recovery of the held-out features, each instance: the share with best |cosine| > tau, and the mean best. None are: no figures."""
         answers, model = [], self.trainer.model
-        for i, (bench, mask) in enumerate(self.held_out):
+        for i, held_out in enumerate(self.held_out):
             row = {}
+            if held_out is None:
+                answers.append(row)
+                continue
+            bench, mask = held_out
             one = (lambda W: W) if model.instances is None else (lambda W: W[i])
             for side, learned, truth in (("decoder", one(model.W_D).mT, bench.W_r), ("encoder", one(model.W_E), bench.W_p)):
                 best = best_matches(learned.detach(), truth[:, mask])
@@ -233,12 +244,14 @@ class _Run:
             answers.append(row)
         return answers
 
-    def save(self) -> None:
-        if self.out is None:
-            return
-        if not all(torch.isfinite(p).all() for p in self.trainer.model.parameters()):
+    def _check_weights(self) -> None:
+        if not all(torch.isfinite(value).all() for value in self.trainer.model.state_dict().values()):
             raise TrainingError(f"a weight is not finite at step {self.trainer.steps_done}: nothing was written. {self.kept()}")
-        self._write()
+
+    def save(self) -> None:
+        self._check_weights()
+        if self.out:
+            self._write()
 
     def _write(self, with_checkpoint: bool = True) -> None:
         """The history first, then the checkpoint: a crash between the two costs no row. The first process writes, and all learn whether it could."""

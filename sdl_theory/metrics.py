@@ -120,8 +120,8 @@ class Report:
 
     recoveries : encoder and decoder, cosine and raw; `.of("decoder")` picks one.  heldout : indices of the features they are about.
     loss : mean ||x_r - x_hat||^2 per sample.  l0, explained_variance, f1_best, f1_matched (F1 of the latent whose decoder column matches
-    best; both means over the held-out features).  Shares: dead (never fired here), strictly_dead (no single feature can fire it) and
-    mirrored (a row with its mirror image), of all latents; duplicate, of the live ones.
+    best; both means over the held-out features).  Shares: dead (never fired here), strictly_dead (no single feature can fire it),
+    of all latents; mirrored (a row with its mirror image), of those whose row is not zero; duplicate, of the live ones.
     """
 
     recoveries: tuple[Recovery, ...]

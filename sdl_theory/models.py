@@ -154,7 +154,7 @@ class SDLModel(nn.Module):
         """Model i of the leading axis, as a model of its own (a copy)."""
         if self.instances is None:
             raise ValueError("this is a single model; it has no instances")
-        one = SDLModel(**self.settings | dict(instances=None), dtype=self.W_E.dtype, device=self.W_E.device)
+        one = SDLModel(**self.settings | dict(instances=None), generator=torch.Generator(), dtype=self.W_E.dtype, device=self.W_E.device)
         one.load_state_dict({name: value[i] for name, value in self.state_dict().items()})
         return one
 
@@ -178,7 +178,7 @@ class SDLModel(nn.Module):
         tensors, metadata = read_tensors(path, device)
         if "model" not in metadata:
             raise CheckpointError(f"{path} holds no model")
-        model = cls(**metadata["model"] | dict(dtype=tensors["W_E"].dtype), device=device)
+        model = cls(**metadata["model"] | dict(dtype=tensors["W_E"].dtype), generator=torch.Generator(), device=device)
         model.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
         return model
 

@@ -75,9 +75,10 @@ def setup(preset: str | Preset = "demo", method: str = "topk", *, anchors: int |
     if method not in ROWS:
         raise ValueError(f"method must be one of {', '.join(ROWS)}; got {method!r}")
     preset = PRESETS[preset] if isinstance(preset, str) else preset
-    seeds = list(range(preset.seeds)) if seeds is None else [check_count("seed", seed, 0) for seed in seeds]
-    if not instances and len(seeds) > 1:
-        raise ValueError(f"instances=False trains one model; got {len(seeds)} seeds. Run them as jobs of their own")
+    seeds = list(range(preset.seeds if instances else 1)) if seeds is None else [check_count("seed", seed, 0) for seed in seeds]
+    if not seeds or not instances and len(seeds) > 1:
+        raise ValueError(f"{'' if instances else 'instances=False trains one model: '}seeds must name {'at least ' if instances else ''}one; got {seeds}"
+                         + ("" if instances else ". Run them as jobs of their own"))
     row = preset.rows.get(method, {})
     bench = preset.bench | row.get("bench", {}) | (override.pop("bench", None) or {})
     recipe = dict(n_q=preset.n_q, k=preset.k, biases=False) | row | override
@@ -127,9 +128,12 @@ def provenance(device: torch.device | str = "cpu") -> dict:
     import subprocess
     from pathlib import Path
 
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
+    try:
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True).stdout.strip()
+    except OSError:                   # no git
+        commit = None
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "CPU"
-    return dict(commit=asked.stdout.strip() or None, python=platform.python_version(), torch=torch.__version__, device=name, threads=torch.get_num_threads())
+    return dict(commit=commit or None, python=platform.python_version(), torch=torch.__version__, device=name, threads=torch.get_num_threads())
 
 
 def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, seeds: Sequence[int] | None = None, device="cpu", progress: bool = True,
@@ -140,6 +144,7 @@ def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, 
     Still: anchors change the gradient norm that `clip` looks at, and lesson 11 finds that *sham* anchors lead as well, and no lead without clipping
     (clip=1e9). A difference between the two rows is not yet the anchors' knowledge.
     done : rows of an earlier call, not run again.  callback : called with the table after each new row.
+    Ctrl-C raises KeyboardInterrupt: the row that it stops is in no table.
     """
     import time
 
@@ -154,7 +159,8 @@ def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, 
             row = setup(preset, method, anchors=None, seeds=seeds, device=device, **override)
             shown = row.anchors or []
             row = row if anchored else replace(row, anchors=None)
-            train_row(row, progress=progress)
+            if train_row(row, progress=progress).interrupted:
+                raise KeyboardInterrupt(f"stopped within the row {method}, {'anchored' if anchored else 'plain'}; half a row is no row")
             reports = evaluate(row.model, row.data, anchored=[list(one.features) for one in shown], samples=4000)
             table.append(_table_row(method, row, reports, time.perf_counter() - start))
             if callback is not None:

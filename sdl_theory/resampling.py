@@ -11,8 +11,8 @@ SMALL_ROW = .2        # a new encoder row is this much of the mean live one: it 
 
 
 @torch.no_grad()
-def resample(model: SDLModel, moments: list[Tensor], x_p: Tensor, x_r: Tensor, dead: Tensor, generator: torch.Generator) -> int:
-    """Begin the latents `dead` (n_q,) anew at samples drawn with probability proportional to their squared error squared; returns how many.
+def resample(model: SDLModel, moments: list[Tensor], x_p: Tensor, x_r: Tensor, dead: Tensor, generator: torch.Generator) -> Tensor:
+    """Begin the latents `dead` (n_q,) anew at samples drawn with probability proportional to their squared error squared; returns which it could.
 
     The decoder column becomes x_r / ||x_r|| times decoder_norm, the encoder row x_p / ||x_p|| times .2 times the mean norm of live rows; biases
     zero, a JumpReLU threshold that of the mean live latent (capped where the new row would sleep on its own sample). `moments`,
@@ -22,11 +22,12 @@ def resample(model: SDLModel, moments: list[Tensor], x_p: Tensor, x_r: Tensor, d
         raise ValueError("resampling works on single models; train without instances, or with resample_every=0")
     which = dead.nonzero()[:, 0]
     if not len(which):
-        return 0
+        return which
     weight = (x_r - model(x_p)).square().sum(1).double().square().cpu()          # drawn on the CPU: alike on every process
-    if not weight.sum() > 0:
-        return 0
+    weight[((x_p == 0).all(1) | (x_r == 0).all(1)).cpu()] = 0               # an empty sample has no direction, though biases may get it wrong
     which = which[:int((weight > 0).sum())]                 # one sample each: twins would have one gradient, and never part
+    if not len(which):
+        return which
     chosen = torch.multinomial(weight, len(which), generator=generator).to(x_p.device)
     alive = ~dead
     size = model.W_E[alive].norm(dim=1).mean() if alive.any() else torch.ones((), device=x_p.device)
@@ -42,4 +43,4 @@ def resample(model: SDLModel, moments: list[Tensor], x_p: Tensor, x_r: Tensor, d
         model.theta[which] = torch.minimum(usual.expand_as(own), own / 2)
     for moment in moments:
         moment[which] = 0
-    return len(which)
+    return which

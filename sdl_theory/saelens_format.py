@@ -173,7 +173,7 @@ def _check_finite(name: str, tensor: Tensor) -> None:
 def _fold(t: dict[str, Tensor], cfg: dict) -> dict[str, Tensor]:
     """SAELens's tensors as ours: the same function, without input bias and rescaling."""
     c = torch.ones_like(t["W_dec"][:, 0])
-    if cfg.get("rescale_acts_by_decoder_norm"):
+    if cfg["architecture"] == "topk" and cfg.get("rescale_acts_by_decoder_norm"):            # no other architecture of SAELens reads it
         c = t["W_dec"].norm(dim=1)
         if (c == 0).any():
             row = int((c == 0).nonzero()[0])

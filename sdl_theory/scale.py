@@ -40,7 +40,7 @@ def readable(size: float) -> str:
 
 
 def training_bytes(model: SDLModel | None = None, batch: int = 1024, *, n_p: int = 0, n_q: int = 0, n_r: int = 0, method: str = "topk") -> TrainingBytes:
-    """Peak bytes of one process that trains in float32 with `batch` samples of its own. Give a model, or its dimensions (and method).
+    """Peak bytes of one process that trains in float32 with `batch` samples of its own. Give a model (in float64 all is twice that), or its dimensions (and method).
 
     W_E and W_D hold p = n_q (n_p + n_r) numbers: weights 4 p, gradients 4 p, Adam 8 p; every data-parallel process holds all of them.
     Input, output and error: 4 batch (n_p + 3 n_r). Latents: 4 batch n_q, times 1.1 (topk) or 1.75 (batchtopk, matryoshka) in the sparse step, times 4 (relu),
@@ -57,4 +57,5 @@ def training_bytes(model: SDLModel | None = None, batch: int = 1024, *, n_p: int
         raise ValueError(f"method must be one of {', '.join(DENSE)}; got {method!r}")
     apart = method in WITH_K and (model is None or model.instances is None)
     p, copies = many * n_q * (n_p + n_r), SPARSE[method] if apart else DENSE[method]
-    return TrainingBytes(4 * p, 4 * p, 8 * p, 4 * many * batch * (n_p + 3 * n_r), int(4 * many * batch * n_q * copies), apart)
+    size = 4 if model is None else model.W_E.element_size()
+    return TrainingBytes(size * p, size * p, 2 * size * p, size * many * batch * (n_p + 3 * n_r), int(size * many * batch * n_q * copies), apart)

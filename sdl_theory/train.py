@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 
@@ -64,9 +65,17 @@ class Config:
     checkpoint_every: int = 0
 
     def __post_init__(self):
-        for name in ("steps", "batch", "log_every"):
+        for name in ("steps", "batch", "log_every", "dead_after", *["aux_k"] * (self.aux_k is not None)):
             check_count(name, getattr(self, name))
-        for name in ("warmup", "seed", "resample_every", "dead_after", "eval_every", "checkpoint_every"):
+        for name in ("lr", "clip", "bandwidth", "sparsity", "aux_coef", "gain", "decay", "resample_until", *["target_l0"] * (self.target_l0 is not None)):
+            if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), Real):
+                raise ValueError(f"{name} must be a number; got {getattr(self, name)!r}")
+        for name in ("unit_norm", "compile"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
+        if not (len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)):
+            raise ValueError(f"betas are Adam's two decay rates, in [0, 1); got {self.betas}")
+        for name in ("warmup", "seed", "resample_every", "eval_every", "checkpoint_every"):
             check_count(name, getattr(self, name), 0)
         for name in ("lr", "clip", "bandwidth"):
             if not 0 < getattr(self, name) < math.inf:
@@ -188,7 +197,7 @@ class Trainer:
         self.optimizer.step()
         self._forget_gradients()                                   # now, so that the next step's z finds their memory free
         if c.unit_norm:
-            columns.mul_(model.decoder_norm / columns.norm(dim=-1, keepdim=True))
+            columns.mul_(model.decoder_norm / columns.norm(dim=-1, keepdim=True).clamp(min=1e-30))      # a zero column stays zero
         if model.method == "jumprelu":
             model.theta.clamp_(min=0)
 
@@ -206,8 +215,7 @@ class Trainer:
             dead[:self.anchor_loss.k] = False
         x_p, x_r = self._pair(self.data[0].batch(self.steps_done, self.config.batch))         # every process looks at the same samples
         moments = [self.optimizer.state[leaf][moment] for name, leaf in self.leaves.items() if name != "b_D" for moment in MOMENTS[1:]]
-        resample(self.model, moments, x_p, x_r, dead, seeded("cpu", self.config.seed, self.steps_done, 99))
-        self.asleep.masked_fill_(dead, 0)
+        self.asleep[resample(self.model, moments, x_p, x_r, dead, seeded("cpu", self.config.seed, self.steps_done, 99))] = 0
 
     def tensors(self) -> dict[str, Tensor]:
         """All that the next step depends on, by name."""

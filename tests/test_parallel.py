@@ -48,7 +48,7 @@ def train_case(case, world: World) -> dict:
 
     def counted(*args):
         begun = resample(*args)
-        seen["resampled"] += begun
+        seen["resampled"] += len(begun)
         return begun
 
     train.resample, objectives.SPARSE_BELOW = counted, 2 if sparse else 0

@@ -36,7 +36,7 @@ def test_paper_preset_is_the_papers_setting():
 def test_overrides_and_their_limits():
     row = setup(TINY, "matryoshka", k=1, lr=1e-4, n_q=32, bench=dict(S=.9), seeds=[3, 5])
     assert row.model.k == 1 and row.config.lr == 1e-4 and row.model.n_q == 32 and row.data[1].S == .9 and row.data[1].seed == 5 and row.model.instances == 2
-    for arguments, words in [(dict(preset="huge"), "preset must be one of"), (dict(method="vae"), "method must be one of"), (dict(seeds=[1, 2], instances=False), "got 2 seeds")]:
+    for arguments, words in [(dict(preset="huge"), "preset must be one of"), (dict(method="vae"), "method must be one of"), (dict(seeds=[1, 2], instances=False), "one model: seeds must name one; got .1, 2."), (dict(seeds=[]), "at least one; got")]:
         with pytest.raises(ValueError, match=words):
             setup(**arguments)
 

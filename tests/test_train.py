@@ -143,7 +143,7 @@ def test_resampling_starts_dead_latents_at_bad_samples_with_a_clean_adam():
     dead[[3, 10, 50]] = True
     batch = BENCH.sample(200)
     moments = [trainer.optimizer.state[leaf][moment] for leaf in trainer.leaves.values() for moment in ("exp_avg", "exp_avg_sq")]
-    assert resample(made, moments, batch.x_p, batch.x_r, dead, torch.Generator().manual_seed(0)) == 3
+    assert resample(made, moments, batch.x_p, batch.x_r, dead, torch.Generator().manual_seed(0)).tolist() == [3, 10, 50]
     rows = made.W_E[dead].detach()
     inputs = batch.x_p / batch.x_p.norm(dim=1, keepdim=True).clamp(min=1e-9)                 # some samples have no feature at all
     assert (rows @ inputs.mT / rows.norm(dim=1, keepdim=True)).amax(1).min() > 1 - 1e-5                       # each new row is one of the inputs

@@ -116,7 +116,7 @@ def test_a_run_killed_twenty_times_is_bit_for_bit_the_uninterrupted_one(method, 
     go(tmp_path / "whole", method, steps=steps)
     wanted = holds(tmp_path / "whole")
     moved = wanted[0]["theta"].item() > 0 if method == "batchtopk" else wanted[0]["run/coef"].item() != pytest.approx(.1, rel=.01)
-    assert sum(count > 0 for count in begun) >= 6 and moved, "nothing was resampled, or the state that should matter does not"
+    assert sum(len(which) > 0 for which in begun) >= 6 and moved, "nothing was resampled, or the state that should matter does not"
 
     killed, done, lost, halves = tmp_path / "killed", FORKS.Value("i", 0), [], 0
     killed.mkdir()

@@ -1,0 +1,215 @@
+"""Where training meets an edge: empty samples, all features anchored, a row cut short, another truth, words for numbers."""
+
+import json
+import math
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+from strategies import randn, unit
+
+from sdl_theory import (
+    Anchors,
+    CheckpointError,
+    Config,
+    LinearRepresentationBench,
+    Samples,
+    SDLModel,
+    Trainer,
+    TrainingError,
+    Verdict,
+    diagnose,
+    evaluate,
+    fit,
+    read_saelens,
+    setup,
+    table_1,
+    write_saelens,
+)
+from sdl_theory.__main__ import main
+from sdl_theory.reproduce import PRESETS, provenance
+from sdl_theory.resampling import resample
+from sdl_theory.scale import training_bytes
+
+BENCH = LinearRepresentationBench(10, 8, .9, .5, seed=1)
+TINY = replace(PRESETS["demo"], bench=dict(n=20, n_p=16, S=.95, mu=.5), n_q=48, k=2, anchors=3, seeds=2,
+               config=replace(PRESETS["demo"].config, steps=40, batch=64, log_every=20, eval_every=0))
+
+
+def model(n_q=24, bench=BENCH, **kwargs):
+    return SDLModel(bench.n_p, n_q, bench.n_r, generator=torch.Generator().manual_seed(0), **dict(method="topk", k=2) | kwargs)
+
+
+@pytest.mark.parametrize("biases", [False, True])
+def test_a_latent_is_never_begun_anew_at_an_empty_sample(biases):
+    made = model(biases=biases)
+    with torch.no_grad():
+        if biases:
+            made.b_D += 3                                    # so that empty samples are the ones reconstructed worst
+    batch = BENCH.sample(64)
+    empty = (batch.x == 0).all(1)
+    assert 10 < empty.sum() < 50
+    dead = torch.ones(24, dtype=torch.bool)
+    which = resample(made, [], batch.x_p, batch.x_r, dead, torch.Generator().manual_seed(0))
+    assert len(which) == min(24, 64 - int(empty.sum())) and made.W_E[which].norm(dim=1).min() > 0
+    torch.testing.assert_close(made.W_D[:, which].norm(dim=0), torch.ones(len(which)))
+    nothing = resample(made, [], torch.zeros(5, 8), torch.zeros(5, 8), dead, torch.Generator())
+    assert nothing.shape == (0,)
+
+
+def test_training_with_biases_and_resampling_stays_finite():
+    row = setup("demo", "topk", seeds=[0], instances=False, biases=True, resample_every=100, dead_after=5000, steps=220)
+    assert math.isfinite(fit(row.model, row.data[0], row.config, progress=False).column("loss")[-1])
+
+
+def test_only_what_was_begun_anew_is_counted_awake():
+    made = model(n_q=64)
+    trainer = Trainer(made, BENCH, Config(steps=10, batch=4, resample_every=1, dead_after=1, resample_until=1))
+    trainer.asleep += 8
+    trainer.step()
+    assert 1 <= (trainer.asleep == 0).sum() <= 4 + 8 and (trainer.asleep > 0).sum() >= 52            # at most one a sample, and what fired
+
+
+def test_a_zero_column_stays_zero_and_nan_weights_never_leave_in_silence():
+    made = model(method="relu", k=None)
+    with torch.no_grad():
+        made.W_D[:, 3] = 0
+        made.W_E[3] = 0
+    x = BENCH.sample(64).x_p
+    fit(made, Samples(x), Config(steps=3, batch=64), progress=False)
+    assert torch.isfinite(made.W_D).all() and not made.W_D[:, 3].any()
+
+    class Poisoned(Samples):
+        def batch(self, t, size, **share):
+            with torch.no_grad():
+                made.W_E[0, 0] = math.nan if t == 2 else 0.0
+            return super().batch(t, size, **share)
+
+    with pytest.raises(TrainingError, match="finite"):
+        fit(made, Poisoned(torch.zeros(64, 8)), Config(steps=3, batch=64), progress=False)
+
+
+@pytest.mark.parametrize("data, anchors", [(BENCH, 10), (BENCH, Anchors(None, BENCH.W_p.mT[:3], BENCH.W_r[:, :3]))])
+def test_no_feature_held_out_no_figures_and_no_crash(data, anchors, tmp_path):
+    history = fit(model(), data, Config(steps=4, batch=16, log_every=2, eval_every=2), anchors=anchors, out=tmp_path, progress=True)
+    assert not any("recovery" in name for row in history.rows for name in row) and (tmp_path / "checkpoint.safetensors").exists()
+    assert history.anchored == [None if isinstance(anchors, Anchors) else history.anchored[0]] and (isinstance(anchors, Anchors) or sorted(history.anchored[0]) == list(range(10)))
+
+
+def test_each_instance_is_measured_against_its_own_bench():
+    history = fit(model(instances=2), [Samples(BENCH.sample(50).x_p), BENCH], Config(steps=2, batch=16), progress=False)
+    assert ["decoder_mip" in row for row in history.last] == [False, True]
+    W_r = BENCH.problem.W_r.clone()
+    W_r[:, 4] = 0                                            # nothing to recover, but no error either
+    bench = LinearRepresentationBench(S=.9, W_p=BENCH.problem.W_p, W_r=W_r, kind="transcoder")
+    assert 0 < fit(model(bench=bench), bench, Config(steps=2, batch=16), progress=False).column("decoder_mip")[-1] < 1
+
+
+def test_history_says_which_features_were_anchored():
+    import numpy as np
+
+    history = fit(model(), BENCH, Config(steps=1, batch=8, seed=1), anchors=np.int64(4), progress=False)
+    assert history.anchored == [list(Anchors.of_truth(BENCH, 4, seed=1).features)]
+    evaluate(model(), BENCH, anchored=history.anchored[0], samples=50)
+
+
+def test_another_truth_or_fewer_benches_are_another_run(tmp_path):
+    one, two = (LinearRepresentationBench(S=.9, W_p=unit(randn(0, 8, 10)), W_r=unit(randn(seed, 6, 10)), kind="transcoder") for seed in (1, 2))
+    assert one.settings != two.settings and one.settings == LinearRepresentationBench(S=.9, W_p=unit(randn(0, 8, 10)), W_r=unit(randn(1, 6, 10)), kind="transcoder").settings
+    one.save(tmp_path / "bench")
+    assert LinearRepresentationBench.load(tmp_path / "bench").settings == one.settings
+    fit(model(bench=one), one, Config(steps=2, batch=8), out=tmp_path / "own", progress=False)
+    with pytest.raises(CheckpointError, match="own"):
+        fit(model(bench=one), two, Config(steps=4, batch=8), out=tmp_path / "own", resume=True, progress=False)
+    benches = [BENCH, LinearRepresentationBench(10, 8, .9, .5, seed=2)]
+    fit(model(instances=2), benches, Config(steps=2, batch=8), out=tmp_path / "two", progress=False)
+    with pytest.raises(CheckpointError, match=r"data\[1\]"):
+        fit(model(instances=2), benches[:1], Config(steps=2, batch=8), out=tmp_path / "two", resume=True, progress=False)
+
+
+def test_your_own_directions_are_taken_or_refused():
+    single = LinearRepresentationBench(W_p=unit(randn(0, 8, 10)).float(), S=.9)
+    assert single.problem.W_p.dtype == torch.float64 and "features" in str(diagnose(model(bench=single), single, samples=50))
+    for given, words in [(dict(W_r=unit(randn(0, 8, 10))), "only W_r"), (dict(W_p=unit(randn(0, 8, 10)), kind="transcoder"), "only W_p"),
+                         (dict(W_p=unit(randn(0, 8, 10)), W_r=unit(randn(1, 8, 10))), "kind='transcoder'"), (dict(W_p=unit(randn(0, 8, 10)), n_r=5), "8 rows")]:
+        with pytest.raises(ValueError, match=words):
+            LinearRepresentationBench(**given)
+
+
+def test_where_no_feature_is_ever_alone_the_theory_is_silent():
+    bench = LinearRepresentationBench(10, 8, 0.0, .5)
+    reading = diagnose(model(n_q=4, k=1, bench=bench), bench, samples=20)
+    assert reading.certificate is None and not reading.groups and Verdict.UNDECIDED in reading.neurons and str(reading)
+
+
+@pytest.mark.parametrize("bad, words", [
+    (dict(unit_norm="false"), "unit_norm must be True or False"), (dict(compile=1), "compile"), (dict(lr="abc"), "lr must be a number; got 'abc'"),
+    (dict(aux_k=0), "aux_k"), (dict(dead_after=0), "dead_after"), (dict(betas=(2, 3)), "betas"), (dict(target_l0="4"), "target_l0 must be a number")])
+def test_settings_of_the_wrong_kind_are_named(bad, words):
+    with pytest.raises(ValueError, match=words):
+        Config(**bad)
+
+
+def test_anchors_that_do_not_fit_together_are_named():
+    with pytest.raises(ValueError, match=r"W_D \(8, 1\)"):
+        Anchors(None, torch.ones(3, 8), torch.ones(8, 1))
+    with pytest.raises(ValueError, match="3 weights for 2 models"):
+        fit(model(instances=2), BENCH, Config(steps=1, lam_anchor=(1., 1., 1.)), anchors=2, progress=False)
+    with pytest.raises(ValueError, match="classes is empty"):
+        Anchors.of_class_means(torch.ones(3, 8), [0, 1, 2], classes=[])
+
+
+def test_float64_takes_twice_the_memory():
+    half, whole = training_bytes(model()), training_bytes(model(dtype=torch.float64))
+    assert whole.total == 2 * half.total and whole.weights == 8 * 24 * 16
+
+
+def test_reading_a_model_leaves_the_random_stream_alone(tmp_path):
+    made = model(instances=2)
+    made.save(tmp_path / "model.safetensors")
+    before = torch.get_rng_state()
+    made.instance(1)
+    SDLModel.load(tmp_path / "model.safetensors")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_half_a_row_is_no_row_of_the_table(monkeypatch):
+    steps, table, step = [], [], Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda self: (step(self), steps.append(1), len(steps) == 60 and signal.raise_signal(signal.SIGINT)))
+    with pytest.raises(KeyboardInterrupt, match="row topk, anchored"):
+        table_1(TINY, ["topk"], progress=False, callback=lambda rows: table.append(len(rows)))
+    assert table == [1]
+
+
+def test_the_table_keeps_the_rows_of_other_methods(tmp_path, capsys):
+    words = ["table", "--seeds", "0", "--device", "cpu", "--out", str(tmp_path / "t.json"), "--set", "steps=2", "n=20", "n_p=16", "n_q=32", "mu=.5", "batch=16", "unit_norm=false"]
+    for method in ("topk", "relu"):
+        assert main([*words, "--methods", method]) == 0
+    rows = json.loads((tmp_path / "t.json").read_text())["rows"]
+    assert sorted((row["method"], row["anchored"]) for row in rows) == [("relu", 0), ("relu", 10), ("topk", 0), ("topk", 10)]
+    (tmp_path / "t.json").write_text("{")
+    assert main([*words, "--methods", "topk"]) == 1 and "no JSON" in capsys.readouterr().err
+    assert main(["train", "--device", "cpu", "--seeds", "0", "1", "--saelens", str(tmp_path / "s")]) == 1 and "one model" in capsys.readouterr().err
+    assert main(["train", "--device", "cpu", "--set", "lr=abc"]) == 1 and "lr must be a number" in capsys.readouterr().err
+
+
+def test_a_report_without_git_and_one_of_a_stopped_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert provenance()["commit"] is None
+    step = Trainer.step
+    monkeypatch.setattr(Trainer, "step", lambda self: (step(self), self.steps_done == 3 and signal.raise_signal(signal.SIGINT)))
+    assert main(["train", "--device", "cpu", "--out", str(tmp_path), "--set", "steps=9", "batch=16"]) == 130
+    assert json.loads((tmp_path / "report.json").read_text())["interrupted"] is True
+
+
+def test_a_flag_that_only_topk_folders_have_is_left_alone_elsewhere(tmp_path):
+    made = model(method="jumprelu", k=None)
+    with torch.no_grad():
+        made.W_D *= 2
+        made.theta += .3
+    write_saelens(made, tmp_path)
+    cfg = json.loads((tmp_path / "cfg.json").read_text())
+    (tmp_path / "cfg.json").write_text(json.dumps(cfg | {"rescale_acts_by_decoder_norm": True}))
+    x = BENCH.sample(50).x_p
+    torch.testing.assert_close(read_saelens(tmp_path)(x), made(x))
