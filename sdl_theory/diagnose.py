@@ -80,7 +80,8 @@ def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int 
     with one feature it is monosemantic, with several its group's verdict is `group_minimum`'s (trap, saddle, none, ...). Neurons that
     share a feature are `undecided`: overlapping patterns have no closed form. Silent neurons are strictly dead or merely asleep; under Top-k that is
     said of places won, not of z > 0 as in `evaluate`: a neuron that no single feature gives a place may still win one in a mixture.
-    Where no feature is ever alone (all M_d = 0, as at S = 0), there is no certificate and shared neurons are undecided. `tol` is passed to `certify`. Only single models: of many instances take model.instance(i).
+    Where no feature is ever alone (all M_d = 0, as at S = 0), there is no certificate and shared neurons are undecided.
+    `tol` is passed to `certify`. Only single models: of many instances take model.instance(i).
     """
     if model.instances is not None:
         raise ValueError(f"this holds {model.instances} models; diagnose one: model.instance(0)")

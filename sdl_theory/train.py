@@ -32,7 +32,8 @@ class Config:
     bandwidth : JumpReLU's straight-through window, in units of z.
     aux_coef, aux_k : AuxK (topk, batchtopk, matryoshka); aux_k None is n_p / 2.  dead_after : samples without firing that make a latent dead.
     resample_every : steps between resamplings of dead latents, up to `resample_until` (a share of the steps); 0 is never.
-    unit_norm : hold W_D's columns at model.decoder_norm, the gradient's part along them removed.
+    unit_norm : hold W_D's columns at model.decoder_norm, the gradient's part along them removed. Weights from elsewhere whose columns have other norms
+        are rescaled at the first step, which changes what they compute: go on with such a model with unit_norm=False.
     lam_anchor : weight of the anchors, a number or one per instance.
     precision : "float32" or "bf16" (the large products in bfloat16, weights and Adam in float32).
     compile : pass the objective through torch.compile.
