@@ -129,13 +129,13 @@ def _table(arguments) -> int:
     if out and out.exists():
         try:
             stored = json.loads(out.read_text())
-        except ValueError:
-            print(f"error: {out} is no JSON; give the table a file of its own", file=sys.stderr)
+            done = [TableRow.from_json(row) for row in stored["rows"]]
+        except (ValueError, KeyError, TypeError):
+            print(f"error: {out} is no table's JSON; give this one a file of its own", file=sys.stderr)
             return 1
         if {name: stored.get(name) for name in settings} != settings:
             print(f"error: {out} holds another table ({', '.join(f'{name} {stored.get(name)}' for name in settings)}); give this one a file of its own", file=sys.stderr)
             return 1
-        done = [TableRow.from_json(row) for row in stored["rows"]]
 
     def keep(table) -> None:
         print(table[-1].method, "anchored" if table[-1].anchored else "plain", f"decoder {table[-1].decoder_recovery}, {table[-1].seconds} s", file=sys.stderr)
@@ -151,7 +151,7 @@ def _table(arguments) -> int:
     except KeyboardInterrupt as stopped:
         print(stopped, file=sys.stderr)
         return 130
-    except (TrainingError, ValueError) as error:
+    except (TrainingError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -152,7 +152,8 @@ class LinearRepresentationBench:
         unit columns and interference mu of its own; W_r = W_p). n_p counts the rows of all blocks.
     blocks : a crosscoder's number of blocks (as equal as can be), or their row counts.
     samples : size of the fixed training set (each epoch in a new order), or None for an endless stream.
-    W_p, W_r : your own directions (unit columns, as for `Problem`) instead of drawn ones: n, n_p, n_r and mu are then theirs.
+    W_p, W_r : your own directions (unit columns, as for `Problem`) instead of drawn ones: n, n_p, n_r and mu are then theirs. A transcoder takes
+        both, the other kinds W_p alone; ValueError otherwise.
     dtype, device : of what is drawn. A device has random numbers of its own: the same seed gives the same truth
         everywhere, but other samples on a GPU than on a CPU.
 
@@ -165,9 +166,12 @@ class LinearRepresentationBench:
                  W_p: Tensor | None = None, W_r: Tensor | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
-        if W_p is None and W_r is not None or W_p is not None and (W_r is None) == (kind == "transcoder"):
-            raise ValueError(f"directions of your own: W_p alone, or for a transcoder W_p and W_r; got kind={kind!r} and only {'W_p' if W_r is None else 'W_r'}"
-                             if W_p is None or W_r is None else f"kind={kind!r} has W_r = W_p: leave W_r out, or say kind='transcoder'")
+        if W_p is None and W_r is not None:
+            raise ValueError("W_r without W_p: directions of your own are W_p alone, or for a transcoder both")
+        if W_p is not None and W_r is None and kind == "transcoder":
+            raise ValueError("kind='transcoder' with W_p and no W_r: pass W_r too, or say kind='sae'")
+        if W_r is not None and kind != "transcoder":
+            raise ValueError(f"kind={kind!r} has W_r = W_p: leave W_r out, or say kind='transcoder'")
         if W_p is not None:
             W_p = as_matrix("W_p", W_p, "(n_p, n)").detach().double().cpu()
             W_r = None if W_r is None else as_matrix("W_r", W_r, "(n_r, n)").detach().double().cpu()

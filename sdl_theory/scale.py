@@ -40,7 +40,7 @@ def readable(size: float) -> str:
 
 
 def training_bytes(model: SDLModel | None = None, batch: int = 1024, *, n_p: int = 0, n_q: int = 0, n_r: int = 0, method: str = "topk") -> TrainingBytes:
-    """Peak bytes of one process that trains in float32 with `batch` samples of its own. Give a model (in float64 all is twice that), or its dimensions (and method).
+    """Peak bytes of one process that trains in float32 with `batch` samples of its own (in float64 all is twice that). Give a model, or its dimensions (and method).
 
     W_E and W_D hold p = n_q (n_p + n_r) numbers: weights 4 p, gradients 4 p, Adam 8 p; every data-parallel process holds all of them.
     Input, output and error: 4 batch (n_p + 3 n_r). Latents: 4 batch n_q, times 1.1 (topk) or 1.75 (batchtopk, matryoshka) in the sparse step, times 4 (relu),

@@ -131,7 +131,7 @@ def test_another_truth_or_fewer_benches_are_another_run(tmp_path):
 def test_your_own_directions_are_taken_or_refused():
     single = LinearRepresentationBench(W_p=unit(randn(0, 8, 10)).float(), S=.9)
     assert single.problem.W_p.dtype == torch.float64 and "features" in str(diagnose(model(bench=single), single, samples=50))
-    for given, words in [(dict(W_r=unit(randn(0, 8, 10))), "only W_r"), (dict(W_p=unit(randn(0, 8, 10)), kind="transcoder"), "only W_p"),
+    for given, words in [(dict(W_r=unit(randn(0, 8, 10))), "W_r without W_p"), (dict(W_p=unit(randn(0, 8, 10)), kind="transcoder"), "no W_r"),
                          (dict(W_p=unit(randn(0, 8, 10)), W_r=unit(randn(1, 8, 10))), "kind='transcoder'"), (dict(W_p=unit(randn(0, 8, 10)), n_r=5), "8 rows")]:
         with pytest.raises(ValueError, match=words):
             LinearRepresentationBench(**given)
@@ -188,8 +188,9 @@ def test_the_table_keeps_the_rows_of_other_methods(tmp_path, capsys):
         assert main([*words, "--methods", method]) == 0
     rows = json.loads((tmp_path / "t.json").read_text())["rows"]
     assert sorted((row["method"], row["anchored"]) for row in rows) == [("relu", 0), ("relu", 10), ("topk", 0), ("topk", 10)]
-    (tmp_path / "t.json").write_text("{")
-    assert main([*words, "--methods", "topk"]) == 1 and "no JSON" in capsys.readouterr().err
+    for foreign in ("{", "[]", "{}", '{"rows": [{"method": "topk"}]}'):
+        (tmp_path / "t.json").write_text(foreign)
+        assert main([*words, "--methods", "topk"]) == 1 and "no table's JSON" in capsys.readouterr().err
     assert main(["train", "--device", "cpu", "--seeds", "0", "1", "--saelens", str(tmp_path / "s")]) == 1 and "one model" in capsys.readouterr().err
     assert main(["train", "--device", "cpu", "--set", "lr=abc"]) == 1 and "lr must be a number" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""Where does anchoring help? A grid around one small setting, each cell ten paired seeds: `python -m widgets.rows.survey` writes what lesson 11 draws (about twenty minutes)."""
+"""Where does anchoring help? A grid around one small setting, each cell ten paired seeds: `python -m widgets.rows.survey` writes what lesson 11 draws (about twenty-five minutes)."""
 
 from __future__ import annotations
 
