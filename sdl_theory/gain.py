@@ -1,0 +1,145 @@
+"""Does showing some features help to find the others, by the paper's own metric? Anchored minus plain at the demo preset, with its controls.
+
+`python -m sdl_theory.gain` runs what is missing, arm by arm, into notebooks/results/anchoring_gain.json, and prints the differences. It may be killed
+and started again. One thread; about half an hour a method.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from .anchoring import Anchors
+from .bench import seeded
+from .checkpoint import write_atomically
+from .directions import Table
+from .loss import Estimate
+from .metrics import evaluate
+from .recovery import interval
+from .reproduce import Setup, provenance, setup, train_row
+
+SEEDS = tuple(range(1000, 1020))            # looked at by nobody while recipes were chosen
+TOGETHER = 5                                # seeds in one batched model
+NO_CLIP = 1e9
+SHOWN = (10, 50)                            # numbers of anchors, of the demo's 100 features
+FIGURES = ("encoder_raw_recovery_95", "encoder_raw_mip", "encoder_recovery_95", "encoder_mip", "decoder_recovery_95", "decoder_mip", "encoder_raw_null_mip",
+           "null_mip", "loss", "l0")
+RESULTS = Path(__file__).resolve().parent.parent / "notebooks" / "results" / "anchoring_gain.json"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train. anchors 0: plain. sham: anchored at as many random directions. clipped: Config's gradient clipping, or none."""
+
+    method: str
+    anchors: int = 0
+    lam: float = 0.0
+    sham: bool = False
+    clipped: bool = True
+
+
+def arms(method: str) -> list[Arm]:
+    """Plain, anchored and sham, clipped and not: 18 arms, the plain ones first."""
+    anchored = [Arm(method, k, lam, sham, clipped) for clipped in (True, False) for sham in (False, True) for lam in (1.0, .1) for k in SHOWN]
+    return [Arm(method), Arm(method, clipped=False), *anchored]
+
+
+def sham_anchors(anchors: Anchors, seed: int) -> Anchors:
+    """As many random unit directions in place of the true ones, in W_E as in W_D; the features they stand for keep their places in the held-out mask."""
+    rows = torch.randn(anchors.W_E.shape, generator=seeded("cpu", seed, 55), dtype=anchors.W_E.dtype)
+    rows = rows / rows.norm(dim=1, keepdim=True)
+    return replace(anchors, W_E=rows, W_D=rows.mT)
+
+
+def run_arm(arm: Arm, seeds: tuple[int, ...]) -> list[dict]:
+    """Train one batched model and judge it on the features held out: a row a seed and number of features left out, `FIGURES` by name."""
+    clip = {} if arm.clipped else dict(clip=NO_CLIP)
+    row: Setup = setup("demo", arm.method, anchors=arm.anchors, seeds=seeds, lam_anchor=arm.lam, **clip)
+    shown = {k: [Anchors.of_truth(bench, k) for bench in row.data] for k in ([arm.anchors] if arm.anchors else SHOWN)}
+    if arm.sham:
+        row = replace(row, anchors=[sham_anchors(one, seed) for one, seed in zip(row.anchors, seeds)])
+    train_row(row, progress=False)
+    rows = []
+    for k, anchors in shown.items():
+        reports = evaluate(row.model, row.data, anchored=[list(one.features) for one in anchors], samples=2000, null_draws=1)
+        for seed, report in zip(seeds, reports):
+            figures = report.summary()
+            rows.append(asdict(arm) | dict(seed=seed, left_out=k) | {name: round(figures[name], 6) for name in FIGURES})
+    return rows
+
+
+def load_gain(path: Path = RESULTS) -> dict:
+    """What `main` wrote: provenance, and a row an arm, seed and number of features left out."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def difference(rows: list[dict], arm: Arm, figure: str) -> Estimate:
+    """`arm` minus plain (clipped alike), seed by seed on the same held-out features: the mean with its 95% Student t interval."""
+    of = lambda wanted: {one["seed"]: one[figure] for one in rows if one["left_out"] == arm.anchors and {name: one[name] for name in asdict(wanted)} == asdict(wanted)}
+    theirs, plain = of(arm), of(Arm(arm.method, clipped=arm.clipped))
+    if not theirs or set(theirs) != set(plain):
+        raise ValueError(f"{arm} and its plain twin must both be there, seed by seed; got {len(theirs)} and {len(plain)} seeds. Run python -m sdl_theory.gain")
+    return interval([theirs[seed] - plain[seed] for seed in sorted(theirs)])
+
+
+@dataclass(frozen=True)
+class Gain:
+    """An arm's difference to plain training. found, mip: the paper's literal metric (encoder, raw); then encoder and decoder by cosine."""
+
+    method: str
+    anchors: str
+    lam: float
+    clipping: bool
+    seeds: int
+    found: Estimate
+    mip: Estimate
+    encoder_mip: Estimate
+    decoder_found: Estimate
+    decoder_mip: Estimate
+
+
+def gain_table(rows: list[dict]) -> Table[Gain]:
+    """Every arm that is complete, as a `Table`."""
+    table = Table()
+    for method in dict.fromkeys(one["method"] for one in rows):
+        for arm in arms(method)[2:]:
+            try:
+                found, mip, encoder, decoder_found, decoder = (difference(rows, arm, figure) for figure in (
+                    "encoder_raw_recovery_95", "encoder_raw_mip", "encoder_mip", "decoder_recovery_95", "decoder_mip"))
+            except ValueError:
+                continue
+            seeds = sum(one["method"] == method and not one["anchors"] and one["clipped"] and one["left_out"] == SHOWN[0] for one in rows)
+            table.append(Gain(method, f"{arm.anchors} {'sham' if arm.sham else 'true'}", arm.lam, arm.clipped, seeds, found, mip, encoder, decoder_found, decoder))
+    return table
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what is missing, store after every arm, print the table."""
+    from tqdm import tqdm
+
+    parser = argparse.ArgumentParser(prog="python -m sdl_theory.gain", description=__doc__.splitlines()[0])
+    parser.add_argument("--methods", nargs="+", default=["topk", "relu"], help="methods of `sdl_theory table` (topk relu)")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    rows = load_gain(arguments.out)["rows"] if arguments.out.exists() else []
+    have = {json.dumps({name: one[name] for name in asdict(Arm("")) | {"seed": 0}}) for one in rows}
+    groups = [tuple(arguments.seeds[i:i + TOGETHER]) for i in range(0, len(arguments.seeds), TOGETHER)]
+    jobs = [(arm, seeds) for method in arguments.methods for arm in arms(method) for seeds in groups
+            if not all(json.dumps(asdict(arm) | {"seed": seed}) in have for seed in seeds)]
+    for arm, seeds in tqdm(jobs, desc="arms", unit="arm"):
+        rows += run_arm(arm, seeds)
+        lines = ",\n  ".join(map(json.dumps, rows))
+        head = json.dumps(provenance() | dict(preset="demo", together=TOGETHER))
+        write_atomically(arguments.out, f'{{\n "made_with": {head},\n "rows": [\n  {lines}\n ]\n}}\n'.encode())
+    print(gain_table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
