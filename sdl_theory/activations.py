@@ -1,7 +1,8 @@
 """Sparsity-inducing activations with sigma(z)_i in {0, z_i}: the one property all of Section 3 uses.
 
 Latents lie along the first axis, as in Z = W_E W_p of shape (n_q, n); pass `dim=-1` for batches of rows.
-**Active means z > theta, strictly, and selected.**
+**Active means z > theta, strictly, and selected.** Where the theory reads a pattern off weights it passes `slack`, what rounding may have added to z:
+a z within it of theta, or of another latent's z under Top-k, is *at* it. So a forced z = 0 (two opposite features) is kept 0, and ties stay ties.
 """
 
 from __future__ import annotations
@@ -11,9 +12,26 @@ from dataclasses import dataclass
 
 import torch
 
-from .problem import Tensor, as_tensor, check_count
+from .problem import Problem, Tensor, Weights, as_tensor, check_count
 
 LEAST_THETA = 1e-30       # below, encoder rows scaled to the threshold underflow
+ROUNDING = 8.0            # a sum of k products is right to about sqrt(k) machine epsilons of its length; eight times that is beyond doubt
+
+
+def rounding(k: int, dtype: torch.dtype = torch.float64) -> float:
+    """What rounding can add to <w, x> of vectors in R^k, relative to ||w|| ||x||."""
+    return ROUNDING * math.sqrt(k) * torch.finfo(dtype).eps
+
+
+def read(problem: Problem, weights: Weights) -> tuple[Tensor, Tensor]:
+    """The preactivations z = W_E W_p (n_q, n) of single features, and what rounding may have added to each row of them, (n_q, 1)."""
+    with torch.no_grad():
+        slack = weights.W_E.norm(dim=1, keepdim=True)
+        if not torch.isfinite(slack).all():                    # the squares overflow
+            largest = weights.W_E.abs().amax(1, keepdim=True).clamp(min=1)
+            slack = largest * (weights.W_E / largest).norm(dim=1, keepdim=True)
+        slack = slack * (rounding(problem.n_p, problem.W_p.dtype) * len(problem.blocks) ** .5)
+    return weights.W_E @ problem.W_p, slack
 
 
 class Activation:
@@ -21,12 +39,12 @@ class Activation:
 
     theta: float | Tensor = 0.0
 
-    def active(self, z: Tensor, dim: int = 0) -> Tensor:
-        """Boolean mask of z's shape: which latents fire."""
-        return z > self._theta(z, dim)
+    def active(self, z: Tensor, dim: int = 0, slack: float | Tensor = 0.0) -> Tensor:
+        """Boolean mask of z's shape: which latents fire. slack >= 0, broadcastable to z: how far above theta z must be to count."""
+        return z > self._theta(z, dim) + slack
 
-    def __call__(self, z: Tensor, dim: int = 0) -> Tensor:
-        return torch.where(self.active(z, dim), z, torch.zeros((), dtype=z.dtype, device=z.device))
+    def __call__(self, z: Tensor, dim: int = 0, slack: float | Tensor = 0.0) -> Tensor:
+        return torch.where(self.active(z, dim, slack), z, torch.zeros((), dtype=z.dtype, device=z.device))
 
     def _theta(self, z: Tensor, dim: int) -> float | Tensor:
         """theta, shaped to broadcast along `dim` of z."""
@@ -44,7 +62,7 @@ class Activation:
         theta = torch.as_tensor(self.theta)
         return bool(((theta == 0) | torch.isneginf(theta)).all())
 
-    def barrier(self, z: Tensor) -> Tensor:
+    def barrier(self, z: Tensor, slack: float | Tensor = 0.0) -> Tensor:
         """The level that an inactive latent of z (n_q, n) must exceed to fire: theta, broadcastable to z's shape."""
         theta = torch.as_tensor(self._theta(z, 0), dtype=z.dtype, device=z.device)
         return theta if theta.ndim else theta.view(1, 1)
@@ -106,12 +124,12 @@ class TopK(Activation):
         object.__setattr__(self, "k", check_count("k", self.k))
         object.__setattr__(self, "theta", float(_check_theta(self.theta, plain=True)))
 
-    def active(self, z: Tensor, dim: int = 0) -> Tensor:
-        return _largest(z, min(self.k, z.shape[dim]), dim) & (z > self.theta)
+    def active(self, z: Tensor, dim: int = 0, slack: float | Tensor = 0.0) -> Tensor:
+        return _largest(z, min(self.k, z.shape[dim]), dim, slack) & (z > self.theta + slack)
 
-    def barrier(self, z: Tensor) -> Tensor:
+    def barrier(self, z: Tensor, slack: float | Tensor = 0.0) -> Tensor:
         """theta, or the lowest active latent where all k places are taken."""
-        on = self.active(z)
+        on = self.active(z, 0, slack)
         lowest_on = torch.where(on, z, torch.tensor(math.inf, dtype=z.dtype, device=z.device)).amin(0)
         full = on.sum(0) == min(self.k, len(z))
         return torch.where(full, lowest_on, torch.full_like(lowest_on, self.theta))[None]
@@ -141,20 +159,21 @@ class BatchTopK(Activation):
     def __post_init__(self):
         object.__setattr__(self, "k", check_count("k", self.k))
 
-    def active(self, z: Tensor, dim: int = 0) -> Tensor:
+    def active(self, z: Tensor, dim: int = 0, slack: float | Tensor = 0.0) -> Tensor:
         flat = z.movedim(dim, 0).reshape(-1)
         batch = flat.numel() // z.shape[dim]
         kept = _largest(flat, min(self.k * batch, flat.numel()), 0).view(z.movedim(dim, 0).shape).movedim(0, dim)
-        return kept & (z > 0)
+        return kept & (z > slack)
 
     def wall_distance(self, z: Tensor, dim: int = 0) -> Tensor:
         """That of Top-(k * batch) over the whole batch as one sample."""
         return TopK(self.k * (z.numel() // z.shape[dim])).wall_distance(z.reshape(-1, 1))
 
 
-def _largest(z: Tensor, k: int, dim: int) -> Tensor:
-    """Mask of the k largest along `dim`, ties to the lowest index (torch.topk alone promises no order)."""
+def _largest(z: Tensor, k: int, dim: int, slack: float | Tensor = 0.0) -> Tensor:
+    """Mask of the k largest along `dim`, ties (within slack) to the lowest index (torch.topk alone promises no order)."""
     kth = z.topk(k, dim=dim).values.amin(dim, keepdim=True)
-    above, tied = z > kth, z == kth
+    above = z > kth + slack
+    tied = (z >= kth - slack) & ~above
     room = k - above.sum(dim, keepdim=True)
     return above | (tied & (tied.cumsum(dim) <= room))

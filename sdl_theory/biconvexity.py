@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .activations import Activation, ReLU, check_sigma
+from .activations import Activation, ReLU, check_sigma, read
 from .problem import Problem, Tensor, Weights, check_match
 
 HESSIAN_LIMIT = 4096      # variables of a dense Hessian
@@ -28,8 +28,8 @@ def residual_parts(problem: Problem, weights: Weights, sigma: Activation) -> tup
     """Z = P * (W_E W_p), the mask P, and R diag(M_d)."""
     check_match(problem, weights)
     check_sigma(sigma)
-    z = weights.W_E @ problem.W_p
-    P = sigma.active(z)
+    z, slack = read(problem, weights)
+    P = sigma.active(z, 0, slack)
     Z = z * P
     return Z, P, (problem.W_r - weights.W_D @ Z) * problem.M_d
 

@@ -8,13 +8,11 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from .activations import Activation, ReLU, check_sigma
+from .activations import Activation, ReLU, check_sigma, read
 from .groups import spectrum, way_down_is_free
 from .patterns import to_numpy
 from .problem import Problem, Tensor, Weights, check_match
-from .verdict import EIGEN_TOLERANCE, ZERO_LOSS, Verdict
-
-WALL_TOLERANCE = 1e-9      # |z - theta| below this, relative to the row's size, is on the wall
+from .verdict import STATIONARY, WALL_TOLERANCE, ZERO_RESIDUAL, Verdict, tolerance, verdict_of
 
 
 class CertificateError(AssertionError):
@@ -27,6 +25,8 @@ class Certificate:
 
     loss : Lt.  grad_D, grad_E : relative gradient norms.  pattern : P.  neurons : one Verdict a neuron.  wall_distance : min |z - theta|
     over features with M_d > 0 (for Top-k also the distance to a swap).  stationary : both norms <= tol.  verdict, reason : see `certify`.
+    first_order : where the verdict is escapable, the largest cosine of <r_d, w_D^i> over the walls (i, d) that are touched: > 0, the first step
+    over that wall lowers Lt; < 0, none does; 0 (an unused row with w_D = 0, say), first order does not decide. None elsewhere.
     """
 
     loss: float
@@ -40,6 +40,7 @@ class Certificate:
     reason: str
     tol: float
     scale: float
+    first_order: float | None = None
 
     def check(self) -> Certificate:
         """Return self if the point is stationary; else raise CertificateError naming the gradient."""
@@ -66,7 +67,7 @@ class Certificate:
 
 
 @torch.no_grad()
-def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol: float = 1e-10) -> Certificate:
+def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol: float = STATIONARY) -> Certificate:
     r"""The verifier for Theorems 3.3 to 3.10, arXiv:2512.05534: loss, both gradients, pattern, walls, and a verdict.
 
     Relative gradient norms, neuron by neuron, so that rescaling (w_E, w_D) -> (t w_E, w_D / t) changes nothing:
@@ -74,39 +75,39 @@ def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol:
     .. math:: \frac{\|\sum_d M_d R_d z_{id}\|}{\sqrt{\sum_{d \in F_i} M_d c_d^2}\sqrt{\sum_d M_d z_{id}^2}}, \quad
               \frac{\|\sum_{d \in F_i} M_d \langle w_D^i, R_d\rangle w_p^d\|}{\|w_D^i\| \sqrt{\sum_{d \in F_i} M_d c_d^2} \sqrt{\sum_{d \in F_i} M_d \|w_p^d\|^2}}
 
-    with c_d^2 = ||w_r^d||^2 + ||W_D z_d||^2. `tol` is raised to 1000 machine epsilons for float32 and below.
+    with c_d^2 = ||w_r^d||^2 + ||W_D z_d||^2. `tol`, in (0, 1), is raised to 1000 machine epsilons for float32 and below; it says what counts as
+    stationary and nothing else.
 
-    Verdict: not_stationary, global (loss 0), undecided (some feature fires several neurons, or walls block a saddle's way down: only the search
-    and the Hessian can tell), saddle (a group's y is not in the top eigenspace), escapable (tops, but a feature of a group with nonzero loss, or
-    one that nothing fires for, is on a wall z = theta of some other row; under Top-k, level with the lowest selected latent), degenerate (a top
-    eigenvalue repeats), trap. Traps are facts about Lt. Only rows that fire enter the gradients' products.
+    Verdict: not_stationary, global (every feature with M_d > 0 is reconstructed to 1e-10 of its terms), undecided (some feature fires several
+    neurons, or walls block a saddle's way down: only the search and the Hessian can tell), saddle (a group's y is not in the top eigenspace),
+    escapable (tops, but a feature of a group with nonzero loss, or one that nothing fires for, is on a wall z = theta of some other row; under
+    Top-k, level with the lowest selected latent: `first_order` says whether the first step over it goes down), degenerate (a top
+    eigenvalue repeats), trap: a true local minimum of Lt. Traps are facts about Lt. Only rows that fire enter the gradients' products.
     """
     check_match(problem, weights)
     check_sigma(sigma)
-    if not tol > 0:
-        raise ValueError(f"tol must be positive; got {tol}")
-    tol = max(tol, 1000 * torch.finfo(problem.W_p.dtype).eps)
-    z = weights.W_E @ problem.W_p
-    P = sigma.active(z)
+    if not 0 < tol < 1:
+        raise ValueError(f"tol is a relative gradient norm, in (0, 1); got {tol}. The default {STATIONARY:g} is what theorems are checked to")
+    tol = max(tol, tolerance(STATIONARY, torch.finfo(problem.W_p.dtype).eps))
+    z, slack = read(problem, weights)
+    P = sigma.active(z, 0, slack)
     counted = problem.M_d > 0
     wall = sigma.wall_distance(z if counted.all() else z[:, counted]).item() if counted.any() else float("inf")
     firing = P.any(1).nonzero()[:, 0]           # rows that fire for nothing have zero gradient: leave them out of every product
     Z = z[firing] * P[firing]
     R = problem.W_r - weights.W_D[:, firing] @ Z
-    residual = R.square().sum(0)
-    loss = (problem.M_d * residual).sum().item()
+    loss = (problem.M_d * R.square().sum(0)).sum().item()
     grad_D, grad_E = _relative_norms(problem, weights, Z, P[firing], R, firing, tol)
     stationary = grad_D <= tol and grad_E <= tol
-    scale = problem.scale
-    zero_loss = loss <= max(ZERO_LOSS, tol**2) * scale
-    groups = _Groups(problem, weights, sigma, z, P, Z, residual, firing, tol, zero_loss)
+    point = _Point(problem, weights, z, P, Z, R, firing, sigma.barrier(z, slack))
+    first_order = None
     if not stationary:
         verdict, reason = Verdict.NOT_STATIONARY, f"{'grad_D' if grad_D > tol else 'grad_E'} is not zero"
-    elif zero_loss:
+    elif not point.lossy.any():
         verdict, reason = Verdict.GLOBAL, "the loss is zero"
     else:
-        verdict, reason = groups.verdict()
-    return Certificate(loss, grad_D, grad_E, P, groups.neurons(), wall, stationary, verdict, reason, tol, scale)
+        verdict, reason, first_order = point.verdict()
+    return Certificate(loss, grad_D, grad_E, P, point.neurons(), wall, stationary, verdict, reason, tol, problem.scale, first_order)
 
 
 def _relative_norms(problem: Problem, weights: Weights, Z: Tensor, P: Tensor, R: Tensor, firing: Tensor, tol: float) -> tuple[float, float]:
@@ -129,64 +130,76 @@ def _relative_norms(problem: Problem, weights: Weights, Z: Tensor, P: Tensor, R:
     return relative[0], relative[1]                                 # a size of 0: there is no term at all
 
 
-class _Groups:
-    """Reads the groups of a point off its pattern, for the verdict and the neurons' names."""
+@dataclass(eq=False)
+class _Point:
+    """Reads the groups of a point off its pattern, for the verdict and the neurons' names. Z, R : of the rows that fire alone."""
 
-    def __init__(self, problem, weights, sigma, z, P, Z, residual, firing, tol, zero_loss):
-        self.problem, self.weights, self.sigma, self.z, self.P, self.Z, self.firing, self.tol = problem, weights, sigma, z, P, Z, firing, tol
-        fired = P[firing]                                      # everything else fires for nothing: never sum over all of P
-        self.covered = fired.sum(0)
-        self.counts = self.covered * (problem.M_d > 0)
-        self.sizes = torch.zeros(len(P), dtype=torch.long, device=P.device)
-        self.sizes[firing] = fired.sum(1)
-        self.barrier = sigma.barrier(z)
-        self.lossy = torch.zeros(problem.n, dtype=torch.bool, device=z.device) if zero_loss else self._lossy(residual)
+    problem: Problem
+    weights: Weights
+    z: Tensor
+    P: Tensor
+    Z: Tensor
+    R: Tensor
+    firing: Tensor
+    barrier: Tensor
 
-    def _lossy(self, residual: Tensor) -> Tensor:
+    @cached_property
+    def fired(self) -> Tensor:
+        return self.P[self.firing]                      # everything else fires for nothing: never sum over all of P
+
+    @cached_property
+    def lossy(self) -> Tensor:
         """Features with M_d > 0 whose group has nonzero loss; features that fire nothing and have w_r^d != 0; all of an overlap.
 
         A whole group counts, not only its features of nonzero residual: on a wall, another row can take over a feature that its
         group reconstructs exactly, and set the group free to move along a direction that only this feature held up.
         """
-        problem = self.problem
-        M = problem.M_d
-        per_feature = M * residual
-        per_scale = M * problem.W_r.square().sum(0)
-        P = self.P[self.firing].to(M.dtype)
-        group_lossy = P @ per_feature > max(ZERO_LOSS, self.tol**2) * (P @ per_scale)
-        silent = (self.covered == 0) & (per_scale > 0)
-        return ((P.mT @ group_lossy.to(M.dtype) > 0) | silent) & (M > 0)
+        problem, M = self.problem, self.problem.M_d
+        terms = problem.W_r.norm(dim=0) + self.weights.W_D[:, self.firing].norm(dim=0) @ self.Z.abs()
+        missed = (self.R.norm(dim=0) > tolerance(ZERO_RESIDUAL, torch.finfo(M.dtype).eps) * terms) & (M > 0)
+        P = self.fired.to(M.dtype)
+        group_missed = P @ missed.to(M.dtype) > 0
+        return ((P.mT @ group_missed.to(M.dtype) > 0) | missed) & (M > 0)
 
-    def verdict(self) -> tuple[Verdict, str]:
-        if (self.counts > 1).any():
-            return Verdict.UNDECIDED, f"{int((self.counts > 1).sum())} features fire several neurons; the Hessian or the search can tell more"
-        repeated = held = None
-        for row in (self.sizes[self.firing] > 1).nonzero()[:, 0].tolist():
-            i = int(self.firing[row])
-            group = self.P[i].nonzero()[:, 0].tolist()
-            system = spectrum(self.problem, group)
-            if len(system.features) < 2:
-                continue
-            y = to_numpy(self.Z[row, system.features]) * system.s
-            y = y / np.linalg.norm(y)
-            eigenvalue = float(np.square(system.A @ y).sum())
-            close = max(EIGEN_TOLERANCE, self.tol) * system.values[0]
-            if eigenvalue < system.values[0] - close:
-                touching = self._near(self.firing[row:row + 1], torch.arange(self.problem.n, device=self.z.device))[0] & (self.problem.M_d > 0)
-                if not way_down_is_free(system, to_numpy(self.problem.W_p), touching.cpu().numpy()):
-                    held = i
-                    continue
-                return Verdict.SADDLE, f"neuron {i}: its eigenvalue {eigenvalue:.6g} is not the group's top one, {system.values[0]:.6g}"
-            if len(system.values) > 1 and system.values[1] > system.values[0] - close and bool(self.lossy[group].any()):
-                repeated = i
-        if held is not None:
-            return Verdict.UNDECIDED, f"neuron {held}: its eigenvalue is not the top one, but it lies on walls z = theta that block the way down"
-        leak = self._leak()
-        if leak is not None:
-            return Verdict.ESCAPABLE, f"neuron {leak[0]} is on a wall of feature {leak[1]}, whose group has nonzero loss"
-        if repeated is not None:
-            return Verdict.DEGENERATE, f"neuron {repeated}: the group's top eigenvalue repeats, so the minimum is one of a flat family"
-        return Verdict.TRAP, "every group has a simple top eigenvalue, and lossy features are strictly below theta on every other row"
+    def verdict(self) -> tuple[Verdict, str, float | None]:
+        counts = self.fired.sum(0) * (self.problem.M_d > 0)
+        if (counts > 1).any():
+            return Verdict.UNDECIDED, f"{int((counts > 1).sum())} features fire several neurons; the Hessian or the search can tell more", None
+        groups, systems, values = [], {}, {}
+        for row in (self.fired.sum(1) > 1).nonzero()[:, 0].tolist():
+            i, features = int(self.firing[row]), self.fired[row].nonzero()[:, 0].tolist()
+            system = systems[i] = spectrum(self.problem, features)
+            if len(system.features) > 1:
+                y = to_numpy(self.Z[row, system.features]) * system.s
+                y = y / np.linalg.norm(y)
+                values[i] = float(np.square(system.A @ y).sum())
+                groups.append((i, system.is_top(y), system.simple, bool(self.lossy[features].any())))
+        verdict, at = verdict_of(groups, lambda i: self._falls(i, systems[i]), self._leak)
+        if verdict is Verdict.SADDLE:
+            return verdict, f"neuron {at}: its eigenvalue {values[at]:.6g} is not the group's top one, {systems[at].values[0]:.6g}", None
+        if verdict is Verdict.UNDECIDED:
+            return verdict, f"neuron {at}: its eigenvalue is not the top one, but it lies on walls z = theta that block the way down", None
+        if verdict is Verdict.ESCAPABLE:
+            return verdict, *self._over_the_walls(*at)
+        if verdict is Verdict.DEGENERATE:
+            return verdict, f"neuron {at}: the group's top eigenvalue repeats, so the minimum is one of a flat family", None
+        return verdict, "every group has a simple top eigenvalue, and lossy features are strictly below theta on every other row", None
+
+    def _falls(self, i: int, system) -> bool:
+        row = torch.tensor([i], device=self.z.device)
+        touching = self._near(row, torch.arange(self.problem.n, device=self.z.device))[0] & (self.problem.M_d > 0)
+        return way_down_is_free(system, to_numpy(self.problem.W_p), touching.cpu().numpy())
+
+    def _over_the_walls(self, i: int, d: int) -> tuple[str, float]:
+        """The reason, and the largest cosine <r_d, w_D^i> over all walls touched."""
+        rows, features = self._touching.nonzero()[:, 0], self.lossy.nonzero()[:, 0]
+        unit = lambda columns: columns / columns.norm(dim=0).clamp(min=1e-300 if columns.dtype == torch.float64 else 1e-30)
+        cosines = unit(self.weights.W_D[:, rows]).mT @ unit(self.R[:, features])
+        best = torch.where(self._near(rows, features), cosines, torch.tensor(-2., dtype=cosines.dtype, device=cosines.device)).max().item()
+        best = 0.0 if abs(best) <= tolerance(WALL_TOLERANCE, torch.finfo(cosines.dtype).eps) else best
+        way = ("the first step over a wall lowers Lt: <r_d, w_D> > 0" if best > 0 else
+               "but no first step over any wall lowers Lt: <r_d, w_D> < 0" if best < 0 else "first order does not decide whether Lt falls: <r_d, w_D> = 0")
+        return f"neuron {i} is on a wall of feature {d}, whose group has nonzero loss; {way}", best
 
     def _near(self, rows: Tensor, features: Tensor) -> Tensor:
         """Off-entries of Z on, or within tolerance of, the wall, for these rows and features."""
@@ -196,7 +209,7 @@ class _Groups:
 
     def _slack(self, rows, level: Tensor) -> Tensor:
         size = self.weights.W_E[rows].norm(dim=1, keepdim=True).clamp(min=1e-30)
-        return max(WALL_TOLERANCE, self.tol / 10) * torch.maximum(size, level.abs().clamp(max=1e30))
+        return tolerance(WALL_TOLERANCE, torch.finfo(self.z.dtype).eps) * torch.maximum(size, level.abs().clamp(max=1e30))
 
     @cached_property
     def _touching(self) -> Tensor:
@@ -219,7 +232,9 @@ class _Groups:
         return int(row), int(features[self._near(row, features)[0].nonzero()[0, 0]])
 
     def neurons(self) -> list[Verdict]:
-        names = torch.where(self.sizes > 1, 1, 0)
-        names = torch.where(self.sizes == 0, 2 + self._touching.long(), names)
+        sizes = torch.zeros(len(self.P), dtype=torch.long, device=self.P.device)
+        sizes[self.firing] = self.fired.sum(1)
+        names = torch.where(sizes > 1, 1, 0)
+        names = torch.where(sizes == 0, 2 + self._touching.long(), names)
         kinds = (Verdict.MONOSEMANTIC, Verdict.POLYSEMANTIC, Verdict.STRICTLY_DEAD, Verdict.ESCAPABLE_DEAD)
         return [kinds[k] for k in names.tolist()]

@@ -18,9 +18,10 @@ from .partial_minimum import dual_basis, group_row
 from .patterns import check_group, to_numpy
 from .problem import Problem, Tensor, as_matrix, check_count
 from .separation import encoder_row
-from .verdict import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, Verdict
+from .verdict import Verdict
 
 DATA = Path(__file__).parent / "data"
+CLEAR = 1e-6              # random groups that every tolerance of `group_minimum` leaves by so much are judged many at a time
 SYNONYMS = {"herding dog": "shepherd dog"}      # kennel-club words for WordNet's
 
 
@@ -212,15 +213,17 @@ def trap_share(problem: Problem, size: int, draws: int, generator: torch.Generat
         raise ValueError(f"a group of {size} features does not fit into n = {problem.n}")
     groups = torch.stack([torch.randperm(problem.n, generator=generator)[:size] for _ in range(draws)])
     if size > 1 and bool((problem.M_d > 0).all()) and _clearly_independent(problem):
-        A = (problem.W_r * problem.M_d.sqrt()).double().cpu()
+        root = problem.M_d.sqrt().double().cpu()
+        A = problem.W_r.double().cpu() * root
         K, traps = A.mT @ A, 0
         for part in groups.split(max(1, (1 << 22) // size**2)):
             values, vectors = torch.linalg.eigh(K[part[:, :, None], part[:, None, :]])
-            top = vectors[:, :, -1] * torch.where(vectors[:, :, -1].sum(1, keepdim=True) < 0, -1.0, 1.0)
-            positive = top.amin(1) > POSITIVE_TOLERANCE * top.amax(1)
-            simple = values[:, -1] - values[:, -2] > EIGEN_TOLERANCE * values[:, -1]
-            lossy = values[:, :-1].sum(1) > EIGEN_TOLERANCE * values[:, -1]
-            traps += int((positive & simple & lossy).sum())
+            y = vectors[:, :, -1] * torch.where(vectors[:, :, -1].sum(1, keepdim=True) < 0, -1.0, 1.0)
+            z, total = y / root[part], values.sum(1)
+            lowest, gap, left = z.amin(1) / z.amax(1), (values[:, -1] - values[:, -2]) / total, values[:, :-1].sum(1) / total
+            clear = (lowest.abs() > CLEAR) & (y.abs().amin(1) > CLEAR * y.amax(1)) & (gap > CLEAR) & (left > CLEAR)      # else as one asks singly
+            traps += int((clear & (lowest > 0)).sum())
+            traps += sum(group_minimum(problem, group.tolist()).verdict is Verdict.TRAP for group in part[~clear])
     else:
         from tqdm import tqdm
 

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from .patterns import check_group, to_numpy
 from .problem import Problem, Tensor, check_problem
-from .separation import separate
-from .verdict import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, ZERO_LOSS, Verdict
+from .separation import TOUCHING, separate
+from .verdict import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, ZERO_RESIDUAL, Verdict, tolerance
 
 
 @dataclass(frozen=True)
 class GroupMinimum:
-    """The eigen-problem of one group, walls aside. `y` (|F|,) > 0 of unit norm over `features` (those of the group with M_d > 0)."""
+    """The eigen-problem of one group, walls aside. `y` (|F|,) > 0 of unit norm over `features` (those of the group with M_d > 0).
+
+    y > 0 is judged by z = y / s: every z_d > 1e-9 of the largest. Eigenvalues are equal within 1e-13 tr K.
+    """
 
     group: list[int]
     features: list[int]
@@ -45,21 +49,56 @@ class Spectrum:
     B: np.ndarray
     values: np.ndarray
     vectors: np.ndarray
+    independent: bool = True          # V = I: the w_p^d are linearly independent
+    closest: float = EIGEN_TOLERANCE  # eigenvalues this close, of tr K, are equal
 
-    def clusters(self):
-        """Runs of equal eigenvalues as slices, top first."""
-        start, gap = 0, EIGEN_TOLERANCE * max(abs(self.values).max(initial=0.0), 1e-300)
-        for i in range(1, len(self.values) + 1):
-            if i == len(self.values) or self.values[i - 1] - self.values[i] > gap:
-                yield slice(start, i)
-                start = i
+    @cached_property
+    def total(self) -> float:
+        """tr K = sum_d M_d ||w_r^d||^2: what eigenvalues are compared with, for the top one may be 0."""
+        return float(np.square(self.A).sum())
+
+    @cached_property
+    def clusters(self) -> list[slice]:
+        """Runs of equal eigenvalues, top first."""
+        apart = np.flatnonzero(-np.diff(self.values) > self.closest * self.total) + 1
+        edges = [0, *apart.tolist(), len(self.values)]
+        return [slice(*pair) for pair in zip(edges, edges[1:])] if len(self.values) else []
+
+    @property
+    def simple(self) -> bool:
+        """Is the top eigenvalue simple?"""
+        return self.clusters[0].stop == 1
+
+    def is_top(self, y: np.ndarray) -> bool:
+        """Does this y of unit norm, stationary but for rounding and so in one eigenspace, lie in the top one? More of it than in all others."""
+        return bool(np.square(self.vectors[:, self.clusters[0]].T @ y).sum() > .5)
+
+    def positive(self, cluster: slice) -> np.ndarray | None:
+        """A y > 0 of unit norm in this eigenspace, or None."""
+        y = positive_vector(self.vectors[:, cluster], self.s)
+        if y is None or cluster.stop - cluster.start > 1 or not self.independent:
+            return y
+        return self._sharpened(y, float(self.values[cluster].mean()))
+
+    def _sharpened(self, y: np.ndarray, eigenvalue: float) -> np.ndarray | None:
+        """Small components anew from their own row of K y = lambda y, where eigh knows them to an epsilon of the *largest* only."""
+        K, small = self.A.T @ self.A, y < 1e-4 * y.max()
+        if not small.any():
+            return y
+        weight = eigenvalue - np.diag(K)
+        sure = small & (np.abs(weight) > .1 * np.maximum(eigenvalue, np.diag(K)))
+        y = np.where(sure, (K @ y - np.diag(K) * y) / np.where(sure, weight, 1.0), y)
+        z = y / self.s
+        return y / np.linalg.norm(y) if z.min() > POSITIVE_TOLERANCE * z.max() else None
 
     def loss(self, y: np.ndarray) -> float:
-        """||A - w_D y^T||_F^2 with the best w_D: tr K - lambda, without the cancellation."""
+        """||A - w_D y^T||_F^2 with the best w_D: tr K - lambda, without the cancellation; 0 if every feature is reconstructed."""
         if not len(y):
             return 0.0
-        loss = float(np.square(self.A - np.outer(self.A @ y, y) / (y @ y)).sum())
-        return 0.0 if loss <= ZERO_LOSS * float(np.square(self.A).sum()) else loss
+        w_D = self.A @ y / (y @ y)
+        left = self.A - np.outer(w_D, y)
+        terms = np.linalg.norm(self.A, axis=0) + np.linalg.norm(w_D) * np.abs(y)
+        return float(np.square(left).sum()) if (np.linalg.norm(left, axis=0) > ZERO_RESIDUAL * terms).any() else 0.0
 
 
 def spectrum(problem: Problem, group: Sequence[int]) -> Spectrum:
@@ -74,25 +113,31 @@ def spectrum(problem: Problem, group: Sequence[int]) -> Spectrum:
     _, sizes, V = np.linalg.svd(W_p, full_matrices=False)     # the row space of B is that of W_p, times s: judge rank where columns are unit
     V = V[sizes > 1e-9 * sizes[0]]
     K = A.T @ A
-    if len(V) == len(F):
+    independent = len(V) == len(F)
+    if independent:
         values, vectors = np.linalg.eigh(K)
     else:
         V = np.linalg.qr(V.T * s[:, None])[0]
         values, vectors = np.linalg.eigh(V.T @ K @ V)
         vectors = V @ vectors
-    return Spectrum(F, s, A, B, values[::-1].copy(), vectors[:, ::-1].copy())
+    closest = tolerance(EIGEN_TOLERANCE, torch.finfo(problem.W_p.dtype).eps, 10)
+    return Spectrum(F, s, A, B, values[::-1].copy(), vectors[:, ::-1].copy(), independent, closest)
 
 
-def positive_vector(vectors: np.ndarray) -> np.ndarray | None:
-    """A strictly positive vector in the span of the orthonormal columns, of unit norm, or None."""
+def positive_vector(vectors: np.ndarray, s: np.ndarray) -> np.ndarray | None:
+    """A strictly positive vector y in the span of the orthonormal columns, of unit norm, or None; positive as z = y / s is."""
     if vectors.shape[1] == 1:
         y = vectors[:, 0] * np.sign(vectors[np.abs(vectors[:, 0]).argmax(), 0])
     else:
-        found = separate(vectors, np.zeros((0, vectors.shape[1])))
+        sizes = np.linalg.norm(vectors, axis=1)
+        if sizes.min() <= TOUCHING:                      # the eigenspace leaves this feature out
+            return None
+        found = separate(vectors / sizes[:, None], np.zeros((0, vectors.shape[1])))
         if found.w is None:
             return None
         y = vectors @ found.w
-    return y / np.linalg.norm(y) if y.min() > POSITIVE_TOLERANCE * y.max() else None
+    z = y / s
+    return y / np.linalg.norm(y) if z.min() > POSITIVE_TOLERANCE * z.max() else None
 
 
 def _group_verdict(loss: float, is_top: bool, multiplicity: int) -> Verdict:
@@ -110,7 +155,7 @@ def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
 
     V an orthonormal basis of the row space of W_p[:, F] diag(s). Then z_d = y_d / s_d, w_D = W_r diag(s) y / ||y||^2, loss tr K - lambda.
     A verdict of `trap` here means that the eigenvector allows it; whether a row reaches it without firing for others, ask `partial_minimum`.
-    Repeated eigenvalues are clustered (1e-9 relative) and their whole eigenspace is searched. At most one distinct eigenvalue has a
+    Repeated eigenvalues (equal within 1e-13 tr K) are clustered and their whole eigenspace is searched. At most one distinct eigenvalue has a
     positive vector. `verdict`: trap (simple top), degenerate (repeated top), saddle (not top), none, or global (loss 0).
     """
     check_problem(problem)
@@ -124,8 +169,8 @@ def solve_group(group: list[int], system: Spectrum) -> GroupMinimum:
     features = system.features.tolist()
     if not features:
         return GroupMinimum(group, [], True, torch.zeros(0, dtype=torch.float64), 0.0, True, 1, 0.0, Verdict.GLOBAL, "every M_d of the group is 0")
-    for rank, cluster in enumerate(system.clusters()):
-        y = positive_vector(system.vectors[:, cluster])
+    for rank, cluster in enumerate(system.clusters):
+        y = system.positive(cluster)
         if y is not None:
             loss, multiplicity = system.loss(y), cluster.stop - cluster.start
             verdict = _group_verdict(loss, rank == 0, multiplicity)
@@ -133,7 +178,7 @@ def solve_group(group: list[int], system: Spectrum) -> GroupMinimum:
             return GroupMinimum(group, features, True, torch.from_numpy(y), float(system.values[cluster].mean()), rank == 0, multiplicity, loss, verdict,
                                 f"a positive eigenvector with the {place}" + (f", which repeats {multiplicity} times" if multiplicity > 1 else ""))
     return GroupMinimum(group, features, False, None, float("nan"), False, 0, float("nan"), Verdict.NONE,
-                        "no eigenvector of V^T K V is positive, so no interior stationary point fires for the whole group")
+                        "no eigenvector of V^T K V is positive (every z_d = y_d / s_d above 1e-9 of the largest), so no interior stationary point fires for the whole group")
 
 
 def way_down_is_free(system: Spectrum, W: np.ndarray, touching: np.ndarray) -> bool:
@@ -144,7 +189,8 @@ def way_down_is_free(system: Spectrum, W: np.ndarray, touching: np.ndarray) -> b
     if not touching.any():
         return True
     move = np.linalg.lstsq(system.B.T, system.vectors[:, 0], rcond=1e-10)[0] @ W[:, touching]
-    return bool((move <= 1e-12).all() or (move >= -1e-12).all())
+    none = 1e-12 * np.abs(move).max()
+    return bool((move <= none).all() or (move >= -none).all())
 
 
 def admissible_rows(system: Spectrum, cluster: slice) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .activations import Activation, BatchTopK, ReLU, check_sigma
+from .activations import Activation, BatchTopK, ReLU, check_sigma, read, rounding
 from .problem import Problem, Tensor, Weights, check_count, check_match
 from .sampling import Constant, SparseFeatures
 
@@ -22,14 +22,16 @@ def approximate_loss(problem: Problem, weights: Weights, sigma: Activation = ReL
     """
     check_match(problem, weights)
     check_sigma(sigma)
-    residual = problem.W_r - weights.W_D @ sigma(weights.W_E @ problem.W_p)
+    z, slack = read(problem, weights)
+    residual = problem.W_r - weights.W_D @ sigma(z, 0, slack)
     return (problem.M_d * residual.square().sum(0)).sum()
 
 
 def squared_errors(problem: Problem, weights: Weights, sigma: Activation, x: Tensor) -> Tensor:
-    """||W_r x - W_D sigma(W_E W_p x)||^2 of each row of x (batch, n); shape (batch,)."""
-    z = weights.W_E @ (problem.W_p @ x.mT)
-    return (problem.W_r @ x.mT - weights.W_D @ sigma(z)).square().sum(0)
+    """||W_r x - W_D sigma(W_E W_p x)||^2 of each row of x (batch, n); shape (batch,). Latents level but for rounding are level: Top-k takes the first."""
+    x_p = problem.W_p @ x.mT
+    slack = rounding(problem.n_p + problem.n, x_p.dtype) * weights.W_E.detach().norm(dim=1, keepdim=True) * x.abs().sum(1)
+    return (problem.W_r @ x.mT - weights.W_D @ sigma(weights.W_E @ x_p, 0, slack)).square().sum(0)
 
 
 def exact_loss(problem: Problem, weights: Weights, sigma: Activation, features: SparseFeatures) -> Tensor:

@@ -14,11 +14,11 @@ import torch
 
 from .activations import Activation, BatchTopK, ReLU, TopK, check_sigma
 from .certify import certify
-from .groups import GroupMinimum, Spectrum, admissible_rows, positive_vector, solve_group, spectrum
+from .groups import GroupMinimum, Spectrum, admissible_rows, solve_group, spectrum
 from .patterns import check_pattern, row_theta, to_numpy
 from .problem import Problem, Tensor, Weights, as_matrix, check_problem
 from .separation import dead_row, encoder_row
-from .verdict import POSITIVE_TOLERANCE, Verdict
+from .verdict import POSITIVE_TOLERANCE, WALL_TOLERANCE, Verdict
 
 
 def printed_recipe(problem: Problem, P: Tensor, W_E: Tensor) -> Weights:
@@ -60,6 +60,17 @@ class Row:
     z: np.ndarray | None
     w_D: np.ndarray | None
 
+    def touches(self, theta: float, lossy: np.ndarray) -> bool:
+        """Is a lossy feature outside the group on this row's wall? By the rule of `certify`."""
+        outside = lossy.copy()
+        outside[self.minimum.group] = False
+        return bool(on_wall(self.w, self.z, theta)[outside].any())
+
+
+def on_wall(w: np.ndarray, z: np.ndarray, theta: float) -> np.ndarray:
+    """Which z are at theta or above, or below it by less than can be told, relative to the row."""
+    return z >= theta - WALL_TOLERANCE * max(np.linalg.norm(w), theta, 1e-30)
+
 
 def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.ndarray | None = None,
               W: np.ndarray | None = None, dual: np.ndarray | None = None) -> Row:
@@ -83,14 +94,14 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
         w = z @ dual
         w = w / np.linalg.norm(w) if theta == 0 else w
         return _row(minimum, w, W, system, theta)
-    for rank, cluster in enumerate(system.clusters()):
-        if positive_vector(system.vectors[:, cluster]) is None:
+    for cluster in system.clusters:
+        if system.positive(cluster) is None:
             continue
         w = encoder_row(W, F, theta, admissible_rows(system, cluster), lossy)
         if w is None:
             continue
         y = system.B.T @ w
-        if y.min() <= POSITIVE_TOLERANCE * y.max():
+        if (y / system.s).min() <= POSITIVE_TOLERANCE * (y / system.s).max():
             continue
         return _row(replace(minimum, y=torch.from_numpy(y / np.linalg.norm(y))), w, W, system, theta)
     if not len(system.features):      # M_d = 0 throughout: any row that fires for the group will do
@@ -134,7 +145,7 @@ def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> 
     if all(row.w is not None for row in rows.values()):
         lossy = lossy_features(rows, problem.n)
         for i, row in rows.items():      # a row that touches a wall is asked again, with only the lossy features held off it
-            if (row.z >= theta[i] - 1e-9)[_outside(groups[i], problem.n) & lossy].any():
+            if row.touches(theta[i], lossy):
                 rows[i] = group_row(problem, groups[i], theta[i], lossy, W)
     return assemble(problem, rows, n_q, theta, sigma, W)
 

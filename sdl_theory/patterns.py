@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .activations import Activation, BatchTopK, ReLU, TopK, check_sigma
+from .activations import Activation, BatchTopK, ReLU, TopK, check_sigma, read, rounding
 from .problem import Problem, Tensor, Weights, as_tensor, check_count, check_match, check_problem
 from .separation import dead_row, encoder_row, lifted_separation, separate
 
@@ -17,9 +17,14 @@ COUPLED_LIMIT = 4_000_000     # entries of the joint system of a Top-k pattern
 
 
 def activation_pattern(problem: Problem, weights: Weights, sigma: Activation = ReLU()) -> Tensor:
-    """P, bool (n_q, n): P[i, d] iff neuron i is active (z > theta, and selected) on feature d alone. Section 3.2, arXiv:2512.05534."""
+    """P, bool (n_q, n): P[i, d] iff neuron i is active (z > theta, and selected) on feature d alone. Section 3.2, arXiv:2512.05534.
+
+    z counts as above theta, or above another latent's z, if it is so by more than rounding: 8 sqrt(n_p) machine epsilons of ||w_E^i||.
+    """
     check_match(problem, weights)
-    return sigma.active(weights.W_E.detach() @ problem.W_p)
+    check_sigma(sigma)
+    z, slack = read(problem, weights)
+    return sigma.active(z.detach(), 0, slack)
 
 
 def pattern(groups: Sequence[Sequence[int]], n: int, n_q: int) -> Tensor:
@@ -117,7 +122,7 @@ class Realization:
     def check(self) -> Realization:
         """Re-derive the claim from W_E or from the certificate; AssertionError if it does not hold."""
         if self.feasible:
-            shown = self.sigma.active(self.W_E @ self.problem.W_p).cpu()
+            shown = _shown(self.problem, self.W_E, self.sigma)
             assert torch.equal(shown, self.P), f"W_E does not show P: {int((shown != self.P).sum())} entries differ"
         elif self.certificate is not None:
             self.certificate.check()
@@ -149,13 +154,19 @@ def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realizat
         elif F.any():
             z = row @ W
             gaps = np.r_[z[F] - theta, theta - z[~F]]
-            margins.append(gaps.min() if gaps.min() > 0 else (z[F] - theta).min())
-            two_sided &= bool(gaps.min() > 0)
+            clear = gaps.min() > rounding(len(row)) * np.linalg.norm(row)
+            margins.append(gaps.min() if clear else (z[F] - theta).min())
+            two_sided &= bool(clear)
     if missing:
         return _refusal(problem, P, sigma, W, missing)
     W_E = torch.from_numpy(np.stack(rows)).to(problem.W_p)
-    result = Realization(problem, P, sigma, True, W_E, float(min(margins, default=0.0)), two_sided, None, "every row is realized")
-    return result.check()
+    if not torch.equal(_shown(problem, W_E, sigma), P):
+        return Realization(problem, P, sigma, False, None, 0.0, False, None, f"realizable, but rounding in {problem.W_p.dtype} cannot show it; try float64")
+    return Realization(problem, P, sigma, True, W_E, float(min(margins, default=0.0)), two_sided, None, "every row is realized")
+
+
+def _shown(problem: Problem, W_E: Tensor, sigma: Activation) -> Tensor:
+    return activation_pattern(problem, Weights(W_E, W_E.new_zeros(problem.n_r, len(W_E))), sigma).cpu()
 
 
 def _refusal(problem, P, sigma, W, missing) -> Realization:
@@ -210,7 +221,7 @@ def _realize_topk(problem: Problem, P: Tensor, sigma: TopK) -> Realization:
     if sigma.theta > 0:      # the lifted coordinate is the level c >= 0; any higher level below every active z serves too
         E = E * (sigma.theta / max(-found.w[-1], (E @ W)[P.numpy()].min() / 2))
     W_E = torch.from_numpy(E).to(problem.W_p)
-    if not torch.equal(sigma.active(W_E @ problem.W_p).cpu(), P):
+    if not torch.equal(_shown(problem, W_E, sigma), P):
         return Realization(problem, P, sigma, False, None, 0.0, False, None, "realizable only on a wall z = theta, where rounding cannot show the pattern")
     margin = sigma.wall_distance(W_E @ problem.W_p).item() if two_sided else found.margin
     return Realization(problem, P, sigma, True, W_E, margin, two_sided, None, "all rows are realized jointly").check()

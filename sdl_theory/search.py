@@ -10,11 +10,12 @@ import torch
 
 from .activations import Activation, BatchTopK, ReLU, TopK
 from .groups import spectrum, way_down_is_free
-from .partial_minimum import PartialMinimum, Row, group_row, lossy_features, partial_minimum
-from .patterns import check_pattern, partitions, pattern, realize, row_theta, to_numpy, topk_conditions
+from .loss import approximate_loss
+from .partial_minimum import PartialMinimum, Row, group_row, lossy_features, on_wall, partial_minimum
+from .patterns import activation_pattern, check_pattern, partitions, pattern, realize, row_theta, to_numpy, topk_conditions
 from .problem import Problem, Tensor, Weights, check_count
 from .separation import dead_row, encoder_row
-from .verdict import Verdict
+from .verdict import Verdict, verdict_of
 
 WALL = 1e-6            # a row closer than this to a wall, relative to its size, ends on it
 PROXIMAL = 1e-9        # keeps the encoder's flat directions from running away; it moves no fixed point
@@ -75,10 +76,27 @@ def alternating_convex_search(problem: Problem, P: Tensor, sigma: Activation = R
         if decrease <= tol * losses[0]:
             converged = True
             break
-    weights = Weights(torch.from_numpy(E).to(problem.W_p), torch.from_numpy(D).to(problem.W_p))
     G, h = region
     slack = (G @ E.ravel() - h).min(initial=np.inf)
-    return SearchResult(weights, losses, converged, bool(slack > WALL * max(np.linalg.norm(E, axis=1).max(), 1e-300)))
+    interior = bool(slack > WALL * max(np.linalg.norm(E, axis=1).max(), 1e-300))
+    weights, losses[-1] = _as_weights(problem, mask, sigma, data, E, D, to_numpy(start.W_E), losses[-1])
+    while len(losses) > 1 and losses[-1] > losses[-2]:      # stepping off a wall may cost more than the last steps gained
+        del losses[-2]
+    return SearchResult(weights, losses, converged, interior)
+
+
+def _as_weights(problem: Problem, P: np.ndarray, sigma: Activation, data, E, D, start, loss: float) -> tuple[Weights, float]:
+    """The end of a search as weights, with their own loss: on a wall where the loss jumps (z = theta is not active; a tie), so little towards the
+    start that they show P."""
+    cone = not np.any(_region(problem, P, sigma)[1])
+    start = start * (np.linalg.norm(E) / np.linalg.norm(start)) if cone and start.any() else start
+    for share in (0.0, *(10.0**power for power in range(-13, 0, 2)), .5):
+        mixed = (1 - share) * E + share * start
+        weights = Weights(*(torch.from_numpy(part).to(problem.W_p) for part in (mixed, _best_decoder(data, P, mixed) if share else D)))
+        own = approximate_loss(problem, weights, sigma).item()
+        if own <= loss * (1 + 1e-9) + 1e-12 * problem.scale or share and np.array_equal(activation_pattern(problem, weights, sigma).cpu().numpy(), P):
+            break
+    return weights, own
 
 
 def _region(problem: Problem, P: np.ndarray, sigma: Activation) -> tuple[np.ndarray, np.ndarray]:
@@ -166,41 +184,34 @@ class _Groups:
     def _dead_row_leaks(self, lossy: np.ndarray) -> bool:
         key = lossy.tobytes()
         if key not in self._dead:
-            z = dead_row(self.W, self.theta, lossy) @ self.W
-            self._dead[key] = bool((z[lossy] >= self.theta - 1e-9).any())
+            w = dead_row(self.W, self.theta, lossy)
+            self._dead[key] = bool(on_wall(w, w @ self.W, self.theta)[lossy].any())
         return self._dead[key]
 
-    def _leaks(self, row: Row, lossy: np.ndarray) -> bool:
-        outside = lossy.copy()
-        outside[row.minimum.group] = False
-        if not outside.any() or (row.z[outside] < self.theta - 1e-9).all():
-            return False
-        again = self.row(row.minimum.group, lossy)
-        return again.w is None or bool((again.z[outside] >= self.theta - 1e-9).any())
+    def _final(self, row: Row, lossy: np.ndarray) -> Row:
+        """The row that `partial_minimum` takes: one that touches a lossy feature's wall is sought anew, with only those held off."""
+        return self.row(row.minimum.group, lossy) if row.touches(self.theta, lossy) else row
 
     def _falls(self, row: Row) -> bool:
-        touching = (row.z >= self.theta - 1e-9) & (self.problem.M_d > 0).numpy()
+        touching = on_wall(row.w, row.z, self.theta) & (self.problem.M_d > 0).numpy()
         touching[row.minimum.group] = False
         return way_down_is_free(spectrum(self.problem, row.minimum.group), self.W, touching)
 
     def judge(self, groups: list[list[int]], spare: bool) -> PartitionRow:
-        """The verdict of one partition, by the rules of `certify`; `spare`: is there an unused row?"""
+        """The verdict of one partition, by the rule of `certify`; `spare`: is there an unused row?"""
         rows = [self.row(group) for group in groups]
         if any(row.w is None for row in rows):
             return PartitionRow(groups, all(map(self.realizable, groups)), Verdict.NONE, float("nan"))
-        loss = sum(row.minimum.loss for row in rows)
-        polysemantic = [row.minimum for row in rows if row.minimum.loss > 0]
-        if not polysemantic:
-            verdict = Verdict.GLOBAL
-        elif below := [row for row in rows if row.minimum.loss > 0 and not row.minimum.is_top]:
-            verdict = Verdict.SADDLE if any(map(self._falls, below)) else Verdict.UNDECIDED
-        else:
-            lossy = lossy_features(dict(enumerate(rows)), self.problem.n)
-            if spare and self._dead_row_leaks(lossy) or any(self._leaks(row, lossy) for row in rows):
-                verdict = Verdict.ESCAPABLE
-            else:
-                verdict = Verdict.TRAP if all(minimum.multiplicity == 1 for minimum in polysemantic) else Verdict.DEGENERATE
-        return PartitionRow(groups, True, verdict, loss)
+        lossy = lossy_features(dict(enumerate(rows)), self.problem.n)
+        if not lossy.any():
+            return PartitionRow(groups, True, Verdict.GLOBAL, 0.0)
+        rows = [self._final(row, lossy) for row in rows]
+        if any(row.w is None for row in rows):
+            return PartitionRow(groups, True, Verdict.NONE, float("nan"))
+        shared = [(i, row.minimum.is_top, row.minimum.multiplicity == 1, row.minimum.loss > 0) for i, row in enumerate(rows) if len(row.minimum.features) > 1]
+        leaks = lambda: spare and self._dead_row_leaks(lossy) or any(row.touches(self.theta, lossy) for row in rows)
+        verdict, _ = verdict_of(shared, lambda i: self._falls(rows[i]), lambda: leaks() or None)
+        return PartitionRow(groups, True, verdict, sum(row.minimum.loss for row in rows))
 
 
 def survey_partitions(problem: Problem, sigma: Activation = ReLU(), n_q: int | None = None) -> Iterator[PartitionRow]:
