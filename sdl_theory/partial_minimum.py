@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -59,12 +60,14 @@ class Row:
     w: np.ndarray | None
     z: np.ndarray | None
     w_D: np.ndarray | None
+    theta: float = 0.0
 
-    def touches(self, theta: float, lossy: np.ndarray) -> bool:
-        """Is a lossy feature outside the group on this row's wall? By the rule of `certify`."""
-        outside = lossy.copy()
-        outside[self.minimum.group] = False
-        return bool(on_wall(self.w, self.z, theta)[outside].any())
+    @cached_property
+    def walls(self) -> np.ndarray:
+        """Features outside the group that lie on this row's wall, bool (n,), by the rule of `certify`."""
+        walls = on_wall(self.w, self.z, self.theta)
+        walls[self.minimum.group] = False
+        return walls
 
 
 def on_wall(w: np.ndarray, z: np.ndarray, theta: float) -> np.ndarray:
@@ -107,7 +110,7 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
     if not len(system.features):      # M_d = 0 throughout: any row that fires for the group will do
         w = encoder_row(W, F, theta, None, lossy)
         if w is not None:
-            return Row(minimum, w, w @ W, np.zeros(problem.n_r))
+            return Row(minimum, w, w @ W, np.zeros(problem.n_r), theta)
     return Row(replace(minimum, exists=False, verdict=Verdict.NONE,
                        reason="the group has a positive eigenvector, but no encoder row reaches it without firing for other features "
                        "(or only on a wall that rounding cannot show)"), None, None, None)
@@ -122,7 +125,7 @@ def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: Spectrum, 
     if theta == 0 and w_D.any():
         t = np.sqrt(np.linalg.norm(w_D) / np.linalg.norm(w))
         w, w_D = w * t, w_D / t
-    return Row(minimum, w, w @ W, w_D)
+    return Row(minimum, w, w @ W, w_D, theta)
 
 
 def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> PartialMinimum:
@@ -145,7 +148,7 @@ def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> 
     if all(row.w is not None for row in rows.values()):
         lossy = lossy_features(rows, problem.n)
         for i, row in rows.items():      # a row that touches a wall is asked again, with only the lossy features held off it
-            if row.touches(theta[i], lossy):
+            if (row.walls & lossy).any():
                 rows[i] = group_row(problem, groups[i], theta[i], lossy, W)
     return assemble(problem, rows, n_q, theta, sigma, W)
 

@@ -166,7 +166,7 @@ class _Groups:
         if isinstance(sigma, (TopK, BatchTopK)) or torch.as_tensor(sigma.theta, dtype=torch.float64).ndim:
             raise ValueError("enumeration of partitions is for ReLU() and JumpReLU(theta) with one theta")
         self.problem, self.theta, self.W = problem, float(sigma.theta), to_numpy(problem.W_p)
-        self._rows, self._dead, self._realizable = {}, {}, {}
+        self._rows, self._dead, self._realizable, self._free = {}, {}, {}, {}
 
     def row(self, group: list[int], lossy: np.ndarray | None = None) -> Row:
         key = tuple(group), None if lossy is None else lossy.tobytes()
@@ -190,12 +190,13 @@ class _Groups:
 
     def _final(self, row: Row, lossy: np.ndarray) -> Row:
         """The row that `partial_minimum` takes: one that touches a lossy feature's wall is sought anew, with only those held off."""
-        return self.row(row.minimum.group, lossy) if row.touches(self.theta, lossy) else row
+        return self.row(row.minimum.group, lossy) if (row.walls & lossy).any() else row
 
     def _falls(self, row: Row) -> bool:
-        touching = on_wall(row.w, row.z, self.theta) & (self.problem.M_d > 0).numpy()
-        touching[row.minimum.group] = False
-        return way_down_is_free(spectrum(self.problem, row.minimum.group), self.W, touching)
+        if id(row) not in self._free:
+            touching = row.walls & (self.problem.M_d > 0).numpy()
+            self._free[id(row)] = way_down_is_free(spectrum(self.problem, row.minimum.group), self.W, touching) if touching.any() else True
+        return self._free[id(row)]
 
     def judge(self, groups: list[list[int]], spare: bool) -> PartitionRow:
         """The verdict of one partition, by the rule of `certify`; `spare`: is there an unused row?"""
@@ -209,7 +210,7 @@ class _Groups:
         if any(row.w is None for row in rows):
             return PartitionRow(groups, True, Verdict.NONE, float("nan"))
         shared = [(i, row.minimum.is_top, row.minimum.multiplicity == 1, row.minimum.loss > 0) for i, row in enumerate(rows) if len(row.minimum.features) > 1]
-        leaks = lambda: spare and self._dead_row_leaks(lossy) or any(row.touches(self.theta, lossy) for row in rows)
+        leaks = lambda: spare and self._dead_row_leaks(lossy) or any((row.walls & lossy).any() for row in rows)
         verdict, _ = verdict_of(shared, lambda i: self._falls(rows[i]), lambda: leaks() or None)
         return PartitionRow(groups, True, verdict, sum(row.minimum.loss for row in rows))
 
