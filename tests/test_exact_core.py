@@ -112,7 +112,7 @@ def test_tol_says_what_is_stationary_and_nothing_else():
 def test_ties_of_mixtures_go_to_the_first_latent():
     """z = (.3, .1 + .2) for all three features at once: level, though .1 + .2 > .3 in floats. Integers say the same."""
     problem, features = Problem(torch.eye(3, dtype=f64)), SparseFeatures(3, .5, Constant(1.))
-    W_E, W_D = torch.tensor([[0, 0, 3.], [1, 2, 0]], dtype=f64), torch.eye(3, 2, dtype=f64)
+    W_E, W_D = torch.tensor([[0, 0, 3.], [1, 2, 0]], dtype=f64), torch.tensor([[0, 1.], [0, 2], [1, 0]], dtype=f64)
     exactly = exact_loss(problem, Weights(W_E, W_D / 3), TopK(1), features).item()
     W_E = torch.tensor([[0, 0, .3], [.1, .2, 0]], dtype=f64)
     assert exact_loss(problem, Weights(W_E, W_D / .3), TopK(1), features).item() == pytest.approx(exactly, rel=1e-12)
