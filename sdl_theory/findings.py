@@ -70,7 +70,7 @@ def _crosscoder():
     return Seen(f"inner products {show(score.min())} to {show(score.max())}", (score - math.sqrt(.5)).abs().max() < ZERO)
 
 
-@finding("3.7", "3.6", "its failure is no freak of perpendicular features", "cosines .6, .3, -.2; M_d=(1,1,1), (1,3,1), (.3,1,1)", HOLDS, "sdl_theory.audit.three_features(M_d)")
+@finding("3.7", "3.6", "the failure is no freak of perpendicular features", "cosines .6, .3, -.2; M_d=(1,1,1), (1,3,1), (.3,1,1)", HOLDS, "sdl_theory.audit.three_features(M_d)")
 def _three():
     seen = [partial_minimum(three_features(M), pattern([[0, 1, 2]], 3, 3)).verdict for M in ((1, 1, 1), (1, 3, 1), (.3, 1, 1))]
     return Seen(", ".join(map(str, seen)), seen == [Verdict.TRAP, Verdict.NONE, Verdict.SADDLE])

@@ -63,7 +63,7 @@ def ideal_loss(problem: Problem, sigma: Activation = ReLU()) -> IdealLoss:
 
 
 def pseudo_inverse_weights(problem: Problem, n_q: int) -> Weights:
-    """Theorem 3.3, beyond the paper: W_E = [W_p^+; 0], W_D = [W_r, 0]. Zero loss on **every** input at every S.
+    """Beyond Theorem 3.3 of arXiv:2512.05534: W_E = [W_p^+; 0], W_D = [W_r, 0]. Zero loss on **every** input at every S.
 
     Needs rank(W_p) = n (ValueError otherwise). Z = W_E W_p = I, so sigma changes nothing under ReLU. The decoder is the truth; the encoder
     rows are the dual basis, not w_p^d: a recovery metric on W_E punishes this better solution, one on W_D does not.
