@@ -27,7 +27,8 @@ def ideal_weights(problem: Problem, n_q: int) -> Weights:
 
     Near-zero loss (see `ideal_loss`), every feature recovered; *not* a stationary point under ReLU when W_r = W_p and mu > 0.
     For a crosscoder of m blocks each row is w_p^d / m, so that <w_E^d, w_p^d> = 1: with the rows w_p^d themselves the
-    reconstruction would be m times too large. ValueError if n_q < n.
+    reconstruction would be m times too large. (Unit columns per block are our convention; with unit stacked columns, as Assumption 2.1
+    reads, nothing is divided.) ValueError if n_q < n.
     """
     return _embed(problem, n_q, problem.n, problem.W_p.mT / len(problem.blocks), problem.W_r, "W* = [W_r, 0], [W_p^T; 0] (Theorem 3.3)")
 

@@ -98,7 +98,7 @@ def _biconvex():
                 worst_gradient < ZERO and least > -ZERO and joint < 0)
 
 
-@claim("3.3", "3.3", "W* = [W_r, 0], [W_p^T; 0] has near-zero loss, O(mu^2)", "n=12, n_p=8, mu <= .4", HOLDS, "ideal_loss")
+@claim("3.3", "3.3", "W* = [W_r, 0], [W_p^T; 0] has near-zero loss, O((1-S) mu^2)", "n=12, n_p=8, mu <= .4, M_d=1 (they bring the factor 1-S)", HOLDS, "ideal_loss")
 def _ideal():
     problem = Problem(feature_matrix(12, 8, .4, generator=seeded(0)))
     bounds, direct = ideal_loss(problem), approximate_loss(problem, ideal_weights(problem, 14)).item()

@@ -31,7 +31,7 @@ ALLOWED = {
     "place of the paper": "how the audit's rows name their place",
     "holds under a hypothesis the paper omits": "the name of a verdict; its row names the place",
     "the paper says it, or its walkthrough": "the field that tells claims from findings",
-    "the paper whose theory it implements": "a citation",
+    "whose theory it builds and checks": "a citation",
     "the paper's metric": "by that name the metric of section 5.1 and appendix B, which README and docstrings introduce with both",
     "the paper's own figures": "the head of a column; README's text names the tables",
     "12 the paper's tables": "the title of a lesson to come",
