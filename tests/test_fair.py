@@ -152,6 +152,8 @@ def test_the_papers_metric_comes_first_beside_its_figures():
     columns = [cell.strip() for cell in head.strip("|").split("|")]
     assert columns[1].startswith("the paper's metric (encoder, inner product)")
     assert columns.index("the paper's own figures") == 2 < columns.index("encoder cosine") < columns.index("decoder cosine")
+    demo = next(line for line in README.splitlines() if line.startswith("| method | anchors |"))
+    assert demo.index("the paper's metric (encoder, inner product)") < demo.index("encoder cosine") < demo.index("decoder found")
     body = README.split(head)[1].split("\n\n")[0]
     topk = next(line for line in body.splitlines() if line.startswith("| topk"))
     assert "Table 7, k = 32: 100%, .999" in topk
