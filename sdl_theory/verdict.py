@@ -8,11 +8,10 @@ from enum import Enum
 class Verdict(str, Enum):
     """What a point, a group or a neuron is. See the glossary in README."""
 
-    TRAP = "trap"                          # every group's y has a simple top eigenvalue; all of a lossy group strictly below theta elsewhere:
-                                           # a local minimum of Lt; yet a way out on which Lt never rises is nearly always there, as for a strictly dead neuron
+    TRAP = "trap"                          # every group's y has a simple top eigenvalue; all of a lossy group strictly below theta elsewhere
     DEGENERATE = "degenerate"              # the top eigenvalue repeats: a flat family of minima
     SADDLE = "saddle"                      # some group's eigenvalue is not the top one
-    ESCAPABLE = "escapable"                # groups are top, but a wall or an unused row is reached; descent leaves there if <r_d, w_D^i> > 0, to first order
+    ESCAPABLE = "escapable"                # groups are top, but a wall or an unused row can be reached
     NONE = "none"                          # no interior partial minimum shows this pattern
     GLOBAL = "global"                      # loss 0
     NOT_STATIONARY = "not_stationary"      # a gradient is not zero
