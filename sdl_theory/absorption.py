@@ -120,7 +120,7 @@ class Rung:
 
 
 def loss_ladder(problem: Problem, group: Sequence[int], *, rungs: int | None = None) -> list[Rung]:
-    r"""Section 6's ladder, beyond Theorem 3.10: parent pattern >= absorbed >= ... >= fully split, in infima over closed regions.
+    r"""The ladder, beyond Theorem 3.10: parent pattern >= absorbed >= ... >= fully split, in infima over closed regions.
 
     .. math:: \text{bound}(F) = \mathrm{tr} K_F - \lambda_+(K_F), \qquad \lambda_+(K) = \max_{y \ge 0, \|y\| = 1} y^\top K y
 

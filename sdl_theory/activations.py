@@ -1,4 +1,4 @@
-"""Sparsity-inducing activations with sigma(z)_i in {0, z_i}: the one property all of Section 3 uses.
+"""Sparsity-inducing activations with sigma(z)_i in {0, z_i}: Eq. 10 of arXiv:2512.05534, the property that its theory asks of an activation.
 
 Latents lie along the first axis, as in Z = W_E W_p of shape (n_q, n); pass `dim=-1` for batches of rows.
 **Active means z > theta, strictly, and selected.** Where the theory reads a pattern off weights it passes `slack`, what rounding may have added to z:
@@ -151,7 +151,7 @@ class TopK(Activation):
 class BatchTopK(Activation):
     """Keep the k * batch largest positive latents of a whole batch: the columns of z are coupled.
 
-    No region of a single column decides its pattern, so the theorems of Sections 3.2 to 3.10 do not apply as such.
+    No region of a single column decides its pattern, so Theorems 3.2 to 3.10 do not apply as such.
     """
 
     k: int

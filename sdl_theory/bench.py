@@ -1,4 +1,4 @@
-"""The Linear Representation Bench (Section 7): endless or fixed streams x_p = W_p x, x_r = W_r x with the truth W_p, W_r at hand."""
+"""The Linear Representation Bench: endless or fixed streams x_p = W_p x, x_r = W_r x with the truth W_p, W_r at hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trained model read by the theory (Section 9 of what is beyond the paper): its pattern, neuron by neuron, and how far it is from Lt's landscape."""
+"""A trained model read by the theory (ours, beyond arXiv:2512.05534): its pattern, neuron by neuron, and how far it is from Lt's landscape."""
 
 from __future__ import annotations
 

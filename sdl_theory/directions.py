@@ -68,7 +68,7 @@ class Directions:
 
 
 def imagenet_directions(n_p: int | None = None, *, generator: torch.Generator | None = None) -> Directions:
-    """The 1000 ImageNet class directions of EfficientNet-Lite0: real, named, hierarchical, linearly independent (theory, Section 6).
+    """The 1000 ImageNet class directions of EfficientNet-Lite0: real, named, hierarchical, linearly independent.
 
     W_p is (1280, 1000), the classifier's rows, unit-normalized; or with n_p < 1280 their image under a Gaussian (n_p, 1280) map drawn from
     `generator`, renormalized: superposition begins at n_p < 1000. Stored in float16 (error 3e-4). Sources and licences: data/NOTICE.
@@ -171,7 +171,7 @@ class Table(list):
 
 def diagnose_groups(problem: Problem, groups: Mapping[str, Sequence[int]], *, controls: int = 1000, generator: torch.Generator | None = None,
                     sigma: Activation = ReLU(), names: Sequence[str] | None = None) -> Table[GroupDiagnosis]:
-    """Section 6 on real directions, beyond the paper: is one neuron on all of this group a trap, and is that special?
+    """Beyond arXiv:2512.05534, its Theorem 3.7 on real directions: is one neuron on all of this group a trap, and is that special?
 
     `groups` maps a name to feature indices (or to names, when `names` lists the problem's features). For each: the verdict of
     `group_minimum`, whether an encoder row can fire for exactly that group, and the share of `controls` random groups of its size that are

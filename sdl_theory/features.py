@@ -1,4 +1,4 @@
-"""Ground-truth feature directions: bounded interference (Section 7), hierarchies (Section 6), and what is possible at all."""
+"""Ground-truth feature directions: bounded interference, hierarchies, and what is possible at all."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ def ideal_weights(problem: Problem, n_q: int) -> Weights:
 
     Near-zero loss (see `ideal_loss`), every feature recovered; *not* a stationary point under ReLU when W_r = W_p and mu > 0.
     For a crosscoder of m blocks each row is w_p^d / m, so that <w_E^d, w_p^d> = 1: with the rows w_p^d themselves the
-    reconstruction would be m times too large. ValueError if n_q < n.
+    reconstruction would be m times too large. (Unit columns per block are our convention; with unit stacked columns, as Assumption 2.1
+    reads, nothing is divided.) ValueError if n_q < n.
     """
     return _embed(problem, n_q, problem.n, problem.W_p.mT / len(problem.blocks), problem.W_r, "W* = [W_r, 0], [W_p^T; 0] (Theorem 3.3)")
 
@@ -63,7 +64,7 @@ def ideal_loss(problem: Problem, sigma: Activation = ReLU()) -> IdealLoss:
 
 
 def pseudo_inverse_weights(problem: Problem, n_q: int) -> Weights:
-    """Theorem 3.3, beyond the paper: W_E = [W_p^+; 0], W_D = [W_r, 0]. Zero loss on **every** input at every S.
+    """Beyond Theorem 3.3 of arXiv:2512.05534: W_E = [W_p^+; 0], W_D = [W_r, 0]. Zero loss on **every** input at every S.
 
     Needs rank(W_p) = n (ValueError otherwise). Z = W_E W_p = I, so sigma changes nothing under ReLU. The decoder is the truth; the encoder
     rows are the dual basis, not w_p^d: a recovery metric on W_E punishes this better solution, one on W_D does not.

@@ -1,4 +1,4 @@
-"""What a trained model found and what its latents do: every figure of the Linear Representation Bench, beside chance (Section 7)."""
+"""What a trained model found and what its latents do: every figure of the Linear Representation Bench, beside chance."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ WITH_K = ("topk", "batchtopk", "matryoshka")
 
 
 class SDLModel(nn.Module):
-    r"""Eq. 10 of arXiv:2512.05534 as a module: x_r is modelled by W_D sigma(W_E x_p); any pair (x_p, x_r), so SAE, transcoder or crosscoder.
+    r"""Eqs. 1 to 3 of arXiv:2512.05534 as a module: x_r is modelled by W_D sigma(W_E x_p); any pair (x_p, x_r), so SAE, transcoder or crosscoder.
 
     Parameters
     ----------
@@ -27,7 +27,8 @@ class SDLModel(nn.Module):
     k : latents that fire per sample, for topk, batchtopk, matryoshka (on average for the latter two). Default 32, at most n_q.
     levels : Matryoshka's nested prefixes, increasing; the last is n_q. Default n_q/16, n_q/8, n_q/4, n_q/2, n_q.
     theta : JumpReLU's first threshold. Default 0.1.
-    biases : add b_E before sigma and b_D to the output. Off, as in the paper.
+    biases : add b_E before sigma and b_D to the output. Off by default: section 2.3 of arXiv:2512.05534 leaves them out of its theory "for
+        mathematical simplicity"; whether its experiments have them we did not find.
     decoder_norm : norm of W_D's columns at the start, and during training with `unit_norm`. A crosscoder of m blocks wants sqrt(m).
     instances : a leading axis I on every parameter: I models in one batched loop. None: one model, no such axis.
 
@@ -136,7 +137,7 @@ class SDLModel(nn.Module):
         if self.instances is not None:
             raise ValueError(f"this holds {self.instances} models; take one: model.instance(0).weights")
         if self.biases or self.method == "gated":
-            raise ValueError("the theory is bias-free (Eq. 10): a model with biases or gates is no point of its landscape. Train with biases=False")
+            raise ValueError("the theory is bias-free (section 2.3): a model with biases or gates is no point of its landscape. Train with biases=False")
         return Weights(self.W_E.detach().double().cpu(), self.W_D.detach().double().cpu())
 
     @property

@@ -17,7 +17,7 @@ COUPLED_LIMIT = 4_000_000     # entries of the joint system of a Top-k pattern
 
 
 def activation_pattern(problem: Problem, weights: Weights, sigma: Activation = ReLU()) -> Tensor:
-    """P, bool (n_q, n): P[i, d] iff neuron i is active (z > theta, and selected) on feature d alone. Section 3.2, arXiv:2512.05534.
+    """P, bool (n_q, n): P[i, d] iff neuron i is active (z > theta, and selected) on feature d alone. Column d is the A(d) of Theorem 3.2, arXiv:2512.05534.
 
     z counts as above theta, or above another latent's z, if it is so by more than rounding: 8 sqrt(n_p) machine epsilons of ||w_E^i||.
     """
@@ -130,7 +130,7 @@ class Realization:
 
 
 def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realization:
-    r"""Section 3.2 and Definition of Omega_P, arXiv:2512.05534: an encoder that shows P, or the proof that there is none.
+    r"""Theorem 3.2's regions Omega_P, arXiv:2512.05534: an encoder that shows P, or the proof that there is none.
 
     ReLU, JumpReLU: row by row, z > theta on F_i and <= theta off it. TopK(k): all rows jointly, z_id > max(theta, z_jd) for i in A(d), j
     not, when |A(d)| = k; z_jd <= theta when |A(d)| < k. Plain Top-k (theta = -inf) needs |A(d)| = k for every d.

@@ -1,4 +1,4 @@
-"""Are the true directions in the learned ones, by how much more than chance, and which rows are dead, doubled or mirrored? (Section 7.)
+"""Are the true directions in the learned ones, by how much more than chance, and which rows are dead, doubled or mirrored?
 
 Weights alone: no samples. `metrics.evaluate` puts these figures together with those on samples.
 """
@@ -56,7 +56,8 @@ def best_matches(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> Tensor:
     r"""The best match of each true direction among the learned rows: :math:`\max_i |\langle w_i, w^d \rangle|`, shape (n,).
 
     rows : (n_q, d), W_E or W_D.mT; truth : (d, n), W_p or W_r, whose columns are normalized always. The rows are normalized if
-    `cosine` (a zero row matches nothing: 0), else taken as they are, "raw": the paper does not say which it means. A crosscoder's
+    `cosine` (a zero row matches nothing: 0), else taken as they are, "raw". The metric of arXiv:2512.05534, section 5.1 and appendix B, is the raw one of W_E;
+    it changes with the scale of W_E, which the loss does not see. A crosscoder's
     column is normalized as a whole, all blocks stacked: the match is the cosine of stacked columns.
     With a leading axis I on the rows, and on the truth if each instance has its own: (I, n). ValueError if not finite, or a column is zero.
     """
@@ -99,7 +100,7 @@ def gt_recovery(matches: Tensor, tau: float = .95) -> float | Tensor:
 
 
 def max_inner_product(matches: Tensor) -> float | Tensor:
-    """MIP, the paper's M_IP: the mean best match over the features. A float, or (I,) for matches (I, n)."""
+    """MIP, the M_IP of section 5.1, arXiv:2512.05534, for raw matches of W_E: the mean best match over the features. A float, or (I,) for matches (I, n)."""
     mean = _check_matches(matches).mean(-1)
     return mean if mean.ndim else mean.item()
 

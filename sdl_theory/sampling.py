@@ -1,4 +1,4 @@
-"""Sparse non-negative features x_d, independent: zero with probability S, else drawn from a magnitude law (Section 7)."""
+"""Sparse non-negative features x_d, independent: zero with probability S, else drawn from a magnitude law: the bench's data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section 9, beyond the paper: alternating convex search inside one region, and every partition of few features at once."""
+"""Beyond arXiv:2512.05534: alternating convex search inside one region, and every partition of few features at once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SearchResult:
 
 def alternating_convex_search(problem: Problem, P: Tensor, sigma: Activation = ReLU(), *, max_steps: int = 200, tol: float = 1e-12,
                               generator: torch.Generator | None = None) -> SearchResult:
-    r"""Section 9, beyond arXiv:2512.05534: minimize Lt over the closed region of P by Theorem 3.2's two convex problems in turn.
+    r"""Beyond arXiv:2512.05534: minimize Lt over the closed region of P by Theorem 3.2's two convex problems in turn.
 
     W_D by least squares, exactly; W_E by a convex quadratic program over { z >= theta on P, z <= theta off P } (Clarabel), with a vanishing
     proximal term; columns of W_D kept at unit norm where theta = 0. Monotone. Overlapping patterns welcome: no global certificate is claimed.
@@ -226,7 +226,7 @@ def survey_partitions(problem: Problem, sigma: Activation = ReLU(), n_q: int | N
 
 
 def best_partition(problem: Problem, n_neurons: int, sigma: Activation = ReLU()) -> PartialMinimum:
-    """Section 9: the partial minimum of least loss among all partitions of the features onto at most n_neurons neurons, n <= 10.
+    """Beyond arXiv:2512.05534: the partial minimum of least loss among all partitions of the features onto at most n_neurons neurons, n <= 10.
 
     Exhaustive. Among equals the one with fewest groups. `.exists` is False if no partition has an interior partial minimum.
     """

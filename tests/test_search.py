@@ -1,4 +1,4 @@
-"""Section 9: alternating convex search, and every partition at once."""
+"""Beyond the theorems: alternating convex search, and every partition at once."""
 
 import pytest
 import torch

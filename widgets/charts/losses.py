@@ -11,7 +11,7 @@ def gap_chart(data):
     """Left: the gap between the two losses and its bounds, both axes logarithmic. Right: how many features are active at once."""
     rate = alt.X("x:Q", title="1 - S, the rate at which a feature is active (log scale)", scale=alt.Scale(type="log", domain=[1e-5, 1]), axis=alt.Axis(format=".0e", values=[1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1]))
     size = alt.Y("y:Q", title="squared error (log scale)", scale=alt.Scale(type="log", domain=[1e-9, 1e4], clamp=True), axis=alt.Axis(format=".0e", values=[1e-9, 1e-6, 1e-3, 1, 1e3]))
-    names = ["gap |L - Lt|", "paper's bound n^2 C (1-S)^2", "tight bound C n(n-1)/2 (1-S)^2", "", "", "largest error C"]
+    names = ["gap |L - Lt|", "Theorem 3.1's bound n^2 C (1-S)^2", "tight bound C n(n-1)/2 (1-S)^2", "", "", "largest error C"]
     order = [0, 1, 2, 5]
     legend = alt.Legend(title=None, labelExpr=named(names), orient="bottom", columns=2, symbolType="stroke", symbolSize=300)
     colour = alt.Color("value:O", scale=alt.Scale(domain=order, range=[BLACK, SKY, BLUE, GREY]), legend=legend)

@@ -40,7 +40,7 @@ def _dead_story(depth: float, log_nudge: float, theta: float) -> tuple[dict, str
 
 
 def dead_explorer(depth: float = 0.0, log_nudge: float = -2.0, theta: float = 0.0) -> Explorer:
-    """Section 6's dead neurons: how deep is the dead row, how large the nudge, how high the threshold; does descent wake it?"""
+    """Dead neurons: how deep is the dead row, how large the nudge, how high the threshold; does descent wake it?"""
     controls = {"depth": slider("depth of the dead row", depth, 0.0, 0.5, 0.02), "log_nudge": slider("log10 of the nudge", log_nudge, -4.0, -0.5, 0.25),
                 "theta": slider("threshold theta", theta, 0.0, 0.5, 0.05)}
     code = lambda depth, log_nudge, theta: ("from widgets.rows import dead_rows\n"

@@ -14,7 +14,7 @@ from ..rows.lattice import PARTITIONS, edges, label, places
 from .base import Explorer, count, slider
 
 WHY = {
-    Verdict.TRAP: "gradient descent from here stays. The positive eigenvector has the top eigenvalue.",
+    Verdict.TRAP: "a local minimum: gradient descent in small steps stays. The positive eigenvector has the top eigenvalue.",
     Verdict.SADDLE: "both gradients are zero, yet a way down exists. The positive eigenvector is not the top one.",
     Verdict.NONE: "no partial minimum at all. No eigenvector is positive, so no neuron can sit still on this whole group.",
     Verdict.DEGENERATE: "the top eigenvalue repeats: a flat valley of equal minima.",

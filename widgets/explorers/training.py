@@ -181,7 +181,7 @@ def choice(name: str, value: str, options: list[str]) -> W.Dropdown:
 
 
 def training_explorer(anchors: int = 16, log_lam: float = -1.0, at: str = TRUE, gradients: str = CLIPPED, S: float = 0.95, mu: float = 0.3, k: int = 3) -> TrainingExplorer:
-    """Section 8 of the paper: choose the anchors and the data, press Train, and watch held-out features being found with and without; `at` and `gradients` are the controls of the experiment."""
+    """Feature anchoring (the walkthrough's "A Principled Fix"): choose the anchors and the data, press Train, and watch held-out features being found with and without; `at` and `gradients` are the controls of the experiment."""
     controls = {"anchors": count("anchors (of 40 features)", anchors, 0, 36), "log_lam": slider("log10(lam_anchor)", log_lam, -3.0, 1.0, 0.25),
                 "at": choice("anchored at", at, [TRUE, SHAM]), "gradients": choice("gradients", gradients, [CLIPPED, NOT_CLIPPED]),
                 "S": slider("sparsity S", S, 0.8, 0.99, 0.01), "mu": slider("interference mu", mu, 0.1, 0.6, 0.05), "k": count("k of Top-k", k, 1, 12)}

@@ -53,7 +53,7 @@ class Race:
     """What to train: a bench of n features in n_p dimensions, a Top-k dictionary of n_q latents, every seed twice: plain, and with anchors.
 
     samples : size of the fixed training set, None for an endless stream.  seeds : one bench and one start each.
-    both : anchor W_E and W_D, as the paper does; False anchors W_D alone.  sham : anchor as many random directions instead, the control.
+    both : anchor W_E and W_D, as the walkthrough's anchoring loss does; False anchors W_D alone.  sham : anchor as many random directions instead, the control.
     clip : largest gradient norm, `Config`'s 1 by default; NO_CLIP for none.  lr : Adam's.
     """
 
