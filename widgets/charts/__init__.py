@@ -7,6 +7,7 @@ from .absorption import absorption_chart, ladder_chart
 from .descent import dead_chart
 from .exact import exact_chart
 from .features import gram_chart, linear_chart
+from .gain import gain_chart
 from .lattice import lattice_chart, verdict_bars
 from .losses import gap_chart
 from .minima import pair_chart, share_chart, three_chart

@@ -8,6 +8,7 @@ from .common import VERDICTS, pair_problem, table
 from .descent import dead_rows, descend
 from .exact import exact_rows
 from .features import gram_rows, linear_rows
+from .gain import gain_rows
 from .lattice import lattice_rows, verdict_rows
 from .losses import gap_rows
 from .minima import pair_landscape, pair_rows, share_rows, three_rows, three_worlds
