@@ -85,6 +85,8 @@ def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int 
     """
     if model.instances is not None:
         raise ValueError(f"this holds {model.instances} models; diagnose one: model.instance(0)")
+    if model.plain:
+        raise ValueError("a plain Top-k fires below zero too, where group_minimum, which looks for z > 0, says nothing; diagnose a model with plain=False")
     problem = bench.problem
     codes = model.encode(bench.W_p.mT.to(model.W_E))
     P = (codes > 0).mT.cpu()
