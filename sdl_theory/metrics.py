@@ -236,7 +236,9 @@ def _heldout(anchored, n: int) -> Tensor:
 
 
 def firing_level(model) -> Tensor:
-    """What <w_E^i, x_p> must exceed for latent i to fire at inference: theta less the bias, (n_q,) or (I, n_q). Top-k: 0, its ReLU's."""
+    """What <w_E^i, x_p> must exceed for latent i to fire at inference: theta less the bias, (n_q,) or (I, n_q). Top-k: 0, its ReLU's; plain: -inf."""
+    if getattr(model, "plain", False):
+        return torch.full_like(model.W_E[..., 0], -math.inf)
     if model.method == "gated":
         level = torch.maximum(-model.b_gate, -model.b_mag * torch.exp(-model.r_mag))
     else:
