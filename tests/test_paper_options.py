@@ -135,7 +135,7 @@ def test_levels_are_summed_or_averaged(kind, source):
 @pytest.mark.parametrize("kind", KINDS)
 def test_sparse_steps_have_the_gradients_of_the_dense_twin(kind, biases, target, dtype, tol, monkeypatch):
     monkeypatch.setattr(objectives, "SPARSE_BELOW", 2)
-    model, knobs = made(kind, biases, dtype, n_q=320), Knobs(48, aux_coef=.3, aux_k=7, dead=DEAD.repeat(4)[:320], aux_target=target)
+    model, knobs = made(kind, biases, dtype, n_q=640), Knobs(48, aux_coef=.3, aux_k=7, dead=DEAD.repeat(7)[:640], aux_target=target)
     (dense, want), (sparse, got) = step(model, knobs, False), step(model, knobs, True)
     assert_close(got, want, tol)
     for figure in ("loss", "mse", "l0"):
