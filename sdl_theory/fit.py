@@ -155,11 +155,12 @@ class _Run:
             self._write(with_checkpoint=False)
 
     def _check(self, theirs: dict) -> None:
+        if isinstance(theirs.get("config"), dict):                    # settings younger than the file had their default then
+            theirs = theirs | {"config": asdict(Config()) | theirs["config"]}
         if missing := {"model", "config", "data", "anchors", "step"} - set(theirs):
             raise CheckpointError(f"{self.checkpoint} is no training checkpoint: it lacks {', '.join(sorted(missing))}")
         import json
 
-        theirs = theirs | {"config": asdict(Config()) | theirs["config"]}            # what is younger than the file had its default then
         ours, theirs = (dict(_leaves(json.loads(json.dumps(given)))) for given in (self.metadata, theirs))
         theirs.pop("step")
         for where in ours | theirs:
