@@ -18,7 +18,6 @@ from .metrics import evaluate
 from .models import WITH_K, SDLModel
 from .problem import check_count
 from .recovery import interval
-from .sampling import ShiftedExponential
 from .train import Config
 
 ROWS = {"relu": ("relu", "sae"), "jumprelu": ("jumprelu", "sae"), "topk": ("topk", "sae"), "batchtopk": ("batchtopk", "sae"),
@@ -65,15 +64,6 @@ class Setup:
     config: Config
 
 
-def _magnitudes(bench: dict) -> dict:
-    """The bench's arguments, c_min and beta among them made into its law."""
-    law = {name: bench[name] for name in ("c_min", "beta") if name in bench}
-    if law and bench.get("magnitudes") is not None:
-        raise ValueError(f"c_min and beta are those of ShiftedExponential; give them, or magnitudes, not both; got {law} and {bench['magnitudes']}")
-    bench = {name: value for name, value in bench.items() if name not in law}
-    return bench | dict(magnitudes=ShiftedExponential(**law)) if law else bench
-
-
 def setup(preset: str | Preset = "demo", method: str = "topk", *, anchors: int | None = 0, seeds: Sequence[int] | None = None, instances: bool = True,
           device: torch.device | str = "cpu", **override) -> Setup:
     """A row of Table 1: "relu", "jumprelu", "topk", "batchtopk", "matryoshka", "transcoder", "crosscoder" (or "relu_biased", "gated"), by a preset.
@@ -106,6 +96,17 @@ def setup(preset: str | Preset = "demo", method: str = "topk", *, anchors: int |
     count = preset.anchors if anchors is None else check_count("anchors", anchors, 0)
     chosen = [Anchors.of_truth(b, count) for b in benches] if count else None
     return Setup(model, benches, chosen, replace(preset.config, **dict(seed=seeds[0]) | recipe))
+
+
+def _magnitudes(bench: dict) -> dict:
+    """The bench's arguments, c_min and beta among them made into its law."""
+    from .sampling import ShiftedExponential
+
+    law = {name: bench[name] for name in ("c_min", "beta") if name in bench}
+    if law and bench.get("magnitudes") is not None:
+        raise ValueError(f"c_min and beta are those of ShiftedExponential; give them, or magnitudes, not both; got {law} and {bench['magnitudes']}")
+    bench = {name: value for name, value in bench.items() if name not in law}
+    return bench | dict(magnitudes=ShiftedExponential(**law)) if law else bench
 
 
 def train_row(row: Setup, **how) -> History:
