@@ -98,17 +98,6 @@ def setup(preset: str | Preset = "demo", method: str = "topk", *, anchors: int |
     return Setup(model, benches, chosen, replace(preset.config, **dict(seed=seeds[0]) | recipe))
 
 
-def _magnitudes(bench: dict) -> dict:
-    """The bench's arguments, c_min and beta among them made into its law."""
-    from .sampling import ShiftedExponential
-
-    law = {name: bench[name] for name in ("c_min", "beta") if name in bench}
-    if law and bench.get("magnitudes") is not None:
-        raise ValueError(f"c_min and beta are those of ShiftedExponential; give them, or magnitudes, not both; got {law} and {bench['magnitudes']}")
-    bench = {name: value for name, value in bench.items() if name not in law}
-    return bench | dict(magnitudes=ShiftedExponential(**law)) if law else bench
-
-
 def train_row(row: Setup, **how) -> History:
     """`fit` on a Setup; `how` goes to `fit` (out, resume, callback, progress, world)."""
     return fit(row.model, row.data if row.model.instances else row.data[0], row.config, anchors=row.anchors, **how)
@@ -214,3 +203,14 @@ def _table_row(method: str, row: Setup, reports, seconds: float) -> TableRow:
     figures = [report.summary() for report in reports]
     over_seeds = {name: interval([one[figure] for one in figures]).within(*lie) for name, (figure, *lie) in FIGURES.items()}
     return TableRow(method=method, anchored=row.anchors[0].k if row.anchors else 0, seeds=len(figures), seconds=round(seconds, 1), **over_seeds)
+
+
+def _magnitudes(bench: dict) -> dict:
+    """The bench's arguments, c_min and beta among them made into its law."""
+    from .sampling import ShiftedExponential
+
+    law = {name: bench[name] for name in ("c_min", "beta") if name in bench}
+    if law and bench.get("magnitudes") is not None:
+        raise ValueError(f"c_min and beta are those of ShiftedExponential; give them, or magnitudes, not both; got {law} and {bench['magnitudes']}")
+    bench = {name: value for name, value in bench.items() if name not in law}
+    return bench | dict(magnitudes=ShiftedExponential(**law)) if law else bench
