@@ -91,6 +91,8 @@ class SDLModel(nn.Module):
             return None
         if self.method != "matryoshka" or levels is not None:
             raise ValueError(f"ks are Matryoshka's, of Eq. 9, in place of levels; got method={self.method!r}, levels={levels}")
+        if isinstance(ks, str) or not isinstance(ks, Sequence):
+            raise ValueError(f"ks must list the numbers k_1 < ... < k_m, such as (8, 16, 32); got {ks!r}")
         ks = tuple(check_count("a k of ks", one) for one in ks)
         if not ks or list(ks) != sorted(set(ks)) or k not in (None, ks[-1]):
             raise ValueError(f"ks must increase, and k, if given, be the last of them; got ks = {ks}, k = {k}")

@@ -283,6 +283,8 @@ def test_saelens_gets_the_largest_k_and_no_plain_top_k(tmp_path):
     (dict(method="matryoshka", ks=(1, 2), levels=(4, 96)), "in place of levels"),
     (dict(method="matryoshka", ks=(2, 2)), "must increase"),
     (dict(method="matryoshka", ks=()), "must increase"),
+    (dict(method="matryoshka", ks=5), "ks must list"),
+    (dict(method="matryoshka", ks="8,16"), "ks must list"),
     (dict(method="matryoshka", ks=(0, 2)), "a k of ks"),
     (dict(method="matryoshka", ks=(1, 2), k=3), "k = 3"),
     (dict(method="matryoshka", ks=(1, 99)), "k = 99 latents cannot fire of n_q = 96"),
