@@ -105,7 +105,7 @@ def batch_threshold(model: SDLModel, z: Tensor, knobs: Knobs) -> Tensor:
 def _codes(model: SDLModel, z: Tensor, knobs: Knobs) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Codes (batch, n_q) at training, BatchTopK's threshold, and JumpReLU's count of latents that fire."""
     if model.by_sample:
-        return _top(model, z, model.k), None, None
+        return model.rectify(z) * _largest(z, model.k), None, None
     if model.method in ("batchtopk", "matryoshka"):
         with torch.no_grad():
             threshold = batch_threshold(model, z, knobs)
@@ -116,11 +116,10 @@ def _codes(model: SDLModel, z: Tensor, knobs: Knobs) -> tuple[Tensor, Tensor | N
     return model.activate(z), None, None
 
 
-def _top(model: SDLModel, z: Tensor, k: int) -> Tensor:
-    """TopK_k(z), (batch, n_q)."""
-    with torch.no_grad():
-        mask = torch.zeros_like(z, dtype=torch.bool).scatter_(-1, z.topk(k, dim=-1, sorted=False).indices, True)
-    return model.rectify(z) * mask
+@torch.no_grad()
+def _largest(z: Tensor, k: int) -> Tensor:
+    """Mask (batch, n_q) of each sample's k largest."""
+    return torch.zeros_like(z, dtype=torch.bool).scatter_(-1, z.topk(k, dim=-1, sorted=False).indices, True)
 
 
 def _over_levels(model: SDLModel, errors: Tensor, knobs: Knobs) -> Tensor:
@@ -134,7 +133,7 @@ def _dense(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, z: Tensor) -
     share = 1 / knobs.total
     if model.method == "matryoshka":
         if model.ks:
-            outs = torch.stack([model.decode(_top(model, z, k)) for k in model.ks])
+            outs = torch.stack([model.decode(codes * _largest(z, k)) for k in model.ks[:-1]] + [model.decode(codes)])
         else:
             starts = (0, *model.levels[:-1])
             parts = [codes[..., a:b] @ model.W_D[..., a:b].mT for a, b in zip(starts, model.levels)]

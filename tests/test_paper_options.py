@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from sdl_theory import Config, LinearRepresentationBench, SDLModel, TopK, diagnose, evaluate, fit, objectives, read_saelens, write_saelens
+from sdl_theory import Config, LinearRepresentationBench, SDLModel, TopK, diagnose, evaluate, fit, objectives, read_saelens, training_bytes, write_saelens
 from sdl_theory.checkpoint import read_tensors, write_tensors
 from sdl_theory.metrics import firing_level
 from sdl_theory.objectives import Knobs, objective
@@ -276,6 +276,13 @@ def test_saelens_gets_the_largest_k_and_no_plain_top_k(tmp_path):
         with pytest.raises(ValueError, match="topk has a ReLU"):
             write_saelens(made(kind, dtype=torch.float32), tmp_path / "b")
     assert not (tmp_path / "b").exists()
+
+
+def test_memory_of_several_k():
+    """z once in the sparse step, however many k; in the dense one codes and mask of each."""
+    need = lambda **options: training_bytes(SDLModel(30, 96, **options), 20).latents / (4 * 20 * 96 * (options.get("instances") or 1))
+    assert need(method="matryoshka", ks=(1, 4)) == need(method="matryoshka", ks=(1, 2, 4)) == pytest.approx(need(k=4)) == pytest.approx(1.1)
+    assert need(method="matryoshka", ks=(1, 2, 4), instances=2) == pytest.approx(need(k=4, instances=2) + 3) == pytest.approx(8.2)
 
 
 @pytest.mark.parametrize("options, words", [
