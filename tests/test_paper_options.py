@@ -281,8 +281,8 @@ def test_saelens_gets_the_largest_k_and_no_plain_top_k(tmp_path):
 def test_memory_of_several_k():
     """z once in the sparse step, however many k; in the dense one codes and mask of each."""
     need = lambda **options: training_bytes(SDLModel(30, 96, **options), 20).latents / (4 * 20 * 96 * (options.get("instances") or 1))
-    assert need(method="matryoshka", ks=(1, 4)) == need(method="matryoshka", ks=(1, 2, 4)) == pytest.approx(need(k=4)) == pytest.approx(1.1)
-    assert need(method="matryoshka", ks=(1, 2, 4), instances=2) == pytest.approx(need(k=4, instances=2) + 3) == pytest.approx(8.2)
+    assert need(method="matryoshka", ks=(1, 4)) == need(method="matryoshka", ks=(1, 2, 4)) == need(k=4) == pytest.approx(1.1, rel=1e-4)      # whole bytes
+    assert need(method="matryoshka", ks=(1, 2, 4), instances=2) == pytest.approx(need(k=4, instances=2) + 3, rel=1e-4) == pytest.approx(8.2, rel=1e-4)
 
 
 @pytest.mark.parametrize("options, words", [
