@@ -44,8 +44,8 @@ class SDLModel(nn.Module):
     """
 
     def __init__(self, n_p: int, n_q: int, n_r: int | None = None, method: str = "topk", *, k: int | None = None, levels: Sequence[int] | None = None,
-                 ks: Sequence[int] | None = None, plain: bool = False, theta: float | None = None, biases: bool = False, decoder_norm: float = 1.0, instances: int | None = None,
-                 generator: torch.Generator | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
+                 ks: Sequence[int] | None = None, plain: bool = False, theta: float | None = None, biases: bool = False, decoder_norm: float = 1.0,
+                 instances: int | None = None, generator: torch.Generator | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
         super().__init__()
         self.n_p, self.n_q = check_count("n_p", n_p), check_count("n_q", n_q)
         self.n_r = self.n_p if n_r is None else check_count("n_r", n_r)
