@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from sdl_theory import Config, LinearRepresentationBench, SDLModel, TopK, diagnose, evaluate, fit, objectives, read_saelens, training_bytes, write_saelens
+from sdl_theory import Config, LinearRepresentationBench, SDLModel, TopK, Trainer, diagnose, evaluate, fit, objectives, read_saelens, training_bytes, write_saelens
 from sdl_theory.checkpoint import read_tensors, write_tensors
 from sdl_theory.metrics import firing_level
 from sdl_theory.objectives import Knobs, objective
@@ -174,6 +174,18 @@ def test_instances_are_single_runs_and_dead_latents_of_one_do_not_touch_another(
         for name, value in single.state_dict().items():
             torch.testing.assert_close(many.state_dict()[name][i], value, rtol=1e-6, atol=1e-8)
         assert history.column("dead", i) == alone.column("dead")
+
+
+def test_a_run_follows_its_config():
+    """The options reach the step: each changes what is learned, and a `Trainer` hands them on as given."""
+    ended = {}
+    for changes in (dict(), dict(aux_target="input"), dict(level_loss="mean")):
+        fit(model := made("matryoshka with ks"), BENCH, config(**dict(aux_target="residual") | changes), progress=False)
+        knobs = Trainer(model, BENCH, config(**dict(aux_target="residual") | changes)).knobs()
+        assert (knobs.aux_target, knobs.level_loss) == (changes.get("aux_target", "residual"), changes.get("level_loss"))
+        ended[str(changes)] = model.W_D.detach().clone()
+    first, *others = ended.values()
+    assert all((first - other).abs().max() > 1e-4 for other in others)
 
 
 @pytest.mark.parametrize("kind", NEW)
