@@ -62,7 +62,7 @@ def _overrides(pairs: list[str]) -> dict:
         elif name in known or name in MODEL:
             rest[name] = value
         else:
-            raise SystemExit(f"--set {pair}: no such setting; there are {', '.join([*BENCH, *MODEL, *sorted(known)])}")
+            raise SystemExit(f"error: --set {pair}: no such setting; there are {', '.join([*BENCH, *MODEL, *sorted(known)])}")
     return rest | dict(bench=bench)
 
 

@@ -19,13 +19,11 @@ WITH_K = ("topk", "batchtopk", "matryoshka")
 class SDLModel(nn.Module):
     r"""Eqs. 1 to 3 of arXiv:2512.05534 as a module: x_r is modelled by W_D sigma(W_E x_p); any pair (x_p, x_r), so SAE, transcoder or crosscoder.
 
-    Eq. 10 is the property sigma(z)_i in {0, z_i}, which all methods but "gated" have.
-
     Parameters
     ----------
     n_p, n_q, n_r : dimensions of input, latents, target (n_r = n_p by default).
     method : "relu"; "jumprelu" (a threshold theta per latent, learned); "topk"; "batchtopk"; "matryoshka" (two kinds, see `levels` and `ks`);
-        "gated" (Rajamanoharan et al. 2024: a gate z + b_gate > 0 and a magnitude).
+        "gated" (Rajamanoharan et al. 2024: a gate z + b_gate > 0 and a magnitude). All but the last have sigma(z)_i in {0, z_i}, which is Eq. 10.
     k : latents that fire per sample, for topk, batchtopk, matryoshka (on average for batchtopk and for matryoshka with `levels`). Default 32, at most n_q.
     levels : Matryoshka as Bussmann et al. (2025) have it, the default: nested prefixes of the dictionary, increasing, the last is n_q; BatchTopK
         picks the codes, and the first n_q/16, n_q/8, n_q/4, n_q/2, n_q (default) latents must each reconstruct by themselves.
@@ -34,8 +32,8 @@ class SDLModel(nn.Module):
     plain : Top-k without a ReLU, as Eq. 7 of arXiv:2512.05534 has it: the k largest z are the codes, negative ones too (topk; matryoshka with ks).
         Off: with a ReLU after it, as it is usually trained (Gao et al. 2024), so that fewer than k may fire.
     theta : JumpReLU's first threshold. Default 0.1.
-    biases : add b_E before sigma and b_D to the output. Off: section 2.3 of arXiv:2512.05534 omits biases from the theory for mathematical
-        simplicity; whether its experiments have any, it does not say.
+    biases : add b_E before sigma and b_D to the output. Off by default: section 2.3 of arXiv:2512.05534 leaves them out of its theory "for
+        mathematical simplicity"; whether its experiments have them we did not find.
     decoder_norm : norm of W_D's columns at the start, and during training with `unit_norm`. A crosscoder of m blocks wants sqrt(m).
     instances : a leading axis I on every parameter: I models in one batched loop. None: one model, no such axis.
 
@@ -165,7 +163,7 @@ class SDLModel(nn.Module):
         if self.instances is not None:
             raise ValueError(f"this holds {self.instances} models; take one: model.instance(0).weights")
         if self.biases or self.method == "gated":
-            raise ValueError("the theory is bias-free (section 2.3) and sigma(z)_i in {0, z_i} (Eq. 10): a model with biases or gates is no point of its landscape. Train with biases=False")
+            raise ValueError("the theory is bias-free (section 2.3): a model with biases or gates is no point of its landscape. Train with biases=False")
         return Weights(self.W_E.detach().double().cpu(), self.W_D.detach().double().cpu())
 
     @property

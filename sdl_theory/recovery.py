@@ -56,17 +56,19 @@ def best_matches(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> Tensor:
     r"""The best match of each true direction among the learned rows: :math:`\max_i |\langle w_i, w^d \rangle|`, shape (n,).
 
     rows : (n_q, d), W_E or W_D.mT; truth : (d, n), W_p or W_r, whose columns are normalized always. The rows are normalized if
-    `cosine` (a zero row matches nothing: 0), else taken as they are, "raw". The paper's score (section 5.1, appendix B) is the raw one of the
-    encoder, :math:`s_d = \max_i |\langle w_E^i, w_p^d \rangle|`: best_matches(W_E, W_p, cosine=False), an inner product without normalization.
-
-    It is not invariant: under ReLU and Top-k (t W_E, W_D / t) is the same function, so has the same loss, and its scores are t times as large; the
-    share found can go from 0% to 100%. Cosines do not move. Hence `evaluate` prints both, for both matrices, beside random rows.
-    A crosscoder's column on the bench, m blocks of unit norm stacked, has norm sqrt(m), and is normalized as a whole: assumption 2.1 of the paper
-    has unit columns of the whole W_p, and then a match is at most the row's norm for every kind of model, so that one null serves all. But
-    the ideal encoder row is w_p^d / m (`ideal_weights`), as <w_p^d, w_p^d> = m, so by the literal score W* itself gets 1 / sqrt(m), .707 for
-    two blocks: .95 is out of its reach. With the columns as they are W* would get 1, and random unit rows sqrt(m) times their cosine.
-
+    `cosine` (a zero row matches nothing: 0), else taken as they are, "raw". The metric of arXiv:2512.05534, section 5.1 and appendix B, is the raw one of W_E;
+    it changes with the scale of W_E, which the loss does not see. A crosscoder's
+    column is normalized as a whole, all blocks stacked: the match is the cosine of stacked columns.
     With a leading axis I on the rows, and on the truth if each instance has its own: (I, n). ValueError if not finite, or a column is zero.
+
+    The paper's score is :math:`s_d = \max_i |\langle w_E^i, w_p^d \rangle|`, best_matches(W_E, W_p, cosine=False). Under ReLU and Top-k
+    (t W_E, W_D / t) is the same function, so has the same loss, and its scores are t times as large: the share found can go from 0% to 100%. Cosines
+    do not move. Hence `evaluate` gives both, for both matrices, beside random rows.
+
+    On the bench a crosscoder's column, m blocks of unit norm stacked, has norm sqrt(m). It is normalized because assumption 2.1 of the paper has unit
+    columns of the whole W_p, and because a match is then at most the row's norm for every kind of model, so that one null serves all. But the
+    ideal encoder row is w_p^d / m (`ideal_weights`), as <w_p^d, w_p^d> = m, so by the literal score W* itself gets 1 / sqrt(m), .707 for two
+    blocks: .95 is out of its reach. With the columns as they are W* would get 1, and random unit rows sqrt(m) times their cosine.
     """
     return best_pairs(rows, truth, cosine=cosine)[0]
 
@@ -110,10 +112,7 @@ def gt_recovery(matches: Tensor, tau: float = .95) -> float | Tensor:
 
 
 def max_inner_product(matches: Tensor) -> float | Tensor:
-    """MIP, M_IP of section 5.1 and appendix B: the mean best match over the features. A float, or (I,) for matches (I, n).
-
-    The paper's figure is that of best_matches(W_E, W_p, cosine=False): it scales with W_E, and may exceed 1.
-    """
+    """MIP, the M_IP of section 5.1, arXiv:2512.05534, for raw matches of W_E: the mean best match over the features. A float, or (I,) for matches (I, n)."""
     mean = _check_matches(matches).mean(-1)
     return mean if mean.ndim else mean.item()
 
