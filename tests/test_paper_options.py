@@ -302,14 +302,14 @@ def test_memory_of_several_k():
     (dict(method="matryoshka", ks=(1, 2), levels=(4, 96)), "in place of levels"),
     (dict(method="matryoshka", ks=(2, 2)), "must increase"),
     (dict(method="matryoshka", ks=()), "must increase"),
-    (dict(method="matryoshka", ks=5), "ks must list"),
-    (dict(method="matryoshka", ks="8,16"), "ks must list"),
+    (dict(method="matryoshka", ks=5), "ks must"),
+    (dict(method="matryoshka", ks="8,16"), "ks must"),
     (dict(method="matryoshka", ks=(0, 2)), "a k of ks"),
     (dict(method="matryoshka", ks=(1, 2), k=3), "k = 3"),
     (dict(method="matryoshka", ks=(1, 99)), "k = 99 latents cannot fire of n_q = 96"),
     (dict(method="matryoshka", plain=True), "plain=True is Top-k without a ReLU"),
     (dict(method="batchtopk", plain=True), "plain=True is Top-k without a ReLU"),
-    (dict(method="topk", plain=1), "plain=True"),
+    (dict(method="topk", plain=1), "plain"),
 ])
 def test_models_that_make_no_sense_are_named(options, words):
     with pytest.raises(ValueError, match=words):
