@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -88,6 +89,15 @@ def test_rows_of_tables_without_the_literal_metric_are_refused(tmp_path, capsys)
     (tmp_path / "t.json").write_text(json.dumps(dict(preset="demo", seeds=None, overrides=[], tau=.95, rows=[old])))
     assert main(["table", "--device", "cpu", "--out", str(tmp_path / "t.json")]) == 1
     assert "lacks literal_recovery" in (said := capsys.readouterr().err) and "a file of its own" in said
+
+
+def test_the_stored_table_can_be_gone_on_with():
+    stored = json.loads((Path(__file__).parent.parent / "notebooks/results/table_1_demo.json").read_text(encoding="utf-8"))
+    rows = [TableRow.from_json(row) for row in stored["rows"]]
+    assert [(row.method, row.anchored) for row in rows] == [(method, k) for method in (*TABLE_1[2:5], *TABLE_1[:2], *TABLE_1[5:], "relu_biased") for k in (0, 10)]
+    assert (stored["preset"], stored["seeds"], stored["overrides"], stored["tau"]) == ("demo", None, [], .95) and len(stored["commit"]) == 7
+    found = {row.method: row.literal_recovery.value for row in rows if not row.anchored}
+    assert found["crosscoder"] == 0 < found["topk"] and all(row.literal_null_recovery.value < .05 for row in rows)
 
 
 def test_the_law_of_magnitudes_is_set_by_name(tmp_path, capsys):
