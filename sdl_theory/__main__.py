@@ -10,6 +10,8 @@ import textwrap
 from dataclasses import fields
 from pathlib import Path
 
+BENCH, MODEL = ("n", "n_p", "S", "mu", "samples", "c_min", "beta"), ("n_q", "k", "ks", "plain", "biases")         # what --set knows beside Config
+
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sdl_theory", description="The theory of sparse dictionary learning, certified; and its bench.")
@@ -40,7 +42,8 @@ def _shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=("demo", "paper"), default="demo", help="demo: n = 100, seconds on a laptop; paper: n = 1000, n_q = 16000")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda if there is one)")
     parser.add_argument("--seeds", type=int, nargs="+", help="one bench and one start each (several: one batched model)")
-    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="override n, n_p, S, mu, n_q, k, or any field of sdl_theory.Config: lr=3e-3 steps=500")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="override n, n_p, S, mu, samples, c_min, beta of the bench, n_q, k, ks, plain, biases of the model, or any field of "
+                        "sdl_theory.Config: lr=3e-3 steps=500 ks=8,16,32")
 
 
 def _overrides(pairs: list[str]) -> dict:
@@ -54,12 +57,12 @@ def _overrides(pairs: list[str]) -> dict:
             value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.lower(), text))
         except (ValueError, SyntaxError):
             value = text
-        if name in ("n", "n_p", "S", "mu", "samples"):
+        if name in BENCH:
             bench[name] = value
-        elif name in known or name in ("n_q", "k"):
+        elif name in known or name in MODEL:
             rest[name] = value
         else:
-            raise SystemExit(f"--set {pair}: no such setting; there are n, n_p, S, mu, samples, n_q, k, {', '.join(sorted(known))}")
+            raise SystemExit(f"error: --set {pair}: no such setting; there are {', '.join([*BENCH, *MODEL, *sorted(known)])}")
     return rest | dict(bench=bench)
 
 
@@ -130,15 +133,17 @@ def _table(arguments) -> int:
         try:
             stored = json.loads(out.read_text())
             done = [TableRow.from_json(row) for row in stored["rows"]]
-        except (ValueError, KeyError, TypeError):
-            print(f"error: {out} is no table's JSON; give this one a file of its own", file=sys.stderr)
+        except (ValueError, KeyError, TypeError) as error:
+            print(f"error: {out} is no table's JSON that this one could go on with ({error}); give this one a file of its own", file=sys.stderr)
             return 1
         if {name: stored.get(name) for name in settings} != settings:
             print(f"error: {out} holds another table ({', '.join(f'{name} {stored.get(name)}' for name in settings)}); give this one a file of its own", file=sys.stderr)
             return 1
 
     def keep(table) -> None:
-        print(table[-1].method, "anchored" if table[-1].anchored else "plain", f"decoder {table[-1].decoder_recovery}, {table[-1].seconds} s", file=sys.stderr)
+        row = table[-1]
+        print(row.method, "anchored" if row.anchored else "plain", f"found by the paper's metric (encoder, raw) {row.literal_recovery}, "
+              f"encoder by cosine {row.encoder_recovery}, decoder by cosine {row.decoder_recovery}, {row.seconds} s", file=sys.stderr)
         if out:
             have = {(row.method, row.anchored > 0) for row in table}
             rows = [*table, *(row for row in done if (row.method, row.anchored > 0) not in have)]           # what --methods does not name stays

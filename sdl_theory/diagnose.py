@@ -83,6 +83,8 @@ def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int 
     Where no feature is ever alone (all M_d = 0, as at S = 0), there is no certificate and shared neurons are undecided.
     `tol` is passed to `certify`. Only single models: of many instances take model.instance(i).
     """
+    if model.plain:
+        raise ValueError("a plain Top-k fires below zero too, where group_minimum, which looks for z > 0, says nothing; diagnose a model with plain=False")
     if model.instances is not None:
         raise ValueError(f"this holds {model.instances} models; diagnose one: model.instance(0)")
     problem = bench.problem

@@ -24,7 +24,8 @@ from .scale import readable, training_bytes
 from .train import Config, Trainer, TrainingError
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "ALLOC_FAILED")
-SHOWN = {"loss": "loss", "L0": "l0", "found": "decoder_recovery_95", "samples/s": "samples_per_s"}        # beside the progress bar
+SHOWN = {"loss": "loss", "L0": "l0", "W_E found, raw": "encoder_raw_recovery_95", "W_D found, cos": "decoder_recovery_95",
+         "samples/s": "samples_per_s"}                                                                    # beside the progress bar
 MAY_DIFFER = tuple(f"config.{name}" for name in ("log_every", "eval_every", "checkpoint_every", "compile"))
 
 
@@ -154,6 +155,8 @@ class _Run:
             self._write(with_checkpoint=False)
 
     def _check(self, theirs: dict) -> None:
+        if isinstance(theirs.get("config"), dict):                    # settings younger than the file had their default then
+            theirs = theirs | {"config": asdict(Config()) | theirs["config"]}
         if missing := {"model", "config", "data", "anchors", "step"} - set(theirs):
             raise CheckpointError(f"{self.checkpoint} is no training checkpoint: it lacks {', '.join(sorted(missing))}")
         import json
@@ -228,7 +231,10 @@ class _Run:
 
     @torch.no_grad()
     def _recovery(self) -> list[dict]:
-        """Recovery of the held-out features, each instance: the share with best |cosine| > tau, and the mean best. None are: no figures."""
+        """Recovery of the held-out features, each instance: the share with best match > tau, and the mean best match. None are: no figures.
+
+        First by the paper's literal metric, encoder raw (section 5.1, appendix B); then encoder and decoder by cosine.
+        """
         answers, model = [], self.trainer.model
         for i, held_out in enumerate(self.held_out):
             row = {}
@@ -237,8 +243,9 @@ class _Run:
                 continue
             bench, mask = held_out
             one = (lambda W: W) if model.instances is None else (lambda W: W[i])
-            for side, learned, truth in (("decoder", one(model.W_D).mT, bench.W_r), ("encoder", one(model.W_E), bench.W_p)):
-                best = best_matches(learned.detach(), truth[:, mask])
+            encoder, decoder = (one(model.W_E).detach(), bench.W_p[:, mask]), (one(model.W_D).mT.detach(), bench.W_r[:, mask])
+            for side, pair, cosine in (("encoder_raw", encoder, False), ("encoder", encoder, True), ("decoder", decoder, True)):
+                best = best_matches(*pair, cosine=cosine)
                 row |= {f"{side}_recovery_95": (best > .95).double().mean().item(), f"{side}_recovery_90": (best > .9).double().mean().item(),
                         f"{side}_mip": best.double().mean().item()}
             answers.append(row)

@@ -72,7 +72,7 @@ class Pairs:
     def fired(self, values: Tensor) -> Tensor:
         """Which latents fired, (n_q,) bool."""
         mask = torch.zeros(self.n_q, dtype=torch.bool, device=values.device)
-        mask[self.latents[values > 0]] = True
+        mask[self.latents[values != 0]] = True
         return mask
 
 
@@ -124,7 +124,8 @@ def encode_pairs(x: Tensor, W_E: Tensor, z: Tensor, pairs: Pairs) -> Tensor:
 
 
 def decode_pairs(values: Tensor, W_D: Tensor, pairs: Pairs, levels: Tensor | None = None, n_levels: int = 1) -> Tensor:
-    """W_D codes, (batch, n_r); with `levels`, the pairs' Matryoshka level, cumulated over levels: (batch, n_levels, n_r).
+    """W_D codes, (batch, n_r); with `levels`, the pairs' Matryoshka level (of the latent's place, or of its rank in the sample), cumulated over
+    levels: (batch, n_levels, n_r).
 
     With levels, the pairs of a sample must ascend by level.
     """

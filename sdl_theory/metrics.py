@@ -14,6 +14,8 @@ from .patterns import check_group
 from .problem import Tensor, as_matrix, check_count
 from .recovery import CHUNK, Null, Recovery, best_pairs, check_tau, duplicate, mcc, mirrored_share, random_matches, strictly_dead
 
+ORDER = (("encoder", "raw"), ("encoder", "cosine"), ("decoder", "cosine"), ("decoder", "raw"))        # the paper's own metric first
+
 
 @dataclass(frozen=True, eq=False)
 class F1Scores:
@@ -118,7 +120,8 @@ def dead(fired: Tensor) -> Tensor:
 class Report:
     """What `evaluate` found. Prints as a table; `.summary()` is flat and ready for JSON.
 
-    recoveries : encoder and decoder, cosine and raw; `.of("decoder")` picks one.  heldout : indices of the features they are about.
+    recoveries : encoder raw (the paper's literal metric: section 5.1, appendix B), encoder cosine, decoder cosine, decoder raw, in that order;
+    `.of("decoder")` picks one.  heldout : indices of the features they are about.
     loss : mean ||x_r - x_hat||^2 per sample.  l0, explained_variance, f1_best, f1_matched (F1 of the latent whose decoder column matches
     best; both means over the held-out features).  Shares: dead (never fired here), strictly_dead (no single feature can fire it),
     of all latents; mirrored (a row with its mirror image), of those whose row is not zero; duplicate, of the live ones.
@@ -155,20 +158,21 @@ class Report:
     def summary(self) -> dict[str, float]:
         """Every figure by a flat name, plain numbers: decoder_recovery_95, encoder_raw_mip, decoder_mcc, encoder_null_mip, l0, ...
 
-        Cosine figures carry the side alone, raw ones side_raw; null_mip and null_recovery_95 without a side are the decoder's, in cosine.
+        Cosine figures carry the side alone, raw ones side_raw: the paper's M_GT and M_IP are encoder_raw_recovery_95 and encoder_raw_mip.
+        null_mip and null_recovery_95 without a side are the decoder's, in cosine.
         """
         flat = {f.name: getattr(self, f.name) for f in fields(self)[2:]} | dict(heldout=len(self.heldout))
-        flat |= {name: value for name, value in self.of("decoder").figures().items() if name.startswith("null")}
         for one in self.recoveries:
             prefix = one.side if one.measure == "cosine" else f"{one.side}_raw"
             flat |= {f"{prefix}_{name}": value for name, value in one.figures().items() if value is not None}
-        return flat
+        return flat | {name: value for name, value in self.of("decoder").figures().items() if name.startswith("null")}
 
     def __str__(self) -> str:
         anchored = self.n - len(self.heldout)
         left_out = f" ({anchored} anchored ones left out)" if anchored else ""
         return (f"{len(self.heldout)} held-out features{left_out}, n_q = {self.n_q}, {self.samples} samples\n"
                 f"{self.table()}\n"
+                f"encoder raw: the paper's metric (section 5.1, appendix B), max_i |<w_E^i, w_p^d>|; it scales with W_E\n"
                 f"loss {self.loss:.4g} per sample, explained variance {self.explained_variance:.4g}, L0 {self.l0:.4g}, "
                 f"F1 {self.f1_best:.3g} (best latent), {self.f1_matched:.3g} (matched by decoder)\n"
                 f"latents: {self.dead:.1%} dead, {self.strictly_dead:.1%} strictly dead, {self.duplicate:.1%} of the live duplicate, "
@@ -180,11 +184,12 @@ class Report:
 @torch.no_grad()
 def evaluate(model, bench, *, anchored: Sequence = (), samples: int = 10_000, seed: int = 1, taus: Sequence[float] = (.9, .95), batch: int = 1024,
              null_draws: int = 4) -> Report | list[Report]:
-    """How much of the truth of a bench a model holds: a `Report` on the *held-out* features, encoder and decoder, cosine and raw, beside random rows.
+    """How much of the truth of a bench a model holds: a `Report` on the *held-out* features, encoder and decoder, raw and cosine, beside random rows.
 
     anchored : features that training was shown, left out of recovery, MIP, MCC, F1. samples, seed : of bench.sample, which no training stream
     holds; the model runs on `batch` of them at a time. null_draws : sets of random rows. Truth is bench.W_p for W_E, bench.W_r for W_D;
-    a crosscoder's columns are compared whole, blocks stacked.
+    a crosscoder's columns are compared whole, blocks stacked and normalized as one: see `best_matches` for why W* then scores 1 / sqrt(m) by
+    the paper's literal metric.
 
     A model with `instances` gives a list of Reports; `bench` is then one or a list of as many, `anchored` one list of features or one per instance.
     ValueError if no feature is held out, a weight is not finite, or shapes disagree.
@@ -231,7 +236,9 @@ def _heldout(anchored, n: int) -> Tensor:
 
 
 def firing_level(model) -> Tensor:
-    """What <w_E^i, x_p> must exceed for latent i to fire at inference: theta less the bias, (n_q,) or (I, n_q). Top-k: 0, its ReLU's."""
+    """What <w_E^i, x_p> must exceed for latent i to fire at inference: theta less the bias, (n_q,) or (I, n_q). Top-k: 0, its ReLU's; plain: -inf."""
+    if getattr(model, "plain", False):
+        return torch.full_like(model.W_E[..., 0], -math.inf)
     if model.method == "gated":
         level = torch.maximum(-model.b_gate, -model.b_mag * torch.exp(-model.r_mag))
     else:
@@ -241,7 +248,7 @@ def firing_level(model) -> Tensor:
 
 
 def _recoveries(W_E, W_D, bench, heldout, taus, draws, seed) -> dict[tuple[str, str], Recovery]:
-    """The four Recoveries of one model, by (side, measure)."""
+    """The four Recoveries of one model, by (side, measure), in the order of `ORDER`."""
     if (W_E.shape[1], W_D.shape[0]) != (bench.n_p, bench.n_r):
         raise ValueError(f"the model maps n_p = {W_E.shape[1]} to n_r = {W_D.shape[0]}, but the bench n_p = {bench.n_p} to n_r = {bench.n_r}; "
                          "evaluate a model on the bench it was trained on")
@@ -256,7 +263,7 @@ def _recoveries(W_E, W_D, bench, heldout, taus, draws, seed) -> dict[tuple[str, 
             pair = rows[side], truth[side]
             found[side, "cosine"] = Recovery(side, "cosine", *(one.cpu() for one in best_pairs(*pair)), Null.of(chance[0], taus), mcc(*pair))
             found[side, "raw"] = Recovery(side, "raw", *(one.cpu() for one in best_pairs(*pair, cosine=False)), Null.of(raw, taus), None)
-    return found
+    return {which: found[which] for which in ORDER}
 
 
 def _run(model, benches, heldout, samples: int, seed: int, batch: int) -> list[tuple[FiringCounts, float, float]]:

@@ -22,10 +22,15 @@ class SDLModel(nn.Module):
     Parameters
     ----------
     n_p, n_q, n_r : dimensions of input, latents, target (n_r = n_p by default).
-    method : "relu"; "jumprelu" (a threshold theta per latent, learned); "topk"; "batchtopk"; "matryoshka" (BatchTopK whose
-        first `levels` latents must reconstruct by themselves); "gated" (Rajamanoharan et al. 2024: a gate z + b_gate > 0 and a magnitude).
-    k : latents that fire per sample, for topk, batchtopk, matryoshka (on average for the latter two). Default 32, at most n_q.
-    levels : Matryoshka's nested prefixes, increasing; the last is n_q. Default n_q/16, n_q/8, n_q/4, n_q/2, n_q.
+    method : "relu"; "jumprelu" (a threshold theta per latent, learned); "topk"; "batchtopk"; "matryoshka" (two kinds, see `levels` and `ks`);
+        "gated" (Rajamanoharan et al. 2024: a gate z + b_gate > 0 and a magnitude). All but the last have sigma(z)_i in {0, z_i}, which is Eq. 10.
+    k : latents that fire per sample, for topk, batchtopk, matryoshka (on average for batchtopk and for matryoshka with `levels`). Default 32, at most n_q.
+    levels : Matryoshka as Bussmann et al. (2025) have it, the default: nested prefixes of the dictionary, increasing, the last is n_q; BatchTopK
+        picks the codes, and the first n_q/16, n_q/8, n_q/4, n_q/2, n_q (default) latents must each reconstruct by themselves.
+    ks : Matryoshka as Eq. 9 of arXiv:2512.05534 has it, k_1 < ... < k_m: no prefixes; for each k the Top-k of *all* n_q latents, sample by sample, must
+        reconstruct. At inference the largest, which is `k`. How a loss weighs the levels or ks: Config.level_loss.
+    plain : Top-k without a ReLU, as Eq. 7 of arXiv:2512.05534 has it: the k largest z are the codes, negative ones too (topk; matryoshka with ks).
+        Off: with a ReLU after it, as it is usually trained (Gao et al. 2024), so that fewer than k may fire.
     theta : JumpReLU's first threshold. Default 0.1.
     biases : add b_E before sigma and b_D to the output. Off by default: section 2.3 of arXiv:2512.05534 leaves them out of its theory "for
         mathematical simplicity"; whether its experiments have them we did not find.
@@ -37,8 +42,8 @@ class SDLModel(nn.Module):
     """
 
     def __init__(self, n_p: int, n_q: int, n_r: int | None = None, method: str = "topk", *, k: int | None = None, levels: Sequence[int] | None = None,
-                 theta: float | None = None, biases: bool = False, decoder_norm: float = 1.0, instances: int | None = None,
-                 generator: torch.Generator | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
+                 ks: Sequence[int] | None = None, plain: bool = False, theta: float | None = None, biases: bool = False, decoder_norm: float = 1.0,
+                 instances: int | None = None, generator: torch.Generator | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
         super().__init__()
         self.n_p, self.n_q = check_count("n_p", n_p), check_count("n_q", n_q)
         self.n_r = self.n_p if n_r is None else check_count("n_r", n_r)
@@ -48,8 +53,13 @@ class SDLModel(nn.Module):
             raise ValueError(f"decoder_norm must be positive and finite; got {decoder_norm}")
         self.method, self.decoder_norm, self.biases = method, float(decoder_norm), bool(biases)
         self.instances = None if instances is None else check_count("instances", instances)
-        self.k = self._check_k(k)
+        self.ks = self._check_ks(ks, k, levels)
+        self.k = self._check_k(k if self.ks is None else self.ks[-1])
         self.levels = self._check_levels(levels)
+        self.by_sample = method == "topk" or self.ks is not None              # a Top-k of each sample; no threshold to learn
+        if not isinstance(plain, bool) or plain and not self.by_sample:
+            raise ValueError(f"plain=True is Top-k without a ReLU: for topk, and matryoshka with ks; got {plain!r} for method={method!r}")
+        self.plain = plain
         lead = () if self.instances is None else (self.instances,)
         # drawn on the CPU, so that a seed gives the same start on every device
         columns = torch.randn(*lead, self.n_q, self.n_r, generator=generator, dtype=dtype)
@@ -69,10 +79,22 @@ class SDLModel(nn.Module):
             if not 0 <= theta < math.inf:
                 raise ValueError(f"theta must be finite and >= 0; got {theta}")
             self.theta = vector(self.n_q, theta)
-        if method in ("batchtopk", "matryoshka"):
+        if method in ("batchtopk", "matryoshka") and not self.by_sample:
             self.register_buffer("theta", torch.zeros(lead, dtype=dtype, device=device))
         if method == "gated":
             self.r_mag, self.b_gate, self.b_mag = vector(self.n_q, 0), vector(self.n_q, 0), vector(self.n_q, 0)
+
+    def _check_ks(self, ks, k, levels) -> tuple[int, ...] | None:
+        if ks is None:
+            return None
+        if self.method != "matryoshka" or levels is not None:
+            raise ValueError(f"ks are Matryoshka's, of Eq. 9, in place of levels; got method={self.method!r}, levels={levels}")
+        if isinstance(ks, str) or not isinstance(ks, Sequence):
+            raise ValueError(f"ks must list the numbers k_1 < ... < k_m, such as (8, 16, 32); got {ks!r}")
+        ks = tuple(check_count("a k of ks", one) for one in ks)
+        if not ks or list(ks) != sorted(set(ks)) or k not in (None, ks[-1]):
+            raise ValueError(f"ks must increase, and k, if given, be the last of them; got ks = {ks}, k = {k}")
+        return ks
 
     def _check_k(self, k) -> int | None:
         if self.method not in WITH_K:
@@ -85,7 +107,7 @@ class SDLModel(nn.Module):
         return k
 
     def _check_levels(self, levels) -> tuple[int, ...] | None:
-        if self.method != "matryoshka":
+        if self.method != "matryoshka" or self.ks is not None:
             if levels is not None:
                 raise ValueError(f"levels are Matryoshka's; method={self.method!r} has none")
             return None
@@ -100,13 +122,17 @@ class SDLModel(nn.Module):
         z = x_p @ self.W_E.mT
         return z if self.b_E is None else z + self.b_E.unsqueeze(-2)
 
+    def rectify(self, z: Tensor) -> Tensor:
+        """ReLU, which Top-k has after it unless it is `plain`."""
+        return z if self.plain else z.relu()
+
     def activate(self, z: Tensor) -> Tensor:
         """sigma at inference, elementwise or along the last axis: (batch, n_q) -> (batch, n_q)."""
         if self.method == "relu":
             return z.relu()
-        if self.method == "topk":
+        if self.by_sample:
             values, latents = top_k(z.reshape(-1, self.n_q), self.k)
-            return torch.zeros_like(z).view(-1, self.n_q).scatter_(1, latents, values.relu()).view(z.shape)
+            return torch.zeros_like(z).view(-1, self.n_q).scatter_(1, latents, self.rectify(values)).view(z.shape)
         if self.method == "gated":
             magnitude = (z * self.r_mag.exp().unsqueeze(-2) + self.b_mag.unsqueeze(-2)).relu()
             return magnitude * (z + self.b_gate.unsqueeze(-2) > 0)
@@ -114,7 +140,7 @@ class SDLModel(nn.Module):
         return z * (z > theta)
 
     def encode(self, x_p: Tensor) -> Tensor:
-        """Codes (batch, n_q) at inference: batchtopk and matryoshka use their threshold, so a sample's codes do not depend on its batch."""
+        """Codes (batch, n_q) at inference: batchtopk and matryoshka with levels use their threshold, so a sample's codes do not depend on its batch."""
         return self.activate(self.preactivations(self._check_input(x_p)))
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -142,11 +168,11 @@ class SDLModel(nn.Module):
 
     @property
     def sigma(self) -> Activation:
-        """The activation as the theory writes it. BatchTopK and Matryoshka at inference are JumpReLU at their threshold."""
+        """The activation as the theory writes it. BatchTopK and Matryoshka with levels at inference are JumpReLU at their threshold."""
         if self.method == "relu":
             return ReLU()
-        if self.method == "topk":
-            return TopK(self.k)
+        if self.by_sample:
+            return TopK(self.k, theta=-math.inf if self.plain else 0.0)
         if self.method == "gated":
             raise ValueError("a gated activation is not of the form sigma(z)_i in {0, z_i} (Eq. 10)")
         return JumpReLU(self.theta.detach().double().cpu().clamp(min=0))
@@ -162,8 +188,9 @@ class SDLModel(nn.Module):
     @property
     def settings(self) -> dict:
         """The constructor's arguments, ready for JSON."""
+        own = ({"ks": list(self.ks)} if self.ks else {}) | ({"plain": True} if self.plain else {})          # absent: as in files from before they were
         return dict(n_p=self.n_p, n_q=self.n_q, n_r=self.n_r, method=self.method, k=self.k, levels=self.levels and list(self.levels),
-                    biases=self.biases, decoder_norm=self.decoder_norm, instances=self.instances)
+                    biases=self.biases, decoder_norm=self.decoder_norm, instances=self.instances) | own
 
     def save(self, path) -> None:
         """Write the model to one safetensors file."""
@@ -185,4 +212,5 @@ class SDLModel(nn.Module):
 
     def __repr__(self):
         many = "" if self.instances is None else f"{self.instances} x "
-        return f"SDLModel({many}{self.method}{'' if self.k is None else f', k={self.k}'}: n_p={self.n_p}, n_q={self.n_q}, n_r={self.n_r})"
+        kind = "plain " * self.plain + self.method + ("" if self.k is None else f", ks={self.ks}" if self.ks else f", k={self.k}")
+        return f"SDLModel({many}{kind}: n_p={self.n_p}, n_q={self.n_q}, n_r={self.n_r})"

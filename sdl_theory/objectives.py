@@ -20,6 +20,7 @@ class Knobs:
 
     total : samples of the whole batch, over all processes.  coef : the sparsity coefficient, a number or (instances,).
     bandwidth : width of JumpReLU's straight-through window.  aux_coef, aux_k, dead : AuxK, `dead` a mask (n_q,) or None.
+    aux_target : "residual" or "input", see `aux_loss`.  level_loss : "mean" or "sum" of Matryoshka's levels or ks, see Config.
     unit_norm : W_D's columns are held at model.decoder_norm.  bf16 : do the large products in bfloat16.
     """
 
@@ -29,6 +30,8 @@ class Knobs:
     aux_coef: float = 0.0
     aux_k: int = 0
     dead: Tensor | None = None
+    aux_target: str = "residual"
+    level_loss: str | None = None
     unit_norm: bool = True
     bf16: bool = False
     world: World = field(default_factory=World)
@@ -69,7 +72,8 @@ class _Jump(torch.autograd.Function):
 
 
 def objective(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, sparse: bool | None = None) -> Terms:
-    """Mean over the batch of ||x_r - x_hat||^2 plus the method's sparsity term; Matryoshka: the mean over its levels.
+    """Mean over the batch of ||x_r - x_hat||^2 plus the method's sparsity term; Matryoshka: the mean of that over its levels (Bussmann et al. 2025
+    sum them), or with ks, Eq. 9 of arXiv:2512.05534, the sum over them, unless knobs.level_loss says which.
 
     sparse : True, touch only the latents that fire; False, the dense twin; None, whichever is faster here. Equal but for rounding.
     """
@@ -100,10 +104,8 @@ def batch_threshold(model: SDLModel, z: Tensor, knobs: Knobs) -> Tensor:
 
 def _codes(model: SDLModel, z: Tensor, knobs: Knobs) -> tuple[Tensor, Tensor | None, Tensor | None]:
     """Codes (batch, n_q) at training, BatchTopK's threshold, and JumpReLU's count of latents that fire."""
-    if model.method == "topk":
-        with torch.no_grad():
-            mask = torch.zeros_like(z, dtype=torch.bool).scatter_(-1, z.topk(model.k, dim=-1, sorted=False).indices, True)
-        return z.relu() * mask, None, None
+    if model.by_sample:
+        return model.rectify(z) * _largest(z, model.k), None, None
     if model.method in ("batchtopk", "matryoshka"):
         with torch.no_grad():
             threshold = batch_threshold(model, z, knobs)
@@ -114,16 +116,30 @@ def _codes(model: SDLModel, z: Tensor, knobs: Knobs) -> tuple[Tensor, Tensor | N
     return model.activate(z), None, None
 
 
+@torch.no_grad()
+def _largest(z: Tensor, k: int) -> Tensor:
+    """Mask (batch, n_q) of each sample's k largest."""
+    return torch.zeros_like(z, dtype=torch.bool).scatter_(-1, z.topk(k, dim=-1, sorted=False).indices, True)
+
+
+def _over_levels(model: SDLModel, errors: Tensor, knobs: Knobs) -> Tensor:
+    """One loss of Matryoshka's (levels, ...)."""
+    return errors.sum(0) if (knobs.level_loss or ("sum" if model.ks else "mean")) == "sum" else errors.mean(0)
+
+
 def _dense(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, z: Tensor) -> Terms:
     """The literal twin: dense codes, dense products, autograd."""
     codes, threshold, count = _codes(model, z, knobs)
     share = 1 / knobs.total
     if model.method == "matryoshka":
-        starts = (0, *model.levels[:-1])
-        parts = [codes[..., a:b] @ model.W_D[..., a:b].mT for a, b in zip(starts, model.levels)]
-        outs = torch.stack(parts).cumsum(0) + (0 if model.b_D is None else model.b_D.unsqueeze(-2))
+        if model.ks:
+            outs = torch.stack([model.decode(codes * _largest(z, k)) for k in model.ks[:-1]] + [model.decode(codes)])
+        else:
+            starts = (0, *model.levels[:-1])
+            parts = [codes[..., a:b] @ model.W_D[..., a:b].mT for a, b in zip(starts, model.levels)]
+            outs = torch.stack(parts).cumsum(0) + (0 if model.b_D is None else model.b_D.unsqueeze(-2))
         errors = (x_r - outs).square().sum((-1, -2)) * share
-        fit, mse, x_hat = errors.mean(0), errors[-1], outs[-1]
+        fit, mse, x_hat = _over_levels(model, errors, knobs), errors[-1], outs[-1]
     else:
         x_hat = model.decode(codes)
         fit = mse = (x_r - x_hat).square().sum((-1, -2)) * share
@@ -131,9 +147,10 @@ def _dense(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, z: Tensor) -
     if knobs.aux_coef and knobs.dead is not None and bool(knobs.dead.any()):
         asleep = z.masked_fill(~knobs.dead.unsqueeze(-2), -torch.inf)
         values, latents = asleep.topk(min(knobs.aux_k, model.n_q), dim=-1, sorted=False)
-        waking = torch.zeros_like(z).scatter(-1, latents, values.relu())
-        loss = loss + knobs.aux_coef * share * ((x_r - x_hat).detach() - waking @ model.W_D.mT).square().sum((-1, -2))
-    on = codes > 0
+        waking = torch.zeros_like(z).scatter(-1, latents, model.rectify(values.where(values > -torch.inf, 0.0)))
+        some = knobs.dead.any(-1)                                # an instance without dead latents has no such term
+        loss = loss + knobs.aux_coef * share * aux_loss(model, waking @ model.W_D.mT, x_r, x_hat, knobs).sum((-1, -2)) * some
+    on = codes != 0
     return Terms(loss.sum(), mse.detach().float(), on.sum((-1, -2)) * share, on.any(-2), threshold)
 
 
@@ -153,8 +170,11 @@ def _penalty(model: SDLModel, x_r: Tensor, z: Tensor, codes: Tensor, count: Tens
 
 def _pairs(model: SDLModel, z: Tensor, knobs: Knobs) -> tuple[Pairs | None, Tensor | None]:
     """The pairs a step touches: all that fire and, for JumpReLU, all in the straight-through window. None if they are too many to gain."""
-    if model.method == "topk":
-        return Pairs.of_top_k(top_k(z, model.k)[1], model.n_q), None
+    if model.by_sample:
+        values, latents = top_k(z, model.k)
+        if model.ks:                                             # by rank: the k_j largest of the k_m come first
+            latents = latents.gather(1, values.argsort(dim=1, descending=True, stable=True))
+        return Pairs.of_top_k(latents, model.n_q), None
     if model.method in ("batchtopk", "matryoshka"):
         threshold = batch_threshold(model, z, knobs)
         return Pairs.where((z >= threshold) & (z > 0)), threshold
@@ -173,29 +193,41 @@ def _sparse(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, z: Tensor, 
         values, count = _Jump.apply(values, model.theta[at], knobs.bandwidth, (0,))
         penalty = knobs.coef * count
     else:
-        values = values.relu()
+        values = model.rectify(values)
     if model.method == "relu":
         penalty = knobs.coef * (values * (model.decoder_norm if knobs.unit_norm else model.W_D.norm(dim=0)[at])).sum()
-    levels = None
+    levels, bounds = None, model.ks or model.levels or (0,)
     if model.method == "matryoshka":
-        levels = torch.searchsorted(torch.tensor(model.levels, device=at.device), at, right=True)
-    out = decode_pairs(values, model.W_D, pairs, levels, len(model.levels or (0,)))
+        place = torch.arange(model.k, device=at.device).repeat(pairs.batch) if model.ks else at
+        levels = torch.searchsorted(torch.tensor(bounds, device=at.device), place, right=True)
+    out = decode_pairs(values, model.W_D, pairs, levels, len(bounds))
     out = out if model.b_D is None else out + model.b_D
     errors = (x_r - out if levels is None else x_r[:, None] - out).square().sum(-1).sum(0) * share
-    loss = errors.mean() + penalty * share
+    loss = (errors if levels is None else _over_levels(model, errors, knobs)) + penalty * share
     if knobs.aux_coef and knobs.dead is not None and bool(knobs.dead.any()):
         x_hat = out if levels is None else out[:, -1]
-        loss = loss + _aux(model, x_p, (x_r - x_hat).detach(), z, knobs) * share
+        loss = loss + _aux(model, x_p, x_r, x_hat, z, knobs) * share
     mse = errors if levels is None else errors[-1]
-    return Terms(loss, mse.detach(), (values > 0).sum() * share, pairs.fired(values.detach()), threshold)
+    return Terms(loss, mse.detach(), (values != 0).sum() * share, pairs.fired(values.detach()), threshold)
 
 
-def _aux(model: SDLModel, x_p: Tensor, residual: Tensor, z: Tensor, knobs: Knobs) -> Tensor:
-    """AuxK (Gao et al. 2024): the strongest dead latents try to explain what is left."""
+def aux_loss(model: SDLModel, waking: Tensor, x_r: Tensor, x_hat: Tensor, knobs: Knobs) -> Tensor:
+    """AuxK's squared errors, (batch, n_r), of what the strongest dead latents give, `waking` = W_D times their codes.
+
+    "residual" (Gao et al. 2024): they are to explain what is left, x_r - x_hat, held fixed. "input" (Eq. 8 of arXiv:2512.05534): x_r itself, which is
+    x_p for an SAE, by themselves; b_D, if there is one, is part of that reconstruction and learns from it.
+    """
+    if knobs.aux_target == "input":
+        return (x_r - waking - (0 if model.b_D is None else model.b_D.unsqueeze(-2))).square()
+    return ((x_r - x_hat).detach() - waking).square()
+
+
+def _aux(model: SDLModel, x_p: Tensor, x_r: Tensor, x_hat: Tensor, z: Tensor, knobs: Knobs) -> Tensor:
+    """AuxK from the pairs (sample, strong dead latent) alone."""
     dead = knobs.dead.nonzero()[:, 0]
     latents = dead[z[:, dead].topk(min(knobs.aux_k, len(dead)), dim=1, sorted=False).indices]
     pairs = Pairs.of_top_k(latents, model.n_q)
     values = encode_pairs(x_p, model.W_E, z, pairs)
     if model.b_E is not None:
         values = values + (model.b_E - model.b_E.detach())[pairs.latents]
-    return knobs.aux_coef * (residual - decode_pairs(values.relu(), model.W_D, pairs)).square().sum()
+    return knobs.aux_coef * aux_loss(model, decode_pairs(model.rectify(values), model.W_D, pairs), x_r, x_hat, knobs).sum()

@@ -60,6 +60,15 @@ def best_matches(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> Tensor:
     it changes with the scale of W_E, which the loss does not see. A crosscoder's
     column is normalized as a whole, all blocks stacked: the match is the cosine of stacked columns.
     With a leading axis I on the rows, and on the truth if each instance has its own: (I, n). ValueError if not finite, or a column is zero.
+
+    The paper's score is :math:`s_d = \max_i |\langle w_E^i, w_p^d \rangle|`, best_matches(W_E, W_p, cosine=False). Under ReLU and Top-k
+    (t W_E, W_D / t) is the same function, so has the same loss, and its scores are t times as large: the share found can go from 0% to 100%. Cosines
+    do not move. Hence `evaluate` gives both, for both matrices, beside random rows.
+
+    On the bench a crosscoder's column, m blocks of unit norm stacked, has norm sqrt(m). It is normalized because assumption 2.1 of the paper has unit
+    columns of the whole W_p, and because a match is then at most the row's norm for every kind of model, so that one null serves all. But the
+    ideal encoder row is w_p^d / m (`ideal_weights`), as <w_p^d, w_p^d> = m, so by the literal score W* itself gets 1 / sqrt(m), .707 for two
+    blocks: .95 is out of its reach. With the columns as they are W* would get 1, and random unit rows sqrt(m) times their cosine.
     """
     return best_pairs(rows, truth, cosine=cosine)[0]
 
@@ -94,7 +103,10 @@ def check_tau(tau: float) -> float:
 
 
 def gt_recovery(matches: Tensor, tau: float = .95) -> float | Tensor:
-    """GT recovery: the share of features whose best match exceeds tau, strictly. A float, or (I,) for matches (I, n)."""
+    """GT recovery, M_GT of section 5.1 and appendix B: the share of features whose best match exceeds tau, strictly. A float, or (I,) for matches (I, n).
+
+    The paper's figure is that of best_matches(W_E, W_p, cosine=False), tau = .95 in its Table 1.
+    """
     share = (_check_matches(matches) > check_tau(tau)).double().mean(-1)
     return share if share.ndim else share.item()
 
@@ -205,6 +217,7 @@ def mcc(rows: Tensor, truth: Tensor) -> float:
 class Recovery:
     """The held-out features on one side, "encoder" (W_E against W_p) or "decoder" (W_D against W_r), in one measure, "cosine" or "raw".
 
+    Encoder, raw is the paper's literal metric (section 5.1, appendix B).
     matches, latents : (n_heldout,) best matches, and the latents that reach them.  null : what random rows, for "raw" of the learned rows'
     norms, score.  mcc : Hungarian, of cosines only.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 
@@ -24,6 +24,7 @@ ROWS = {"relu": ("relu", "sae"), "jumprelu": ("jumprelu", "sae"), "topk": ("topk
         "matryoshka": ("matryoshka", "sae"), "transcoder": ("topk", "transcoder"), "crosscoder": ("topk", "crosscoder"),
         "relu_biased": ("relu", "sae"), "gated": ("gated", "sae")}
 TABLE_1 = tuple(ROWS)[:7]
+MODEL = ("biases", "levels", "ks", "plain")         # what `setup` hands on to SDLModel, beside n_q and k
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def setup(preset: str | Preset = "demo", method: str = "topk", *, anchors: int |
     """A row of Table 1: "relu", "jumprelu", "topk", "batchtopk", "matryoshka", "transcoder", "crosscoder" (or "relu_biased", "gated"), by a preset.
 
     anchors : how many true features are anchored; None: the preset's number.  seeds : one bench and one start each, all in one batched model when
-    `instances`.  Any other keyword overrides the preset: bench (a dict, arguments of LinearRepresentationBench), n_q, k, biases, or a field of Config.
+    `instances`.  Any other keyword overrides the preset: n_q, k, biases, levels, ks, plain of SDLModel, a field of Config, or bench, a dict with arguments
+    of LinearRepresentationBench, or c_min and beta, those of its ShiftedExponential magnitudes.
     """
     if isinstance(preset, str) and preset not in PRESETS:
         raise ValueError(f"preset must be one of {', '.join(PRESETS)}; got {preset!r}")
@@ -80,14 +82,16 @@ def setup(preset: str | Preset = "demo", method: str = "topk", *, anchors: int |
         raise ValueError(f"{'' if instances else 'instances=False trains one model: '}seeds must name {'at least ' if instances else ''}one; got {seeds}"
                          + ("" if instances else ". Run them as jobs of their own"))
     row = preset.rows.get(method, {})
-    bench = preset.bench | row.get("bench", {}) | (override.pop("bench", None) or {})
-    recipe = dict(n_q=preset.n_q, k=preset.k, biases=False) | row | override
+    bench = _magnitudes(preset.bench | row.get("bench", {}) | (override.pop("bench", None) or {}))
+    recipe = dict(n_q=preset.n_q, k=preset.k) | row | override
     recipe.pop("bench", None)
-    n_q, k, biases = (recipe.pop(name) for name in ("n_q", "k", "biases"))
+    n_q, k, own = recipe.pop("n_q"), recipe.pop("k"), {name: recipe.pop(name) for name in MODEL if name in recipe}
     sigma, kind = ROWS[method]
+    if own.get("ks") is not None and "k" not in override:
+        k = None
     benches = [LinearRepresentationBench(**bench, kind=kind, seed=seed, device=device) for seed in seeds]
     one = benches[0]
-    model = SDLModel(one.n_p, n_q, one.n_r, sigma, k=k if sigma in WITH_K else None, biases=biases, instances=len(seeds) if instances else None,
+    model = SDLModel(one.n_p, n_q, one.n_r, sigma, k=k if sigma in WITH_K else None, **own, instances=len(seeds) if instances else None,
                      decoder_norm=len(one.blocks) ** .5, generator=torch.Generator().manual_seed(seeds[0]), device=device)
     count = preset.anchors if anchors is None else check_count("anchors", anchors, 0)
     chosen = [Anchors.of_truth(b, count) for b in benches] if count else None
@@ -99,17 +103,35 @@ def train_row(row: Setup, **how) -> History:
     return fit(row.model, row.data if row.model.instances else row.data[0], row.config, anchors=row.anchors, **how)
 
 
+# a TableRow's figures: the name in Report.summary(), and the least and largest it can be
+FIGURES = dict(
+    literal_recovery=("encoder_raw_recovery_95", 0, 1), literal_mip=("encoder_raw_mip", 0, math.inf),
+    encoder_recovery=("encoder_recovery_95", 0, 1), encoder_mip=("encoder_mip", 0, 1),
+    decoder_recovery=("decoder_recovery_95", 0, 1), decoder_mip=("decoder_mip", 0, 1),
+    literal_null_recovery=("encoder_raw_null_recovery_95", 0, 1), literal_null_mip=("encoder_raw_null_mip", 0, math.inf), null_mip=("null_mip", 0, 1),
+    l0=("l0", 0, math.inf), explained=("explained_variance", -math.inf, 1), mirrored=("mirrored", 0, 1))
+
+
 @dataclass(frozen=True)
 class TableRow:
-    """A method of Table 1, anchored or not: held-out figures over seeds, with 95% Student t intervals (within what is possible) where there are several."""
+    """A method of Table 1, anchored or not: held-out figures over seeds, with 95% Student t intervals (within what is possible) where there are several.
+
+    literal_recovery, literal_mip : the paper's M_GT (tau = .95) and M_IP as section 5.1 and appendix B define them, max_i |<w_E^i, w_p^d>| without
+    normalization; literal_null_recovery, literal_null_mip : the same of random rows with the encoder's norms. encoder_..., decoder_... :
+    by cosine; null_mip : of random rows, by cosine (against W_r).
+    """
 
     method: str
     anchored: int
     seeds: int
-    decoder_recovery: Estimate
-    decoder_mip: Estimate
+    literal_recovery: Estimate
+    literal_mip: Estimate
     encoder_recovery: Estimate
     encoder_mip: Estimate
+    decoder_recovery: Estimate
+    decoder_mip: Estimate
+    literal_null_recovery: Estimate
+    literal_null_mip: Estimate
     null_mip: Estimate
     l0: Estimate
     explained: Estimate
@@ -118,7 +140,15 @@ class TableRow:
 
     @classmethod
     def from_json(cls, stored: dict) -> TableRow:
-        """The row that `dataclasses.asdict` gave."""
+        """The row that `dataclasses.asdict` gave. ValueError for one that lacks a figure: none is made up."""
+        names = [f.name for f in fields(cls)]
+        if not isinstance(stored, dict):
+            raise ValueError(f"a row is a dict with {', '.join(names)}; got {stored!r}")
+        if missing := [name for name in names if name not in stored]:
+            old = ", as tables did before they held the paper's literal metric" if missing[0] == "literal_recovery" else ""
+            raise ValueError(f"the row {stored.get('method')!r} lacks {', '.join(missing)}{old}")
+        if unknown := [name for name in stored if name not in names]:
+            raise ValueError(f"the row {stored['method']!r} has {', '.join(unknown)}, which no row of this table has")
         return cls(**{name: Estimate(**value) if isinstance(value, dict) else value for name, value in stored.items()})
 
 
@@ -140,7 +170,8 @@ def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, 
             done: Sequence[TableRow] = (), callback: Callable[[Table[TableRow]], None] | None = None, **override) -> Table[TableRow]:
     """Table 1 of the paper on a preset: each method without anchors and with the preset's, judged on the *same* held-out features.
 
-    The features that the anchored run is shown are left out of both runs' figures, so the two rows of a method compare. tau = .95, cosine.
+    The features that the anchored run is shown are left out of both runs' figures, so the two rows of a method compare. tau = .95; first the
+    paper's literal metric (encoder, raw), then encoder and decoder by cosine, then random rows by both. See `TableRow`.
     Still: anchors change the gradient norm that `clip` looks at, and lesson 11 finds that *sham* anchors lead as well, and no lead without clipping
     (clip=1e9). A difference between the two rows is not yet the anchors' knowledge.
     done : rows of an earlier call, not run again.  callback : called with the table after each new row.
@@ -170,7 +201,16 @@ def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, 
 
 def _table_row(method: str, row: Setup, reports, seconds: float) -> TableRow:
     figures = [report.summary() for report in reports]
-    bounds = dict(decoder_recovery_95=(0, 1), decoder_mip=(0, 1), encoder_recovery_95=(0, 1), encoder_mip=(0, 1), null_mip=(0, 1),
-                  l0=(0, math.inf), explained_variance=(-math.inf, 1), mirrored=(0, 1))
-    over_seeds = (interval([one[name] for one in figures]).within(*lie) for name, lie in bounds.items())
-    return TableRow(method, row.anchors[0].k if row.anchors else 0, len(figures), *over_seeds, round(seconds, 1))
+    over_seeds = {name: interval([one[figure] for one in figures]).within(*lie) for name, (figure, *lie) in FIGURES.items()}
+    return TableRow(method=method, anchored=row.anchors[0].k if row.anchors else 0, seeds=len(figures), seconds=round(seconds, 1), **over_seeds)
+
+
+def _magnitudes(bench: dict) -> dict:
+    """The bench's arguments, c_min and beta among them made into its law."""
+    from .sampling import ShiftedExponential
+
+    law = {name: bench[name] for name in ("c_min", "beta") if name in bench}
+    if law and bench.get("magnitudes") is not None:
+        raise ValueError(f"c_min and beta are those of ShiftedExponential; give them, or magnitudes, not both; got {law} and {bench['magnitudes']}")
+    bench = {name: value for name, value in bench.items() if name not in law}
+    return bench | dict(magnitudes=ShiftedExponential(**law)) if law else bench

@@ -82,11 +82,11 @@ def write_saelens(model: SDLModel, folder: str | Path, *, metadata: dict | None 
     relu is written as "standard", topk as "topk", gated as "gated", jumprelu, batchtopk and matryoshka as "jumprelu" (the latter two with
     their threshold for every latent and the metadata that SAELens gives them); with n_r != n_p relu as "transcoder" and the jumprelu family
     as "jumprelu_transcoder". Missing biases are written as zeros. `read_saelens` returns the same model, exactly, but that a gated
-    model's b_E comes back inside b_gate and b_mag, and half precision as float32.
+    model's b_E comes back inside b_gate and b_mag, half precision as float32, and matryoshka with ks, which is written as "topk", as a topk.
 
     metadata : JSON-able extras for cfg.json, e.g. dict(model_name=..., hook_name=...), which SAELens shows.
     Both files are written in full before the first takes the place of an older one. ValueError for several instances, non-finite weights,
-    a negative theta (SAELens would clip at 0), and topk or gated with n_r != n_p, which SAELens has not.
+    a negative theta (SAELens would clip at 0), and plain, or topk or gated with n_r != n_p, which SAELens has not.
     """
     if not isinstance(model, SDLModel):
         raise ValueError(f"write_saelens takes an SDLModel; got a {type(model).__name__}")
@@ -199,9 +199,16 @@ def _settings(cfg: dict, kind: str, values: dict[str, Tensor]) -> dict:
     return settings
 
 
+def _architecture(model: SDLModel) -> str:
+    """What SAELens calls the function that this model is at inference (before it is a transcoder)."""
+    if model.plain:
+        raise ValueError("SAELens's topk has a ReLU after it, and no other architecture is Top-k without one: a model with plain=True cannot be written")
+    return "topk" if model.ks else WRITTEN_AS[model.method]
+
+
 def _cfg(model: SDLModel, extras: dict | None) -> str:
     """cfg.json's text."""
-    architecture = WRITTEN_AS[model.method]
+    architecture = _architecture(model)
     if model.n_r != model.n_p:
         if architecture not in TRANSCODERS:
             raise ValueError(f"SAELens has no {model.method} transcoder (n_p = {model.n_p}, n_r = {model.n_r}); relu, jumprelu, batchtopk, matryoshka it has")
@@ -214,7 +221,7 @@ def _cfg(model: SDLModel, extras: dict | None) -> str:
     if taken := OURS & set(extras or {}):
         raise ValueError(f"metadata keys {sorted(taken)} are written by write_saelens itself; choose other names")
     metadata = {"sae_lens_version": VERSION, "sae_lens_training_version": None, "sdl_theory": {"biases": model.biases, "decoder_norm": model.decoder_norm}}
-    if model.method in TRAINED_AS:
+    if model.method in TRAINED_AS and not model.ks:
         details = {"k": model.k} | ({"matryoshka_widths": list(model.levels)} if model.levels else {})
         metadata |= {"training_architecture": TRAINED_AS[model.method], "training_architecture_details": details}
     cfg = {"d_in": model.n_p, "d_sae": model.n_q, "dtype": name, "device": "cpu", "apply_b_dec_to_input": False, "normalize_activations": "none",
@@ -238,7 +245,7 @@ def _tensors(model: SDLModel) -> dict[str, Tensor]:
     if model.method == "gated":
         return tensors | {"b_gate": model.b_gate + b_E, "b_mag": model.b_mag + model.r_mag.exp() * b_E, "r_mag": model.r_mag}
     tensors["b_enc"] = b_E
-    if WRITTEN_AS[model.method] == "jumprelu":
+    if _architecture(model) == "jumprelu":
         if (model.theta < 0).any():
             raise ValueError(f"theta must be >= 0, SAELens clips there; the least is {model.theta.min().item()}. Clamp it: model.theta.data.clamp_(min=0)")
         tensors["threshold"] = model.theta.expand(model.n_q)

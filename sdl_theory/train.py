@@ -31,6 +31,9 @@ class Config:
         is the steering's speed per step. A ReLU without biases may never get there: nothing silences small interference (notebook 11).
     bandwidth : JumpReLU's straight-through window, in units of z.
     aux_coef, aux_k : AuxK (topk, batchtopk, matryoshka); aux_k None is n_p / 2.  dead_after : samples without firing that make a latent dead.
+    aux_target : what the dead latents are to reconstruct: "residual", x_r - x_hat (Gao et al. 2024), or "input", x_r itself (Eq. 8 of arXiv:2512.05534).
+    level_loss : Matryoshka's loss, the "mean" or the "sum" of its levels' (or ks'). None: the mean of levels, the sum of ks, as Eq. 9 of arXiv:2512.05534
+        is printed. SAELens sums levels; beside a mean, AuxK and anchors weigh as many times more as there are levels, and `clip` bites later.
     resample_every : steps between resamplings of dead latents, up to `resample_until` (a share of the steps); 0 is never.
     unit_norm : hold W_D's columns at model.decoder_norm, the gradient's part along them removed. Weights from elsewhere whose columns have other norms
         are rescaled at the first step, which changes what they compute: go on with such a model with unit_norm=False.
@@ -54,6 +57,8 @@ class Config:
     bandwidth: float = .5
     aux_coef: float = 0.0
     aux_k: int | None = None
+    aux_target: str = "residual"
+    level_loss: str | None = None
     dead_after: int = 100_000
     resample_every: int = 0
     resample_until: float = .5
@@ -89,6 +94,10 @@ class Config:
         for name in ("decay", "resample_until"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a share of the steps, in [0, 1]; got {getattr(self, name)}")
+        if self.aux_target not in ("residual", "input"):
+            raise ValueError(f"aux_target must be 'residual' (Gao et al. 2024) or 'input' (Eq. 8 of the paper); got {self.aux_target!r}")
+        if self.level_loss not in (None, "mean", "sum"):
+            raise ValueError(f"level_loss must be 'mean', 'sum' or None; got {self.level_loss!r}")
         if self.precision not in ("float32", "bf16"):
             raise ValueError(f"precision must be 'float32' or 'bf16'; got {self.precision!r}")
 
@@ -153,7 +162,8 @@ class Trainer:
         c, warm = self.config, min(1.0, (self.steps_done + 1) / max(1, self.config.warmup))
         aux = c.aux_coef if self.model.method in WITH_K else 0.0
         dead = self.asleep >= c.dead_after if aux else None
-        return Knobs(c.batch, self.coef * warm, c.bandwidth, aux, c.aux_k or max(1, self.model.n_p // 2), dead, c.unit_norm, c.precision == "bf16", self.world)
+        return Knobs(c.batch, self.coef * warm, c.bandwidth, aux, c.aux_k or max(1, self.model.n_p // 2), dead, c.aux_target, c.level_loss, c.unit_norm,
+                     c.precision == "bf16", self.world)
 
     def step(self) -> None:
         """One step on the next batch."""

@@ -322,6 +322,40 @@ def test_figures_are_those_of_the_functions():
     assert report.duplicate == duplicate(W_D, ~dead(codes)) != duplicate(W_D)
 
 
+@pytest.mark.parametrize("method, options", [("relu", {}), ("topk", dict(k=3)), ("topk", dict(k=3, plain=True))])
+def test_the_literal_metric_is_not_invariant_and_cosines_are(method, options):
+    """(t W_E, W_D / t) is the same function under ReLU and Top-k; section 5.1's M_IP is t times as large, and M_GT goes from 0% to 100%."""
+    lrb = bench()
+    weights, found = ideal_weights(lrb.problem, 15), {}
+    for t in (.9, 1.0):
+        made = model_of(Weights(t * weights.W_E, weights.W_D / t), method, **options)
+        found[t] = evaluate(made, lrb, samples=500).summary() | dict(literal=best_matches(made.W_E, lrb.W_p, cosine=False))
+    small, large = found[.9], found[1.0]
+    assert small["loss"] == pytest.approx(large["loss"], rel=1e-12) and small["l0"] == large["l0"] and large["loss"] > 0
+    assert (small["encoder_raw_recovery_95"], large["encoder_raw_recovery_95"]) == (0, 1)
+    assert small["encoder_raw_mip"] == pytest.approx(.9 * large["encoder_raw_mip"], rel=1e-12)
+    assert torch.equal(small["literal"] > .95, torch.zeros(12, dtype=torch.bool)) and (large["literal"] > .95).all()
+    assert small["decoder_raw_recovery_95"] == large["decoder_raw_recovery_95"] == 1 < small["decoder_raw_mip"]
+    for name in ("encoder_recovery_95", "decoder_recovery_95", "encoder_mip", "decoder_mip"):
+        assert small[name] == pytest.approx(large[name], rel=1e-12) == pytest.approx(1, rel=1e-12), name
+
+
+@pytest.mark.parametrize("blocks", [2, 3])
+def test_a_crosscoder_of_unit_blocks_cannot_reach_95_by_the_literal_metric(blocks):
+    """W* has rows w_p^d / m and truth columns of norm sqrt(m), normalized whole: <w_p / m, w_p / sqrt(m)> = 1 / sqrt(m), .707 for two blocks."""
+    lrb = bench(12, 12 * blocks, mu=.5, kind="crosscoder", blocks=blocks)
+    W = lrb.problem.W_p
+    assert torch.allclose(W.norm(dim=0), torch.tensor(blocks, dtype=W.dtype).sqrt(), rtol=1e-12)
+    ideal = ideal_weights(lrb.problem, 12)
+    assert torch.allclose(ideal.W_E, W.mT / blocks, rtol=1e-12) and torch.allclose((ideal.W_E @ W).diagonal(), torch.ones(12, dtype=W.dtype), rtol=1e-12)
+    literal = best_matches(ideal.W_E, W, cosine=False)
+    assert literal.tolist() == pytest.approx([1 / math.sqrt(blocks)] * 12, rel=1e-12) and gt_recovery(literal, .95) == 0
+    if blocks == 2:
+        assert round(max_inner_product(literal), 3) == .707
+    assert gt_recovery(best_matches(ideal.W_E, W), .95) == 1, "by cosine W* is found whole"
+    assert (ideal.W_E @ W).abs().amax(0).tolist() == pytest.approx([1] * 12, rel=1e-12), "with columns as they are it would score 1"
+
+
 def test_anchored_features_do_not_count():
     """A model that holds the anchored features alone has recovered nothing; one that holds the others has recovered all."""
     lrb, shown = bench(10, 24, mu=.1), [0, 4, 9]
@@ -386,7 +420,11 @@ def test_report_prints_and_flattens():
     assert flat["decoder_recovery_99_5"] == 1 and flat["heldout"] == 10 and flat["null_mip"] == flat["decoder_null_mip"] < 1 and "mip" not in flat
     assert {"encoder_mip", "encoder_raw_recovery_90", "encoder_null_recovery_90", "decoder_mcc", "loss", "l0", "strictly_dead", "f1_best"} <= set(flat)
     table = report.table()
-    assert [(row.side, row.measure) for row in table] == [("encoder", "cosine"), ("encoder", "raw"), ("decoder", "cosine"), ("decoder", "raw")]
+    assert [(row.side, row.measure) for row in table] == [("encoder", "raw"), ("encoder", "cosine"), ("decoder", "cosine"), ("decoder", "raw")]
+    assert [(one.side, one.measure) for one in report.recoveries] == [(row.side, row.measure) for row in table]
+    order = [name.removesuffix("_mip") for name in flat if name.endswith("_mip") and "null" not in name]
+    assert order == ["encoder_raw", "encoder", "decoder", "decoder_raw"] and str(report).index("encoder  raw") < str(report).index("encoder  cosine")
+    assert "encoder raw: the paper's metric (section 5.1, appendix B)" in str(report)
     assert table[2].recovery_90 == flat["decoder_recovery_90"] and table[2].null_mip == flat["null_mip"] and table[3].mcc is None
     assert str(table) in str(report) and "10 held-out features (2 anchored ones left out), n_q = 14" in str(report) and "<table>" in table._repr_html_()
     taus, shares = report.of("encoder").curve
