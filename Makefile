@@ -1,12 +1,15 @@
 # make lab   set up everything and open the first notebook in JupyterLab
 # make html  write the notebooks as web pages into build/html: no network, no kernel
 # make test  set up everything and run all that CI runs
+# make test-latest  the same with the newest versions of everything, in an environment of its own
+# make processors   what notebooks print, under four kinds of arithmetic and as the machine is
 PYTHON ?= python3
 VENV   ?= .venv
 TORCH  ?= torch
+PINS   ?= -c constraints.txt
 BIN     = $(VENV)/bin
 
-.PHONY: lab html test install dev notebooks latency bench clean
+.PHONY: lab html test test-latest processors install dev notebooks latency bench clean
 
 lab: install
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
@@ -22,18 +25,31 @@ $(VENV)/bin/python:
 
 # PyTorch first and by itself, so that `make lab TORCH="torch --extra-index-url ..."` can choose its build
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet -c constraints.txt $(TORCH)
-	$(BIN)/pip install --quiet -c constraints.txt -e .
+	$(BIN)/pip install --quiet $(PINS) $(TORCH)
+	$(BIN)/pip install --quiet $(PINS) -e .
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	$(BIN)/pip install --quiet $(PINS) -e ".[dev]"
 	touch $@
 
-# torch threads are held to one a worker; nbval must keep a notebook's cells on one worker
+NBVAL = $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/nbval.cfg notebooks
+
+# Torch threads are held to one a worker; nbval must keep a notebook's cells on one worker. Notebooks are printed under this machine's own arithmetic and
+# compared under the plainest: a last digit that moves is seen before another processor shows it. (The first command runs their cells under this machine's too.)
 test: dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/nbval.cfg notebooks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 tests
+	ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=1 $(NBVAL)
+
+processors: dev
+	OMP_NUM_THREADS=1 $(NBVAL)
+	for kind in default avx2; do for threads in 1 2; do ATEN_CPU_CAPABILITY=$$kind OMP_NUM_THREADS=$$threads $(NBVAL) || exit 1; done; done
+
+test-latest:
+	rm -rf .venv-latest
+	$(MAKE) dev VENV=.venv-latest PINS=
+	.venv-latest/bin/pip list
+	$(MAKE) test VENV=.venv-latest PINS=
 
 notebooks: dev
 	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
@@ -45,4 +61,4 @@ bench: dev
 	$(BIN)/python -m tests.benchmarks
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) .venv-latest build *.egg-info

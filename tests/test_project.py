@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,22 @@ def test_constraints_pin_every_direct_dependency():
     pinned = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()}
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
     assert {re.split(r"[<>=]", name)[0] for name in wanted} <= pinned and "torch==2.13.0" in (ROOT / "constraints.txt").read_text()
+
+
+def test_every_import_is_declared():
+    """What a module imports is in the dependencies; what a function imports (rebuilding the data) may be the developers'."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    users, developers = ({re.split(r"[<>=]", line)[0] for line in lines} for lines in (project["dependencies"], project["optional-dependencies"]["dev"]))
+    owners, seen = packages_distributions(), set()
+    for path in [*(ROOT / "sdl_theory").rglob("*.py"), *(ROOT / "widgets").rglob("*.py")]:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"sdl_theory", "widgets"}:
+                declared = users if node in tree.body else users | developers
+                seen.add(name)
+                assert {owner.lower().replace("_", "-") for owner in owners[name]} & declared, f"{path.relative_to(ROOT)} imports {name}: declare one of {owners[name]}"
+    assert {"torch", "PIL", "bs4", "jinja2", "traitlets"} <= seen
 
 
 def test_import_is_light():
