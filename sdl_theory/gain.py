@@ -26,6 +26,7 @@ SEEDS = tuple(range(1000, 1020))            # looked at by nobody while recipes 
 TOGETHER = 5                                # seeds in one batched model
 NO_CLIP = 1e9
 SHOWN = (10, 50)                            # numbers of anchors, of the demo's 100 features
+LINES = tuple((k, lam) for k in SHOWN for lam in (.1, 1.0))
 FIGURES = ("encoder_raw_recovery_95", "encoder_raw_mip", "encoder_recovery_95", "encoder_mip", "decoder_recovery_95", "decoder_mip", "encoder_raw_null_mip",
            "null_mip", "loss", "l0")
 RESULTS = Path(__file__).resolve().parent.parent / "notebooks" / "results" / "anchoring_gain.json"
@@ -44,7 +45,7 @@ class Arm:
 
 def arms(method: str) -> list[Arm]:
     """Plain, anchored and sham, clipped and not: 18 arms, the plain ones first."""
-    anchored = [Arm(method, k, lam, sham, clipped) for clipped in (True, False) for sham in (False, True) for lam in (1.0, .1) for k in SHOWN]
+    anchored = [Arm(method, k, lam, sham, clipped) for clipped in (True, False) for sham in (False, True) for k, lam in LINES]
     return [Arm(method), Arm(method, clipped=False), *anchored]
 
 

@@ -17,7 +17,7 @@ def gain_chart(data, names: list[str]):
     shape = alt.Shape("value:O", scale=alt.Scale(domain=[0, 1], range=["circle", "triangle-up"]), legend=legend)
     panels = []
     for kind, (title, subtitle, domain) in enumerate(PANELS):
-        x = alt.X("x:Q", title="held-out features found: anchored minus plain, in points", scale=alt.Scale(domain=domain, nice=False, clamp=True),
+        x = alt.X("x:Q", title="held-out features found, anchored minus plain: points", scale=alt.Scale(domain=domain, nice=False, clamp=True),
                   axis=alt.Axis(labelExpr=POINTS, tickCount=6))
         axis = alt.Axis(labelExpr=f"{names!r}[datum.value]", values=list(range(len(names))), grid=False, labelLimit=260, title=None) if kind == 0 else None
         y = alt.Y("line:Q", scale=alt.Scale(domain=[-0.6, len(names) - 0.4], reverse=True, nice=False), axis=axis)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sdl_theory.gain import SHOWN, Arm, difference
+from sdl_theory.gain import LINES, Arm, difference
 
 from .common import table
-
-LINES = [(k, lam) for k in SHOWN for lam in (0.1, 1.0)]
 
 
 def gain_rows(rows: list[dict], method: str = "topk", figure: str = "encoder_raw_recovery_95") -> dict[str, np.ndarray]:
