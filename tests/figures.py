@@ -15,7 +15,7 @@ their figures. A sign belongs to a figure where nothing stands before it: `1-0.5
 import math
 import re
 
-RELATIVE = 1e-6     # far above what the order of sums does to float64 (1e-13 after a thousand steps), far below what any print shows
+RELATIVE = 1e-6     # far above what the order of sums does to float64 (1e-12 at the end of the search for W_p), far below what a reader sees
 STEP = 1 / 20       # two digits show it (0.36: a 36th), one digit does not: nothing that is 5% off passes
 FIGURE = re.compile(r"""
     (?<![\w.])                                          # not W_1, float64, 0x7f, nor the third part of 1.2.3
