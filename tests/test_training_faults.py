@@ -348,7 +348,7 @@ def _run_out_of_memory(pipe, folder, batch):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads the size of a process as Linux tells it")
-@pytest.mark.parametrize("batch", [40_000, 4_000_000])
+@pytest.mark.parametrize("batch", [40_000, 200_000])            # the larger needs 3.6 GB: some machines have it, this process may not take it
 def test_out_of_memory_says_how_much_is_needed(batch, tmp_path):
     message, cause = in_child(_run_out_of_memory, tmp_path / "small", batch)
     assert re.match(r"out of memory: this needs about [\d.]+ [GM]iB a process \(weights .*latents .*\). Use a smaller batch or n_q", message), message
