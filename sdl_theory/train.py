@@ -19,8 +19,9 @@ from .problem import Tensor, check_count
 from .resampling import resample
 from .scale import check_training_fits
 
-# What training may do to the loss before it is called off: 1e3 times the most that a model that answers 0, or this run's first step, had on a batch, so
-# errors thirty times as long as the data. Runs that end well stay below 40 of it, those with far too large an lr reach 1e4 within ten steps.
+# Training is called off when the loss is this many times the ceiling: the largest loss so far, on any batch, of a model that answers 0, or of the run's first
+# step where the untrained model has more. On the demo bench, six methods and lr from 3e-3 to 1e9: peaks up to 900 come and go (relu at lr .3 peaks at 45
+# and ends at .9), whatever passed 1e3 never came back to the loss of answering 0, and lr = 1e9 passes it at its second step.
 DIVERGED = 1e3
 REACH = 100           # the target-L0 control keeps the coefficient within this factor of where it began
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")         # Adam's state of a parameter
