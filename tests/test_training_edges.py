@@ -41,6 +41,15 @@ def model(n_q=24, bench=BENCH, **kwargs):
     return SDLModel(bench.n_p, n_q, bench.n_r, generator=torch.Generator().manual_seed(0), **dict(method="topk", k=2) | kwargs)
 
 
+def directions(rows):
+    """The rows over their norms, each direction once."""
+    unique = []
+    for row in (rows / rows.norm(dim=1, keepdim=True)).double():
+        if all(float(row @ other) <= 1 - 1e-6 for other in unique):
+            unique.append(row)
+    return torch.stack(unique)
+
+
 @pytest.mark.parametrize("biases", [False, True])
 def test_a_latent_is_never_begun_anew_at_an_empty_sample(biases):
     made = model(biases=biases)
@@ -52,10 +61,41 @@ def test_a_latent_is_never_begun_anew_at_an_empty_sample(biases):
     assert 10 < empty.sum() < 50
     dead = torch.ones(24, dtype=torch.bool)
     which = resample(made, [], batch.x_p, batch.x_r, dead, torch.Generator().manual_seed(0))
-    assert len(which) == min(24, 64 - int(empty.sum())) and made.W_E[which].norm(dim=1).min() > 0
+    distinct = directions(batch.x_p[~empty])
+    assert len(which) == min(24, len(distinct)) and made.W_E[which].norm(dim=1).min() > 0
     torch.testing.assert_close(made.W_D[:, which].norm(dim=0), torch.ones(len(which)))
     nothing = resample(made, [], torch.zeros(5, 8), torch.zeros(5, 8), dead, torch.Generator())
     assert nothing.shape == (0,)
+
+
+@pytest.mark.parametrize("method", ["topk", "relu", "jumprelu", "gated"])
+def test_latents_begun_anew_differ_from_one_another_and_from_the_living(method):
+    """Of samples with one feature each most are multiples of one another: as many directions as features. Three of them live already."""
+    x = torch.eye(8)[torch.arange(200) % 5] * torch.rand(200, 1, generator=torch.Generator().manual_seed(1)).add(.5)
+    made = model(n_q=24, method=method, k=2 if method == "topk" else None)
+    with torch.no_grad():
+        made.W_E[20:23] = torch.eye(8)[[0, 3, 6]] * 2
+    dead = torch.arange(24) < 20
+    start = made.W_E.detach().clone()
+    which = resample(made, [], x, x, dead, torch.Generator().manual_seed(0))
+    assert which.tolist() == [0, 1, 2], "features 1, 2 and 4 are left"
+    assert sorted(made.W_E[which].argmax(1).tolist()) == [1, 2, 4] and torch.equal(made.W_E[3:], start[3:]), "the others sleep on"
+    assert resample(made, [], x, x, torch.arange(24) == 5, torch.Generator().manual_seed(0)).shape == (0,)
+
+
+def test_resampling_again_and_again_makes_no_twins():
+    bench = LinearRepresentationBench(12, 8, .9, .5, seed=0)
+    made, begun = model(bench=bench, n_q=48, k=3), 0
+    trainer = Trainer(made, bench, Config(steps=60, batch=32, lr=1e-2, warmup=5, dead_after=96))
+    for t in range(60):
+        trainer.step()
+        if t % 6 == 5:
+            x = bench.batch(100 + t, 32)
+            new = resample(made, [], x.x_p, x.x_r, trainer.asleep >= 96, torch.Generator().manual_seed(t))
+            trainer.asleep[new] = 0
+            begun += len(new)
+            assert len(new) < 2 or len(directions(made.W_E[new].detach())) == len(new)
+    assert begun > 40
 
 
 def test_training_with_biases_and_resampling_stays_finite():
