@@ -12,6 +12,7 @@ from .problem import Tensor
 # dies again. So these begin with the whole norm (tests/test_train.py counts both).
 SMALL_ROW = .2
 ALIKE = 1 - 1e-6      # cosine from which two rows are one direction: equal ones meet every sample alike, and multiples differ by rounding only (1e-7 in float32)
+ROOM = 1 << 24        # cosines looked at together
 
 
 def row_scale(method: str) -> float:
@@ -37,7 +38,7 @@ def resample(model: SDLModel, moments: list[Tensor], x_p: Tensor, x_r: Tensor, d
         return which
     weight = (x_r - model(x_p)).square().sum(1).double().square().cpu()          # drawn on the CPU: alike on every process
     weight[((x_p == 0).all(1) | (x_r == 0).all(1)).cpu()] = 0               # an empty sample has no direction, though biases may get it wrong
-    chosen = _distinct(weight, x_p, model.W_E[alive], generator)[:len(which)].to(x_p.device)
+    chosen = _distinct(weight, x_p, model, dead, generator)
     which = which[:len(chosen)]
     if not len(which):
         return which
@@ -57,20 +58,16 @@ def resample(model: SDLModel, moments: list[Tensor], x_p: Tensor, x_r: Tensor, d
     return which
 
 
-def _distinct(weight: Tensor, x_p: Tensor, live: Tensor, generator: torch.Generator) -> Tensor:
-    """Samples in the order in which they are drawn without replacement, by weight; only the first of each direction, and none of a live row's."""
-    some = int((weight > 0).sum())
-    if not some:
-        return torch.zeros(0, dtype=torch.long)
-    order = torch.multinomial(weight, some, generator=generator)
-    rows, live = _directions(x_p[order.to(x_p.device)]), _directions(live)
-    seen = ((rows @ rows.mT).tril(-1) > ALIKE).any(1)
-    if len(live):
-        seen |= ((rows @ live.mT) > ALIKE).any(1)
-    return order[~seen.cpu()]
-
-
-def _directions(rows: Tensor) -> Tensor:
-    """Each row over its norm, in float64: float32's products are off by 1e-7."""
-    rows = rows.double()
-    return rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-300)
+def _distinct(weight: Tensor, x_p: Tensor, model: SDLModel, dead: Tensor, generator: torch.Generator) -> Tensor:
+    """As many samples as there are `dead`, or fewer, drawn by weight without replacement; only the first of each direction, and none of a live row's."""
+    some, count = int((weight > 0).sum()), int(dead.sum())
+    found, taken = torch.zeros(0, dtype=torch.long, device=x_p.device), x_p[:0]
+    order = torch.multinomial(weight, some, generator=generator).to(x_p.device) if some else found
+    norms = model.W_E.norm(dim=1).masked_fill(dead, torch.inf)
+    for part in order.split(max(1, min(1024, ROOM // model.n_q))):
+        rows = x_p[part] / x_p[part].norm(dim=1, keepdim=True).clamp(min=1e-30)
+        seen = (rows @ model.W_E.mT > ALIKE * norms).any(1) | ((rows @ rows.mT).tril(-1) > ALIKE).any(1) | (rows @ taken.mT > ALIKE).any(1)
+        found, taken = torch.cat([found, part[~seen]]), torch.cat([taken, rows[~seen]])
+        if len(found) >= count:
+            break
+    return found[:count]
