@@ -28,6 +28,8 @@ class CheckpointError(ValueError):
 def writable(path: Path) -> Path:
     """Where a file written to `path` comes to lie: symbolic links are followed, and stay. OSError for what no file can replace: a folder, a device, a pipe."""
     path = Path(os.path.realpath(path))
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "symbolic links that lead round in a circle: name another file", str(path))
     if path.exists() and not path.is_file():
         what = "a folder" if path.is_dir() else "a device, pipe or socket"
         raise OSError(errno.EISDIR if path.is_dir() else errno.EINVAL, f"this is {what}, and what is written here is a file: name another", str(path))

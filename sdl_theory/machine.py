@@ -28,7 +28,7 @@ def check_fits(name: str, value: int, need: float, device: torch.device | str, w
     limit = machine_bytes(device)
     if limit is not None and need > limit:
         raise ValueError(f"{name} = {value:,} would take at least {readable(need)} for {what}; {'the GPU' if torch.device(device).type == 'cuda' else 'this machine'} "
-                         f"has {readable(limit)} in all. Take a smaller {name}")
+                         f"has {readable(limit)} in all. Take a smaller number")
 
 
 def check_batch(name: str, size: int, active: float, columns: int, dtype: torch.dtype, device) -> None:

@@ -37,12 +37,8 @@ def leaves(value, where: str = ""):
 
 def check_json(settings: dict, of_what: str) -> None:
     """ValueError, naming the setting, if JSON cannot hold `settings`."""
-    try:
-        json.dumps(settings)
-    except (TypeError, ValueError, RecursionError):
-        for where, value in leaves(settings):
-            try:
-                json.dumps(value)
-            except (TypeError, ValueError, RecursionError) as error:
-                raise ValueError(f"{where} = {value!r} cannot be written into {of_what} ({error}): give it as a plain number, word or list of such") from None
-        raise
+    for where, value in [*leaves(settings), *settings.items()]:
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"{where} = {value!r} cannot be written into {of_what} ({error}): give it as a plain number, word or list of such") from None

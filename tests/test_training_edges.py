@@ -2,9 +2,11 @@
 
 import json
 import math
+import os
 import signal
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from strategies import randn, unit
@@ -18,6 +20,7 @@ from sdl_theory import (
     SDLModel,
     Trainer,
     TrainingError,
+    Uniform,
     Verdict,
     diagnose,
     evaluate,
@@ -254,3 +257,92 @@ def test_a_flag_that_only_topk_folders_have_is_left_alone_elsewhere(tmp_path):
     (tmp_path / "cfg.json").write_text(json.dumps(cfg | {"rescale_acts_by_decoder_norm": True}))
     x = BENCH.sample(50).x_p
     torch.testing.assert_close(read_saelens(tmp_path)(x), made(x))
+
+
+SCALARS = [np.int64, np.int32, torch.tensor, lambda value: np.asarray(value)]
+
+
+@pytest.mark.parametrize("kind", SCALARS, ids=["int64", "int32", "tensor", "array"])
+def test_numbers_from_numpy_and_torch_do_not_lose_a_training(kind, tmp_path):
+    """The run used to train, and fail at the save: int64 is not JSON serializable."""
+    counts = dict(steps=4, batch=16, warmup=1, seed=3, log_every=2, checkpoint_every=2, eval_every=2, dead_after=99, aux_k=2, resample_every=0)
+    config = Config(**{name: kind(value) for name, value in counts.items()}, lr=np.float32(.5), betas=[np.float64(.9), .5], unit_norm=np.bool_(True),
+                    clip=torch.tensor(2.0), lam_anchor=np.array([.5]), precision=np.str_("float32"), target_l0=np.float16(2))
+    assert {name: (type(getattr(config, name)), getattr(config, name)) for name in counts} == {name: (int, value) for name, value in counts.items()}
+    assert [type(value) for value in (config.lr, config.clip, config.unit_norm, config.target_l0, config.precision)] == [float, float, bool, float, str]
+    assert config.betas == (.9, .5) and config.lam_anchor == (.5,) and all(type(value) is float for value in (*config.betas, *config.lam_anchor))
+    known = Anchors.of_truth(BENCH, 2)
+    known = Anchors(np.array(known.features), known.W_E, known.W_D)
+    assert known.features == Anchors.of_truth(BENCH, 2).features and type(known.features[0]) is int
+    for resume in (False, True):
+        fit(model(n_q=kind(24), k=kind(2), decoder_norm=np.float32(1)), BENCH, config, anchors=known, out=tmp_path, resume=resume, progress=False)
+    assert (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_settings_of_a_bench_are_plain(tmp_path):
+    bench = LinearRepresentationBench(np.int64(10), torch.tensor(8), np.float32(.9), np.float32(.5), Uniform(np.float32(.5), np.float32(1)), np.int64(1), samples=np.int32(50))
+    assert json.loads(json.dumps(bench.settings)) == bench.settings and type(bench.S) is type(bench.mu) is float
+    fit(model(bench=bench), bench, Config(steps=1, batch=8), out=tmp_path / "bench", progress=False)
+    fit(model(), Samples(BENCH.sample(20).x_p, seed=np.int64(4)), Config(steps=1, batch=8), out=tmp_path / "samples", progress=False)
+    bench.save(tmp_path / "saved")
+    assert LinearRepresentationBench.load(tmp_path / "saved").settings == bench.settings
+
+
+@pytest.mark.parametrize("settings, words", [(dict(law=dict(kind=np.int64(3))), r"data\[0\].law.kind = .*3.* cannot be written into a checkpoint"),
+                                             (dict(a=1, x=object()), r"data\[0\].x = <object"), (dict(x={2j: 3}), r"data\[0\].x.2j = 3|data = .*keys must be")])
+def test_settings_that_no_checkpoint_can_hold_are_found_before_the_first_step(settings, words, tmp_path, monkeypatch):
+    class Own(Samples):
+        pass
+
+    Own.settings = settings
+    monkeypatch.setattr(Trainer, "step", lambda self: pytest.fail("a step was made"))
+    with pytest.raises(ValueError, match=words):
+        fit(model(), Own(torch.ones(9, 8)), Config(steps=1, batch=8), out=tmp_path, progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("bad", [dict(lr=object()), dict(betas=.9), dict(betas=("a", .9)), dict(steps=1j), dict(lam_anchor={}), dict(seed=-1), dict(seed=None)])
+def test_what_is_no_setting_is_named(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        Config(**bad)
+
+
+@pytest.mark.parametrize("command", ["train --anchors 20", "table --methods topk"])
+def test_anchors_that_leave_no_feature_are_refused_before_training(command, monkeypatch, capsys):
+    monkeypatch.setattr(Trainer, "step", lambda self: pytest.fail("a step was made"))
+    n = "20" if command.startswith("train") else "10"                   # the demo's table anchors ten
+    assert main([*command.split(), "--device", "cpu", "--seeds", "0", "--set", f"n={n}", "n_p=16", "mu=.5", "n_q=40", "steps=5", "batch=16"]) == 1
+    assert f"anchors = {n} are all the n = {n} features" in capsys.readouterr().err
+
+
+HUGE = 10**11
+
+
+@pytest.mark.parametrize("ask, words", [
+    (lambda: BENCH.batch(0, HUGE), "batch = 100,000,000,000 would take at least .*GiB"),
+    (lambda: LinearRepresentationBench(10, 8, .9, .5, samples=None).batch(0, HUGE), "batch = 100,000,000,000"),
+    (lambda: BENCH.sample(HUGE), "count = 100,000,000,000"),
+    (lambda: LinearRepresentationBench(10, 8, .9, .5, samples=HUGE).batch(0, 5), "samples = 100,000,000,000"),
+    (lambda: Samples(torch.ones(9, 8)).batch(0, HUGE), "batch = 100,000,000,000"),
+    (lambda: fit(model(), BENCH, Config(steps=1, batch=HUGE), progress=False), "batch = 100,000,000,000 .*n_q = 24 latents; this machine has .*GiB in all. Take a smaller number"),
+    (lambda: BENCH.batch(0, 10**18), "batch = "), (lambda: BENCH.batch(0, 10**40), "batch = ")])
+def test_a_batch_beyond_the_machine_is_refused_before_it_is_drawn(ask, words, monkeypatch):
+    monkeypatch.setattr("sdl_theory.bench.draw_codes", lambda *args: pytest.fail("something was drawn"))
+    with pytest.raises(ValueError, match=words):
+        ask()
+
+
+def test_what_fits_is_drawn_and_a_system_that_does_not_say_is_trusted(monkeypatch):
+    from sdl_theory import machine
+
+    bench = LinearRepresentationBench(10, 8, .9, .5, samples=None)
+    monkeypatch.setattr(machine, "machine_bytes", lambda device: 100_000)
+    assert len(bench.batch(0, 500).x_p) == 500                          # 500 (1 x 28 + 8 x 4 + 8) = 34,000 bytes
+    with pytest.raises(ValueError, match="batch = 5,000 would take at least 0.324 MiB"):
+        bench.batch(0, 5_000)
+    monkeypatch.setattr(machine, "machine_bytes", lambda device: None)
+    assert len(bench.batch(0, 5_000).x_p) == 5_000
+    monkeypatch.undo()
+    assert machine.machine_bytes() == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    monkeypatch.setattr(os, "sysconf", lambda name: (_ for _ in ()).throw(ValueError(name)))
+    assert machine.machine_bytes() is None
