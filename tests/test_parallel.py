@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ import torch
 from sdl_theory import Anchors, Config, LinearRepresentationBench, SDLModel, Trainer, fit, objectives, setup, train, train_row
 from sdl_theory.__main__ import main
 from sdl_theory.checkpoint import read_tensors
+from sdl_theory.lock import locked
 from sdl_theory.models import METHODS, WITH_K
 from sdl_theory.parallel import World
 
@@ -123,8 +126,10 @@ def with_files(folder: Path, world: World) -> dict:
     Trainer.batch = pressed
     stopped = small(folder / "shared", world)
     Trainer.batch = batch
-    answers["stopped"] = stopped.interrupted, stopped.last[0]["step"], read_tensors(folder / "shared/checkpoint.safetensors")[1]["step"]
+    answers["stopped"] = stopped.interrupted, stopped.signal, stopped.last[0]["step"], read_tensors(folder / "shared/checkpoint.safetensors")[1]["step"]
     small(folder / "shared", world, resume=True)
+    with locked(folder / "held", folder=True) if world.rank == 0 else nullcontext():
+        answers["held"] = said(small, folder / "held", world)
     answers["not shared"] = said(small, folder / f"own{world.rank}", world, resume=True)
     fsync = os.fsync
     answers["full"] = said(small, folder / "full", world, callback=lambda row: setattr(os, "fsync", no_space) if world.rank == 0 else None)
@@ -206,7 +211,13 @@ def test_processes_write_the_files_of_one(both, tmp_path):
 
 
 def test_a_ctrl_c_that_one_process_hears_stops_both_at_the_next_log(both):
-    assert [results["stopped"] for results in both[0]] == [(True, 8, 8)] * 2
+    assert [results["stopped"] for results in both[0]] == [(True, signal.SIGINT, 8, 8)] * 2
+
+
+def test_a_folder_that_another_run_holds_is_refused_by_both(both):
+    first, second = (results["held"] for results in both[0])
+    assert first.startswith("InUse: ") and "held is in use: another run of this very process" in first
+    assert second.startswith("OSError: the first process could not write") and not list((both[1] / "held").iterdir())
 
 
 def test_processes_that_begin_apart_are_told(both):
@@ -249,3 +260,24 @@ def test_torchrun_goes_on_with_a_run_and_ends_where_one_process_does(tmp_path, c
     assert (tmp_path / "two/history.jsonl").read_text().startswith(begun) and begun.count("\n") == 3
     one, two = (json.loads((tmp_path / name / "report.json").read_text())["reports"][0] for name in ("one", "two"))
     assert two == pytest.approx(one, rel=1e-3, abs=1e-3)
+
+
+def test_torchrun_told_to_end_leaves_a_checkpoint_that_goes_on(tmp_path):
+    """torchrun hands SIGTERM on to its processes, which stop together at the next log."""
+    command = ["train", "--preset", "demo", "--method", "topk", "--device", "cpu", "--set", "steps=100000", "batch=128", "log_every=10", "checkpoint_every=50",
+               "n_q=80", "eval_every=0", "--out", str(tmp_path / "run")]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m", "sdl_theory"]
+    process = subprocess.Popen([*torchrun, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent,
+                               env=os.environ | dict(OMP_NUM_THREADS="1", GLOO_SOCKET_IFNAME="lo"))
+    checkpoint, deadline = tmp_path / "run/checkpoint.safetensors", time.monotonic() + 90
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(.1)
+    process.terminate()
+    _, words = process.communicate(timeout=60)
+    assert checkpoint.exists(), words
+    step = read_tensors(checkpoint)[1]["step"]
+    report = json.loads((tmp_path / "run/report.json").read_text())
+    assert step >= 50 and step % 10 == 0 and report["interrupted"] is True and report["processes"] == 2
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoint.safetensors", "history.jsonl", "report.json"]
+    assert json.loads((tmp_path / "run/history.jsonl").read_text().splitlines()[-1])["step"] == step
+    assert process.returncode != 0 and "exitcode" in words or "Signal" in words

@@ -71,9 +71,11 @@ def test_a_latent_is_never_begun_anew_at_an_empty_sample(biases):
     assert nothing.shape == (0,)
 
 
+@pytest.mark.parametrize("room", [1 << 24, 24 * 3])
 @pytest.mark.parametrize("method", ["topk", "relu", "jumprelu", "gated"])
-def test_latents_begun_anew_differ_from_one_another_and_from_the_living(method):
+def test_latents_begun_anew_differ_from_one_another_and_from_the_living(method, room, monkeypatch):
     """Of samples with one feature each most are multiples of one another: as many directions as features. Three of them live already."""
+    monkeypatch.setattr("sdl_theory.resampling.ROOM", room)                    # all samples together, or three at a time
     x = torch.eye(8)[torch.arange(200) % 5] * torch.rand(200, 1, generator=torch.Generator().manual_seed(1)).add(.5)
     made = model(n_q=24, method=method, k=2 if method == "topk" else None)
     with torch.no_grad():
