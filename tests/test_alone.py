@@ -10,6 +10,7 @@ import stat
 import threading
 import time
 import warnings
+from contextlib import ExitStack
 
 import pytest
 import torch
@@ -111,16 +112,32 @@ def test_never_two_at_once(tmp_path):
     assert [racer.exitcode for racer in racers] == [0] * 4 and worst.value == 1 and list(tmp_path.iterdir()) == []
 
 
-def test_a_lock_that_somebody_removed_and_took_again_is_left_alone(tmp_path):
-    with locked(tmp_path / "f"):
+def test_a_lock_file_removed_between_its_opening_and_its_locking_is_not_taken(tmp_path, monkeypatch):
+    """Its holder ended just then: another may have made and taken a new one."""
+    path, flock, others = tmp_path / ".f.lock", lock._flock, []
+
+    def late(number):
+        if not others:
+            path.unlink()
+            others.append(os.open(path, os.O_RDWR | os.O_CREAT))
+            flock(others[0])
+        flock(number)
+
+    monkeypatch.setattr(lock, "_flock", late)
+    with pytest.raises(InUse), locked(tmp_path / "f"):
+        pytest.fail("held by two")
+    os.close(others[0])
+
+
+def test_a_lock_that_somebody_removed_and_another_took_is_left_alone(tmp_path):
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(locked(tmp_path / "f"))
         (tmp_path / ".f.lock").unlink()
-        with locked(tmp_path / "f"):
-            there = (tmp_path / ".f.lock").stat().st_ino
-            number = os.open(tmp_path / ".f.lock", os.O_RDWR)
-            with pytest.raises(BlockingIOError):
-                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.close(number)
-        assert there and not (tmp_path / ".f.lock").exists()
+        second.enter_context(locked(tmp_path / "f"))
+        first.close()
+        with pytest.raises(InUse), locked(tmp_path / "f"):
+            pytest.fail("held by two")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("holder, words", [(f"4711 {socket.gethostname()}", r"process 4711 writes to it.*\(kill 4711\)"), ("4711 elsewhere", r"process 4711 on elsewhere.*\(kill 4711 there\)"),

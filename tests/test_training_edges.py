@@ -80,6 +80,7 @@ def test_latents_begun_anew_differ_from_one_another_and_from_the_living(method, 
     made = model(n_q=24, method=method, k=2 if method == "topk" else None)
     with torch.no_grad():
         made.W_E[20:23] = torch.eye(8)[[0, 3, 6]] * 2
+        made.W_E[5] = torch.eye(8)[1]                                          # of a dead one: no hindrance
     dead = torch.arange(24) < 20
     start = made.W_E.detach().clone()
     which = resample(made, [], x, x, dead, torch.Generator().manual_seed(0))

@@ -500,9 +500,6 @@ def wait_for(path, process):
     assert path.exists()
 
 
-FAR = dict(lr=1e9, warmup=0, resample_every=0)
-
-
 @pytest.mark.parametrize("method", ["relu", "jumprelu", "batchtopk", "topk", "matryoshka", "gated"])
 @pytest.mark.parametrize("every", [0, 1, 5])
 def test_a_run_that_diverges_is_an_error_and_the_last_good_checkpoint_stays(method, every, tmp_path):
@@ -525,6 +522,11 @@ def test_a_run_that_diverges_is_an_error_and_the_last_good_checkpoint_stays(meth
         assert not (tmp_path / "checkpoint.safetensors").exists()
 
 
+def test_a_divergence_is_noticed_at_the_next_log():
+    with pytest.raises(TrainingError, match="diverges: at step 4 the loss is"):
+        fit(SDLModel(30, 64, k=4, generator=torch.Generator().manual_seed(1)), BENCH, Config(steps=60, batch=64, lr=1e9, warmup=0, log_every=4), progress=False)
+
+
 def test_the_instance_that_diverges_is_named():
     model = SDLModel(30, 64, k=4, instances=3, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -537,6 +539,8 @@ def test_the_instance_that_diverges_is_named():
     assert trainer.diverged(loss).tolist() == [False, False, True] and trainer.diverged(loss / 1.01).tolist() == [False] * 3
     loss[0] = torch.nan
     assert trainer.diverged(loss).tolist() == [True, False, True]
+    trainer.ceiling.zero_()
+    assert not trainer.diverged(loss).any(), "where all samples were empty, nothing says what is far"
     with pytest.raises(TrainingError, match="the loss of instance 1 is"):
         fit(SDLModel(30, 64, k=4, instances=2, generator=torch.Generator().manual_seed(1)), [BENCH, Growing()], Config(steps=9, batch=64, lr=1e-3, warmup=0), progress=False)
 
