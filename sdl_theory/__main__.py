@@ -21,7 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     verify.add_argument("--markdown", action="store_true", help="as the tables that README carries")
     verify.set_defaults(run=lambda a: _verify(a.real, a.markdown))
     train = commands.add_parser("train", help="train one dictionary on the bench; under torchrun, by all its processes together",
-                                epilog="Under torchrun: torchrun --nproc-per-node N -m sdl_theory train ... (NCCL on GPUs, gloo on CPUs).")
+                                epilog="Under torchrun: torchrun --nproc-per-node N -m sdl_theory train ... (NCCL on GPUs, gloo on CPUs). Ctrl-C and "
+                                "SIGTERM write the checkpoint and the report, and end with 130 and 143; a second one ends at once.")
     _shared(train)
     train.add_argument("--method", default="topk", help="relu, jumprelu, topk, batchtopk, matryoshka, gated, transcoder, crosscoder or relu_biased (topk)")
     train.add_argument("--anchors", type=int, default=0, metavar="K", help="anchor K random true features (default 0)")
@@ -83,6 +84,7 @@ def _device(name: str | None):
 
 
 def _train(arguments) -> int:
+    from .anchoring import check_held_out
     from .checkpoint import CheckpointError, write_atomically
     from .metrics import evaluate
     from .parallel import World
@@ -97,6 +99,7 @@ def _train(arguments) -> int:
             raise ValueError(f"a SAELens folder holds one model, --seeds asks for {len(arguments.seeds)}; give one seed, or leave --saelens out")
         row = setup(arguments.preset, arguments.method, anchors=arguments.anchors, seeds=arguments.seeds or [0], instances=many, device=device,
                     **_overrides(arguments.set))
+        check_held_out(row.anchors, row.data)
         history = train_row(row, out=arguments.out, resume=arguments.resume, world=world, progress=sys.stderr.isatty())
         if world.rank == 0:
             anchored = [list(a.features) for a in row.anchors] if row.anchors else [[] for _ in row.data]
@@ -111,7 +114,7 @@ def _train(arguments) -> int:
                 from .saelens_format import write_saelens
 
                 write_saelens(row.model, arguments.saelens)
-        return 130 if history.interrupted else 0
+        return 128 + (history.signal or 2) if history.interrupted else 0          # 130: Ctrl-C, 143: SIGTERM
     except (TrainingError, CheckpointError, FileExistsError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -120,6 +123,17 @@ def _train(arguments) -> int:
 
 
 def _table(arguments) -> int:
+    from .lock import locked
+
+    try:
+        with locked(arguments.out):
+            return _run_table(arguments)
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run_table(arguments) -> int:
     from dataclasses import asdict
 
     from .checkpoint import write_atomically

@@ -24,6 +24,8 @@ class Anchors:
     W_D: Tensor
 
     def __post_init__(self):
+        if self.features is not None:
+            object.__setattr__(self, "features", tuple(check_count("a feature of Anchors", feature, 0) for feature in self.features))
         if not (self.W_E.ndim == self.W_D.ndim == 2 and self.W_D.shape[1] == len(self.W_E) == len(self.W_E if self.features is None else self.features)):
             raise ValueError(f"k anchors are W_E (k, n_p), W_D (n_r, k) and k features or None; got W_E {tuple(self.W_E.shape)}, W_D {tuple(self.W_D.shape)}, "
                              f"features {self.features}")
@@ -60,6 +62,14 @@ class Anchors:
         if missing := [c for c in classes if not (labels == c).any()]:
             raise ValueError(f"no sample has label {missing[0]}; leave it out of classes")
         return cls(None, _means(x_p, labels, classes, centre), _means(x_r, labels, classes, centre).mT)
+
+
+def check_held_out(anchors: Sequence[Anchors | None] | None, benches: Sequence[LinearRepresentationBench]) -> None:
+    """ValueError if the anchors leave no true feature of their bench to measure recovery on."""
+    for anchor, bench in zip(anchors or [], benches):
+        if anchor is not None and anchor.features is not None and len(set(anchor.features)) >= bench.n:
+            raise ValueError(f"anchors = {anchor.k} are all the n = {bench.n} features: recovery is measured on features that are not anchored, so leave "
+                             f"one out at least (anchors <= {bench.n - 1})")
 
 
 def _means(x: Tensor, labels: Tensor, classes: list, centre: bool) -> Tensor:

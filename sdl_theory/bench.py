@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from . import sampling
+from .codes import Batch, Codes, draw_codes
 from .features import feature_matrix
+from .machine import check_batch
+from .plain import plain
 from .problem import Problem, Tensor, as_matrix, check_count
 from .sampling import Magnitudes, ShiftedExponential, SparseFeatures
 
 KINDS = ("sae", "transcoder", "crosscoder")
-SPARE = 6.0           # standard deviations of room for more active features than expected; if it does not do, more are drawn
 TRUTH, SET, ORDER, STREAM, SAMPLE = range(5)         # what a random stream is for: each has its own seeds
 
 
@@ -27,67 +27,6 @@ def seeded(device, *words: int) -> torch.Generator:
     """A generator whose seed mixes all the words: the same words, the same stream, whatever ran before. Trailing zeros do not count."""
     mixed = np.random.SeedSequence([word & 0xFFFFFFFFFFFFFFFF for word in words]).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(mixed) & 0x7FFFFFFFFFFFFFFF)
-
-
-@dataclass(frozen=True)
-class Codes:
-    """Sparse features x, row by row: sample b has features `indices[offsets[b]:offsets[b+1]]` with `values` there."""
-
-    indices: Tensor
-    values: Tensor
-    offsets: Tensor       # (batch + 1,)
-    n: int
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def rows(self, which: Tensor) -> Codes:
-        """The samples `which`, in that order."""
-        lengths = (self.offsets[1:] - self.offsets[:-1])[which]
-        offsets = F.pad(lengths.cumsum(0), (1, 0))
-        place = torch.repeat_interleave(self.offsets[which] - offsets[:-1], lengths) + torch.arange(int(offsets[-1]), device=which.device)
-        return Codes(self.indices[place], self.values[place], offsets, self.n)
-
-    @property
-    def dense(self) -> Tensor:
-        """x, shape (batch, n)."""
-        x = torch.zeros(len(self), self.n, dtype=self.values.dtype, device=self.values.device)
-        x[torch.repeat_interleave(torch.arange(len(self), device=x.device), self.offsets.diff()), self.indices] = self.values
-        return x
-
-    def times(self, rows: Tensor) -> Tensor:
-        """x rows, shape (batch, d), for rows (n, d): a sum over the active features alone."""
-        return F.embedding_bag(self.indices, rows, self.offsets, mode="sum", per_sample_weights=self.values, include_last_offset=True)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """`x_p` (batch, n_p), `x_r` (batch, n_r), and the features they came from: sparse `codes`, dense `.x` (batch, n)."""
-
-    x_p: Tensor
-    x_r: Tensor
-    codes: Codes | None
-
-    @property
-    def x(self) -> Tensor:
-        return self.codes.dense
-
-
-def draw_codes(features: SparseFeatures, batch: int, generator: torch.Generator, dtype=torch.float32) -> Codes:
-    """`batch` samples of x in time proportional to the *active* features: the gaps between them are geometric. Exact in law but for u's 53 bits."""
-    n, S, total = features.n, features.S, batch * features.n
-    expected, places, last = total * (1 - S), [], -1
-    while last < total - 1:
-        count = int(expected + SPARE * math.sqrt(expected + 1)) + 16
-        u = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
-        gaps = torch.log1p(-u).div_(math.log(S)).long() + 1 if S > 0 else torch.ones(count, dtype=torch.long, device=generator.device)
-        places.append(last + gaps.cumsum(0))
-        last = int(places[-1][-1])
-    places = torch.cat(places)
-    places = places[places < total]
-    values = features.magnitudes.draw(places.shape, generator, dtype=dtype, device=generator.device)
-    edges = torch.arange(batch + 1, device=generator.device) * n
-    return Codes(places % n, values, torch.searchsorted(places, edges), n)
 
 
 class Samples:
@@ -101,7 +40,7 @@ class Samples:
         self.x_r = self.x_p if x_r is None else as_matrix("x_r", x_r, "(N, n_r)")
         if len(self.x_p) != len(self.x_r):
             raise ValueError(f"x_p and x_r must have one row a sample; got {len(self.x_p)} and {len(self.x_r)} rows")
-        self._order = Epochs(len(self.x_p), seed, self.x_p.device)
+        self._order = Epochs(len(self.x_p), check_count("seed", seed, 0), self.x_p.device)
 
     @property
     def settings(self) -> dict:
@@ -110,6 +49,7 @@ class Samples:
 
     def batch(self, t: int, size: int, *, rank: int = 0, world: int = 1) -> Batch:
         """The t-th batch of `size` samples; of these the share of machine `rank` of `world`."""
+        check_batch("batch", size, 0, (self.x_p.shape[1] + self.x_r.shape[1]) // world, self.x_p.dtype, self.x_p.device)
         rows = self._order.slice(t * size, size)[share(size, rank, world)]
         x_p = self.x_p[rows]
         return Batch(x_p, x_p if self.x_r is self.x_p else self.x_r[rows], None)
@@ -179,9 +119,9 @@ class LinearRepresentationBench:
                 raise ValueError(f"n_r = {n_r}, but the directions given have {len(W_p if W_r is None else W_r)} rows; leave n_r out")
             (n_p, n), n_r = W_p.shape, len(W_p if W_r is None else W_r)
         self.n_p, self.kind = check_count("n_p", n_p), kind
-        self.features = SparseFeatures(n, S, magnitudes or ShiftedExponential())
-        self.n, self.S, self.magnitudes = self.features.n, S, self.features.magnitudes
-        self.seed, self.mu = check_count("seed", seed, 0), mu
+        self.features = SparseFeatures(n, plain("S", S), magnitudes or ShiftedExponential())
+        self.n, self.S, self.magnitudes = self.features.n, self.features.S, self.features.magnitudes
+        self.seed, self.mu = check_count("seed", seed, 0), plain("mu", mu)
         self.samples = None if samples is None else check_count("samples", samples)
         self.blocks = _blocks(kind, self.n_p, blocks)
         self.n_r = self.n_p if n_r is None else check_count("n_r", n_r)
@@ -221,6 +161,7 @@ class LinearRepresentationBench:
     def batch(self, t: int, size: int, *, rank: int = 0, world: int = 1) -> Batch:
         """The t-th batch of `size` samples; of these the share of machine `rank` of `world`."""
         part = share(size, rank, world)
+        self._check_room("batch", size, world)
         if self.samples is None:
             codes = draw_codes(self.features, size, seeded(self.device, self.seed, STREAM, t, size), self.dtype)
             return self._expand(codes if world == 1 else codes.rows(torch.arange(size, device=self.device)[part]))
@@ -234,7 +175,12 @@ class LinearRepresentationBench:
 
     def sample(self, count: int, seed: int = 1) -> Batch:
         """`count` fresh samples that no training stream holds: to evaluate on."""
-        return self._expand(draw_codes(self.features, check_count("count", count), seeded(self.device, self.seed, SAMPLE, seed), self.dtype))
+        self._check_room("count", count := check_count("count", count))
+        return self._expand(draw_codes(self.features, count, seeded(self.device, self.seed, SAMPLE, seed), self.dtype))
+
+    def _check_room(self, name: str, size: int, world: int = 1) -> None:
+        columns = self.n_p if self._rows_r is self._rows_p else self.n_p + self.n_r
+        check_batch(name, size, self.n * (1 - self.S), columns / world, self.dtype, self.device)
 
     def _expand(self, codes: Codes) -> Batch:
         x_p = codes.times(self._rows_p)
@@ -242,12 +188,13 @@ class LinearRepresentationBench:
 
     @cached_property
     def _fixed(self) -> Codes:
+        check_batch("samples", self.samples, self.n * (1 - self.S), 0, self.dtype, self.device)
         return draw_codes(self.features, self.samples, seeded(self.device, self.seed, SET), self.dtype)
 
     @property
     def settings(self) -> dict:
         """All that the truth and the streams follow from, ready for JSON; of directions of your own, under "own", a figure that tells them apart."""
-        law = {"law": type(self.magnitudes).__name__, **asdict(self.magnitudes)}
+        law = {"law": type(self.magnitudes).__name__} | {name: plain(name, value) for name, value in asdict(self.magnitudes).items()}
         return dict(n=self.n, n_p=self.n_p, n_r=self.n_r, S=self.S, mu=self.mu, magnitudes=law, seed=self.seed, kind=self.kind,
                     blocks=list(self.blocks), samples=self.samples) | ({"own": self._own} if self._own else {})
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import glob
+import itertools
 import json
 import os
+import stat
 import struct
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +16,7 @@ import torch
 
 from .problem import Tensor
 
+NUMBERS = itertools.count()           # two threads that write one file have a temporary one each
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.bool: "BOOL"}
 
@@ -21,15 +25,32 @@ class CheckpointError(ValueError):
     """A file that should hold weights does not: truncated, foreign, or of another model."""
 
 
+def writable(path: Path) -> Path:
+    """Where a file written to `path` comes to lie: symbolic links are followed, and stay. OSError for what no file can replace: a folder, a device, a pipe."""
+    path = Path(os.path.realpath(path))
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "symbolic links that lead round in a circle: name another file", str(path))
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a device, pipe or socket"
+        raise OSError(errno.EISDIR if path.is_dir() else errno.EINVAL, f"this is {what}, and what is written here is a file: name another", str(path))
+    return path
+
+
 @contextmanager
 def replacing(path: Path):
-    """A temporary path that takes `path`'s place if all goes well; what was at `path` stays if anything fails."""
+    """A temporary path that takes `path`'s place if all goes well; what was at `path` stays if anything fails.
+
+    The new file has the mode of the one that it replaces (else what the umask leaves), and a link at `path` goes on pointing to it.
+    """
+    path = writable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(NUMBERS)}.tmp")
     try:
         yield temporary
         with open(temporary, "r+b") as file:
             os.fsync(file.fileno())
+        if path.exists():
+            temporary.chmod(stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
     except OSError as error:
         if error.errno in FULL:
@@ -40,10 +61,24 @@ def replacing(path: Path):
         temporary.unlink(missing_ok=True)
 
 
-def sweep(path: str | Path) -> None:
-    """Remove what killed processes left half-written beside `path`."""
-    for temporary in Path(path).parent.glob(f".{Path(path).name}.*.tmp"):
-        temporary.unlink(missing_ok=True)
+def sweep(path: str | Path, locked: bool) -> None:
+    """Remove what killed processes left half-written beside `path`: all of it for who holds the lock (`lock.locked`), else what no living process wrote."""
+    path = Path(os.path.realpath(path))
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        pid = temporary.name[len(path.name) + 2:].split(".")[0]
+        if locked or pid.isdigit() and not alive(int(pid)):
+            temporary.unlink(missing_ok=True)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process `pid` runs on this machine; True where nobody can tell."""
+    try:
+        os.kill(pid, 0)               # signal 0 asks and does nothing
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True                   # somebody else's
+    return True
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from numbers import Integral
 from pathlib import Path
@@ -17,10 +15,13 @@ from .anchoring import Anchors
 from .bench import LinearRepresentationBench
 from .checkpoint import CheckpointError, read_tensors, sweep, write_tensors
 from .history import History
+from .lock import locked
 from .models import SDLModel
 from .parallel import World
+from .plain import check_json, leaves
 from .recovery import best_matches
 from .scale import readable, training_bytes
+from .stopping import HEARD, between_steps
 from .train import Config, Trainer, TrainingError
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "ALLOC_FAILED")
@@ -37,10 +38,12 @@ def fit(model: SDLModel, data, config: Config = Config(), *, anchors: int | Anch
     out : a folder for `checkpoint.safetensors` (every config.checkpoint_every steps, and at the end) and `history.jsonl`.
     resume : go on from that checkpoint if there is one. On a CPU the run is then bit for bit the uninterrupted one.
     callback : called with each logged row; returning False stops the run.
-    Ctrl-C stops it too, after the step it is in (with several processes, at the next log): the checkpoint is written, and the history so far
-    returned with `.interrupted` set. A second Ctrl-C stops at once and saves nothing.
+    Ctrl-C and SIGTERM stop it too, after the step it is in (with several processes, at the next log): the checkpoint is written, and the history so
+    far returned with `.interrupted` and `.signal` set. A second one stops at once and saves nothing.
 
-    Raises TrainingError if the loss is not finite or memory runs out, CheckpointError for a checkpoint that does not fit; the last good one stays.
+    Raises TrainingError if the loss is not finite or far beyond that of a model that answers 0 (`DIVERGED`), or if memory runs out; CheckpointError
+    for a checkpoint that does not fit; the last good one stays. InUse, an OSError, if another run writes to `out`; ValueError, before the first step,
+    for settings that no checkpoint could hold.
     """
     benches = list(data) if isinstance(data, Sequence) else [data]
     if isinstance(anchors, Integral):
@@ -52,9 +55,10 @@ def fit(model: SDLModel, data, config: Config = Config(), *, anchors: int | Anch
     trainer = Trainer(model, data, config, anchors, world)
     run = _Run(trainer, benches, anchors, Path(out) if out else None)
     try:
-        run.begin(resume)
-        with _between_steps() as asked:
-            run.go(callback, progress, asked)
+        with run.alone():
+            run.begin(resume)
+            with between_steps() as asked:
+                run.go(callback, progress, asked)
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
             need = training_bytes(model, config.batch // world.size)
@@ -62,26 +66,6 @@ def fit(model: SDLModel, data, config: Config = Config(), *, anchors: int | Anch
                                 f"processes, or precision='bf16'. {run.kept()}") from error
         raise
     return run.history
-
-
-@contextmanager
-def _between_steps():
-    """Ctrl-C, noted in the list that this yields, not thrown into the middle of a step. A second one is thrown."""
-    asked, usual = [], signal.getsignal(signal.SIGINT)
-
-    def note(number, frame):
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    mine = threading.current_thread() is threading.main_thread() and callable(usual)      # not callable: ignored, as under nohup
-    if mine:
-        signal.signal(signal.SIGINT, note)
-    try:
-        yield asked
-    finally:
-        if mine:
-            signal.signal(signal.SIGINT, usual)
 
 
 def _fingerprint(anchors: Anchors | None):
@@ -92,23 +76,11 @@ def _fingerprint(anchors: Anchors | None):
     return [f"{float(W.double().cpu().sum(1) @ places):.6g}" for W in (anchors.W_E, anchors.W_D.mT)]
 
 
-def _leaves(value, where: str = ""):
-    """What JSON holds, leaf by leaf: ("config.lr", .001), ("data[0].seed", 0), ..."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{where}.{name}" if where else name)
-    elif isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
-        for i, inner in enumerate(value):
-            yield from _leaves(inner, f"{where}[{i}]")
-    else:
-        yield where, value
-
-
 class _Run:
     """A trainer with its bookkeeping."""
 
     def __init__(self, trainer: Trainer, benches: list, anchors, out: Path | None):
-        self.trainer, self.out, self.history = trainer, out, History()
+        self.trainer, self.out, self.history, self.locked = trainer, out, History(), False
         anchors = [anchors] if isinstance(anchors, Anchors) else anchors or []
         self.held_out = []
         many = trainer.model.instances or 1
@@ -123,6 +95,22 @@ class _Run:
         self.anchored = [[] if a is None else a.features and list(a.features) for a in anchors]
         self.metadata = dict(model=trainer.model.settings | dict(dtype=str(trainer.model.W_E.dtype)), config=asdict(trainer.config),
                              data=[getattr(b, "settings", None) for b in benches], anchors=[_fingerprint(a) for a in anchors])
+        if out:
+            check_json(self.metadata, "a checkpoint")
+
+    @contextmanager
+    def alone(self):
+        """`out` for this run alone: the first process holds it, and all learn whether it could."""
+        with ExitStack() as held:
+            failure = None
+            try:
+                if self.out and self.trainer.world.rank == 0:
+                    self.locked = held.enter_context(locked(self.out, folder=True))
+            except OSError as error:
+                failure = error
+            if self.out:
+                self._agree(failure)
+            yield
 
     @property
     def checkpoint(self) -> Path:
@@ -161,7 +149,7 @@ class _Run:
             raise CheckpointError(f"{self.checkpoint} is no training checkpoint: it lacks {', '.join(sorted(missing))}")
         import json
 
-        ours, theirs = (dict(_leaves(json.loads(json.dumps(given)))) for given in (self.metadata, theirs))
+        ours, theirs = (dict(leaves(json.loads(json.dumps(given)))) for given in (self.metadata, theirs))
         theirs.pop("step")
         for where in ours | theirs:
             if where not in MAY_DIFFER and theirs.get(where) != ours.get(where):
@@ -182,7 +170,7 @@ class _Run:
                 end = done == c.steps
                 logs, saves = end or done % c.log_every == 0, end or bool(c.checkpoint_every and done % c.checkpoint_every == 0)
                 if always or logs or saves:
-                    self._check_finite()
+                    self._check_loss(judge=logs or saves)
                 if logs:
                     rows = self._log(measure=end or bool(c.eval_every and done % c.eval_every == 0))
                     figures = {word: [row[name] for row in rows if name in row] for word, name in SHOWN.items()}
@@ -194,7 +182,7 @@ class _Run:
                 if trainer.world.size > 1:          # all stop at the same step, or the others wait for ever
                     stop = logs and trainer.world.any(stop, trainer.sums.device)
                 if stop and not end:
-                    self.history.interrupted = True
+                    self.history.interrupted, self.history.signal = True, self._heard(asked)
                     self.save()
                     return
 
@@ -205,11 +193,27 @@ class _Run:
         except KeyboardInterrupt:
             return True
 
-    def _check_finite(self) -> None:
-        if not torch.isfinite(self.trainer.sums).all():
-            c = self.trainer.config
-            raise TrainingError(f"the loss is not finite at step {self.trainer.steps_done} (lr = {c.lr:g}, batch = {c.batch}): "
+    def _heard(self, asked: list) -> int | None:
+        """The signal that stops this run: the same answer in all processes."""
+        heard = [number for number in HEARD if self.trainer.world.any(number in asked, self.trainer.sums.device)]
+        return int(heard[-1]) if heard else None
+
+    def _check_loss(self, judge: bool) -> None:
+        """TrainingError if the loss since the last log is not finite or, where asked, far off."""
+        trainer, c = self.trainer, self.trainer.config
+        if not torch.isfinite(trainer.sums).all():
+            raise TrainingError(f"the loss is not finite at step {trainer.steps_done} (lr = {c.lr:g}, batch = {c.batch}): "
                                 f"try a smaller lr, a longer warmup, or look for NaN in the data. {self.kept()}")
+        if judge:
+            self._judge(trainer.sums[0] / trainer.sums[2])
+
+    def _judge(self, loss: torch.Tensor) -> None:
+        """TrainingError if the loss (instances,) says that training diverged."""
+        trainer = self.trainer
+        if (far := trainer.diverged(loss)).any():
+            i, many = int(far.nonzero()[0]), trainer.model.instances
+            raise TrainingError(f"training diverges: at step {trainer.steps_done} the loss{f' of instance {i}' if many else ''} is {float(loss[i]):.3g}, where a model "
+                                f"that answers 0 has {float(trainer.ceiling[i]):.3g} (lr = {trainer.config.lr:g}): try a smaller lr or a longer warmup. {self.kept()}")
 
     def _log(self, measure: bool) -> list[dict]:
         trainer, c = self.trainer, self.trainer.config
@@ -257,6 +261,7 @@ class _Run:
 
     def save(self) -> None:
         self._check_weights()
+        self._judge(self.trainer.loss_now())
         if self.out:
             self._write()
 
@@ -265,12 +270,16 @@ class _Run:
         trainer, history, failure = self.trainer, self.out / "history.jsonl", None
         try:
             if trainer.world.rank == 0:
-                sweep(self.checkpoint)
-                sweep(history)
+                sweep(self.checkpoint, self.locked)
+                sweep(history, self.locked)
                 self.history.save(history)
                 if with_checkpoint:
                     write_tensors(self.checkpoint, trainer.tensors(), self.metadata | {"step": trainer.steps_done})
         except OSError as error:
             failure = error
-        if trainer.world.any(failure is not None, trainer.sums.device):
+        self._agree(failure)
+
+    def _agree(self, failure: OSError | None) -> None:
+        """Raise the first process's failure in all of them."""
+        if self.trainer.world.any(failure is not None, self.trainer.sums.device):
             raise failure or OSError(f"the first process could not write to {self.out}; its error says why")

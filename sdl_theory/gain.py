@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from .anchoring import Anchors
 from .bench import seeded
 from .checkpoint import write_atomically
 from .directions import Table
+from .lock import locked
 from .loss import Estimate
 from .metrics import evaluate
 from .recovery import interval
@@ -63,7 +65,8 @@ def run_arm(arm: Arm, seeds: tuple[int, ...]) -> list[dict]:
     shown = {k: [Anchors.of_truth(bench, k) for bench in row.data] for k in ([arm.anchors] if arm.anchors else SHOWN)}
     if arm.sham:
         row = replace(row, anchors=[sham_anchors(one, seed) for one, seed in zip(row.anchors, seeds)])
-    train_row(row, progress=False)
+    if train_row(row, progress=False).interrupted:
+        raise KeyboardInterrupt(f"stopped within {arm}; half an arm is no arm")
     rows = []
     for k, anchors in shown.items():
         reports = evaluate(row.model, row.data, anchored=[list(one.features) for one in anchors], samples=2000, null_draws=1)
@@ -120,14 +123,23 @@ def gain_table(rows: list[dict]) -> Table[Gain]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run what is missing, store after every arm, print the table."""
-    from tqdm import tqdm
-
     parser = argparse.ArgumentParser(prog="python -m sdl_theory.gain", description=__doc__.splitlines()[0])
     parser.add_argument("--methods", nargs="+", default=["topk", "relu"], help="methods of `sdl_theory table` (topk relu)")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
+    try:
+        with locked(arguments.out):
+            return _run_missing(arguments)
+    except (KeyboardInterrupt, OSError) as stopped:
+        print(stopped, file=sys.stderr)
+        return 130 if isinstance(stopped, KeyboardInterrupt) else 1
+
+
+def _run_missing(arguments) -> int:
+    from tqdm import tqdm
+
     rows = load_gain(arguments.out)["rows"] if arguments.out.exists() else []
     have = {json.dumps({name: one[name] for name in asdict(Arm("")) | {"seed": 0}}) for one in rows}
     groups = [tuple(arguments.seeds[i:i + TOGETHER]) for i in range(0, len(arguments.seeds), TOGETHER)]

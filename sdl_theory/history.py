@@ -12,13 +12,15 @@ from .checkpoint import write_atomically
 class History:
     """Rows of a training run: dicts with step, samples, instance, loss, l0, and recovery where it was measured.
 
-    `.column(name)` is one figure over time; `.last` the last row of each instance; `.interrupted` says whether it was stopped early;
+    `.column(name)` is one figure over time; `.last` the last row of each instance; `.interrupted` says whether it was stopped early, `.signal` by
+    which signal (2: Ctrl-C, 15: SIGTERM, None: its callback, or nothing);
     `.anchored` which true features each model was shown: a list each (None: of anchors whose features nobody knows).
     """
 
     def __init__(self, rows: list[dict] | None = None):
         self.rows: list[dict] = list(rows or [])
         self.interrupted = False
+        self.signal: int | None = None
         self.anchored: list[list[int] | None] = []
 
     def column(self, name: str, instance: int = 0) -> list:

@@ -31,6 +31,20 @@ def top_k(z: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return values, groups.gather(1, place % k) + place.div(k, rounding_mode="floor") * width
 
 
+def top_k_lowest(z: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k largest along the last axis, in no order; of equal ones those of lowest index: one choice, however a batch is cut. Values and indices.
+
+    For AuxK, whose dead latents may be equal (begun alike, or given so). `topk` leaves open which of them it takes; zeros do not matter and are left to it.
+    """
+    with torch.no_grad():
+        values, indices = z.topk(k, dim=-1, sorted=False)
+        least = values.amin(-1, keepdim=True)
+        tied = ((z >= least).sum(-1) > k) & ((least != 0) & least.isfinite()).squeeze(-1)
+        if tied.any():
+            indices[tied] = z[tied].sort(dim=-1, descending=True, stable=True).indices[..., :k]
+    return z.gather(-1, indices), indices
+
+
 def largest_values(z: Tensor, count: int) -> Tensor:
     """The `count` largest positive entries of all of z, in no order (fewer if fewer are positive): BatchTopK's candidates. Exact."""
     flat = z.reshape(-1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .kernels import Pairs, decode_pairs, encode_pairs, largest_values, top_k
+from .kernels import Pairs, decode_pairs, encode_pairs, largest_values, top_k, top_k_lowest
 from .models import SDLModel
 from .parallel import World
 from .problem import Tensor
@@ -146,7 +146,7 @@ def _dense(model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, z: Tensor) -
     loss = fit + _penalty(model, x_r, z, codes, count, knobs) * share
     if knobs.aux_coef and knobs.dead is not None and bool(knobs.dead.any()):
         asleep = z.masked_fill(~knobs.dead.unsqueeze(-2), -torch.inf)
-        values, latents = asleep.topk(min(knobs.aux_k, model.n_q), dim=-1, sorted=False)
+        values, latents = top_k_lowest(asleep, min(knobs.aux_k, model.n_q))
         waking = torch.zeros_like(z).scatter(-1, latents, model.rectify(values.where(values > -torch.inf, 0.0)))
         some = knobs.dead.any(-1)                                # an instance without dead latents has no such term
         loss = loss + knobs.aux_coef * share * aux_loss(model, waking @ model.W_D.mT, x_r, x_hat, knobs).sum((-1, -2)) * some
@@ -225,7 +225,7 @@ def aux_loss(model: SDLModel, waking: Tensor, x_r: Tensor, x_hat: Tensor, knobs:
 def _aux(model: SDLModel, x_p: Tensor, x_r: Tensor, x_hat: Tensor, z: Tensor, knobs: Knobs) -> Tensor:
     """AuxK from the pairs (sample, strong dead latent) alone."""
     dead = knobs.dead.nonzero()[:, 0]
-    latents = dead[z[:, dead].topk(min(knobs.aux_k, len(dead)), dim=1, sorted=False).indices]
+    latents = dead[top_k_lowest(z[:, dead], min(knobs.aux_k, len(dead)))[1]]
     pairs = Pairs.of_top_k(latents, model.n_q)
     values = encode_pairs(x_p, model.W_E, z, pairs)
     if model.b_E is not None:

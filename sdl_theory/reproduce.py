@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 
-from .anchoring import Anchors
+from .anchoring import Anchors, check_held_out
 from .bench import LinearRepresentationBench
 from .directions import Table
 from .fit import fit
@@ -188,6 +188,7 @@ def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, 
                 continue
             start = time.perf_counter()
             row = setup(preset, method, anchors=None, seeds=seeds, device=device, **override)
+            check_held_out(row.anchors, row.data)
             shown = row.anchors or []
             row = row if anchored else replace(row, anchors=None)
             if train_row(row, progress=progress).interrupted:

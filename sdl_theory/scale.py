@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .machine import check_fits, readable
 from .models import WITH_K, SDLModel
 from .problem import check_count
 
@@ -34,11 +35,6 @@ class TrainingBytes:
         return ", ".join(f"{name} {readable(getattr(self, name))}" for name in ("weights", "gradients", "adam", "batch", "latents"))
 
 
-def readable(size: float) -> str:
-    """Bytes with a unit: '18.4 GiB', '3.1 MiB'."""
-    return f"{size / 2**30:.3g} GiB" if size >= 2**30 else f"{size / 2**20:.3g} MiB"
-
-
 def training_bytes(model: SDLModel | None = None, batch: int = 1024, *, n_p: int = 0, n_q: int = 0, n_r: int = 0, method: str = "topk") -> TrainingBytes:
     """Peak bytes of one process that trains in float32 with `batch` samples of its own (in float64 all is twice that). Give a model, or its dimensions (and method).
 
@@ -62,3 +58,10 @@ def training_bytes(model: SDLModel | None = None, batch: int = 1024, *, n_p: int
         copies = SPARSE["topk"] if apart else DENSE["topk"] + 1.5 * (len(model.ks) - 1)
     size = 4 if model is None else model.W_E.element_size()
     return TrainingBytes(size * p, size * p, 2 * size * p, size * many * batch * (n_p + 3 * n_r), int(size * many * batch * n_q * copies), apart)
+
+
+def check_training_fits(model: SDLModel, batch: int) -> None:
+    """ValueError, before anything is allocated, for a batch that no step could hold: weights, gradients, Adam, the batch and its preactivations alone."""
+    size, many, need = model.W_E.element_size(), model.instances or 1, training_bytes(model, batch)
+    least = need.weights + need.adam + need.batch + max(need.gradients, min(size, 2) * many * batch * model.n_q)
+    check_fits("batch", batch, least, model.W_E.device, f"training with n_q = {model.n_q:,} latents")

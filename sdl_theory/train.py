@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from numbers import Real
 
 import torch
@@ -14,9 +14,15 @@ from .bench import seeded
 from .models import WITH_K, SDLModel
 from .objectives import Knobs, objective
 from .parallel import World
+from .plain import plain
 from .problem import Tensor, check_count
 from .resampling import resample
+from .scale import check_training_fits
 
+# Training is called off when the loss is this many times the ceiling: the largest loss so far, on any batch, of a model that answers 0, or of the run's first
+# step where the untrained model has more. On the demo bench, six methods and lr from 3e-3 to 1e9: peaks up to 900 come and go (relu at lr .3 peaks at 45
+# and ends at .9), whatever passed 1e3 never came back to the loss of answering 0, and lr = 1e9 passes it at its second step.
+DIVERGED = 1e3
 REACH = 100           # the target-L0 control keeps the coefficient within this factor of where it began
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")         # Adam's state of a parameter
 
@@ -41,6 +47,8 @@ class Config:
     precision : "float32" or "bf16" (the large products in bfloat16, weights and Adam in float32).
     compile : pass the objective through torch.compile.
     log_every, eval_every, checkpoint_every : steps; eval_every 0 is at the end only, checkpoint_every 0 likewise.
+
+    NumPy's and PyTorch's numbers are kept as Python's, lists as tuples. ValueError for a value that does not fit its field.
     """
 
     steps: int = 2000
@@ -71,18 +79,21 @@ class Config:
     checkpoint_every: int = 0
 
     def __post_init__(self):
+        keep = lambda name, value: object.__setattr__(self, name, value)
+        for one in fields(self):
+            keep(one.name, plain(one.name, getattr(self, one.name)))
         for name in ("steps", "batch", "log_every", "dead_after", *["aux_k"] * (self.aux_k is not None)):
-            check_count(name, getattr(self, name))
+            keep(name, check_count(name, getattr(self, name)))
         for name in ("lr", "clip", "bandwidth", "sparsity", "aux_coef", "gain", "decay", "resample_until", *["target_l0"] * (self.target_l0 is not None)):
             if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), Real):
                 raise ValueError(f"{name} must be a number; got {getattr(self, name)!r}")
         for name in ("unit_norm", "compile"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
-        if not (len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)):
+        if not (isinstance(self.betas, tuple) and len(self.betas) == 2 and all(isinstance(beta, Real) and 0 <= beta < 1 for beta in self.betas)):
             raise ValueError(f"betas are Adam's two decay rates, in [0, 1); got {self.betas}")
         for name in ("warmup", "seed", "resample_every", "eval_every", "checkpoint_every"):
-            check_count(name, getattr(self, name), 0)
+            keep(name, check_count(name, getattr(self, name), 0))
         for name in ("lr", "clip", "bandwidth"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive and finite; got {getattr(self, name)}")
@@ -109,7 +120,7 @@ class Config:
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on: the loss is not finite, or memory ran out. The last good checkpoint is untouched."""
+    """Training cannot go on: the loss is not finite or far too large, or memory ran out. The last good checkpoint is untouched."""
 
 
 class Trainer:
@@ -122,6 +133,7 @@ class Trainer:
             raise ValueError(f"{len(self.data)} benches for {model.instances or 1} models; pass one bench, or one per instance")
         if config.resample_every and model.instances is not None:
             raise ValueError(f"resampling works on single models; resample_every = {config.resample_every} needs a model without instances")
+        check_training_fits(model, config.batch // world.size)
         self.anchor_loss = AnchorLoss(anchors, config.lam_anchor, model) if anchors is not None else None
         device = model.W_E.device
         fused = device.type in ("cpu", "cuda")
@@ -134,6 +146,7 @@ class Trainer:
         self.coef = torch.full(lead, config.sparsity, dtype=torch.float32, device=device)
         self.steps_done = 0
         self.sums = self._empty_sums()
+        self.ceiling: Tensor | None = None          # (instances,): the largest loss so far of a model that answers 0, and of the first step
         self.objective = torch.compile(objective) if config.compile else objective
 
     def _forget_gradients(self) -> None:
@@ -173,11 +186,13 @@ class Trainer:
         loss = terms.loss if self.anchor_loss is None else terms.loss + self.anchor_loss(model) / self.world.size
         loss.backward()
         mse = terms.mse + 0 * x_p.sum((-1, -2))                    # NaN also where x_p is and no latent fired: nothing else would tell
-        figures = self.world.add(torch.stack([mse.reshape(-1).double(), terms.l0.reshape(-1).double()]))
+        zero = x_r.detach().square().sum((-1, -2)) / c.batch
+        figures = self.world.add(torch.stack([one.reshape(-1).double().expand(mse.numel()) for one in (mse, terms.l0, zero)]))
         fired = self.world.add(terms.fired.float()) > 0
         self._descend()
         self.asleep.add_(c.batch).masked_fill_(fired, 0)
-        self.sums += torch.cat([figures, torch.ones_like(figures[:1])])
+        self.sums += torch.cat([figures[:2], torch.ones_like(figures[:1])])
+        self.ceiling = torch.maximum(figures[2], self.sums[0] / self.sums[2] if self.ceiling is None else self.ceiling)
         if c.target_l0 is not None and model.method not in WITH_K:
             off = (figures[1].view(self.coef.shape) / c.target_l0 - 1).clamp(-1, 1)
             self.coef.mul_(torch.exp(c.gain * off).float()).clamp_(c.sparsity / REACH, c.sparsity * REACH)
@@ -186,6 +201,16 @@ class Trainer:
         self.steps_done += 1
         if c.resample_every and self.steps_done % c.resample_every == 0 and self.steps_done <= c.resample_until * c.steps:
             self._resample()
+
+    @torch.no_grad()
+    def loss_now(self) -> Tensor:
+        """The loss of the weights as they are now, after the last step, on that step's batch, over all processes: (instances,)."""
+        x_p, x_r = self.batch(max(self.steps_done - 1, 0))
+        return self.world.add(objective(self.model, x_p, x_r, self.knobs()).mse.reshape(-1).double())
+
+    def diverged(self, loss: Tensor) -> Tensor:
+        """Which instances' `loss` is beyond DIVERGED times the ceiling: (instances,). None where all samples so far were 0, and no loss says anything."""
+        return torch.zeros_like(loss, dtype=torch.bool) if self.ceiling is None else (self.ceiling > 0) & ~(loss <= DIVERGED * self.ceiling)
 
     @torch.no_grad()
     def _descend(self) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdl_theory import LinearRepresentationBench, SDLModel, objectives
-from sdl_theory.kernels import Pairs, decode_pairs, encode_pairs, largest_values, top_k
+from sdl_theory.kernels import Pairs, decode_pairs, encode_pairs, largest_values, top_k, top_k_lowest
 from sdl_theory.models import METHODS, WITH_K
 from sdl_theory.objectives import Knobs, batch_threshold, objective
 
@@ -153,6 +153,37 @@ def test_auxk_reaches_dead_latents_and_no_others():
     for off, on in zip(*grads):
         moved = (on - off).abs().amax(1) > 0
         assert moved.any() and not moved[~dead].any()
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6), st.integers(1, 12), st.sampled_from([12, 40, 417]))
+def test_of_equal_preactivations_the_lowest_latents_are_taken(seed, k, n_q):
+    z = torch.randn(7, n_q, generator=seeded(seed), dtype=torch.float64).mul(2).round()
+    z[0], z[1, 3:] = 0, -torch.inf
+    values, latents = top_k_lowest(z, k)
+    assert torch.equal(z.gather(1, latents), values)
+    for row, got in zip(z, latents):
+        if row.sort(descending=True).values[k - 1] not in (0, -torch.inf):
+            assert sorted(got.tolist()) == sorted(sorted(range(n_q), key=lambda i: (-row[i].item(), i))[:k])
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_auxk_takes_the_lowest_of_equal_dead_latents(sparse):
+    """Whole numbers, so that equal rows have equal preactivations: of eight equal dead latents AuxK with two wakes the first two."""
+    model, data, _ = problem("topk", biases=False)
+    x = torch.randint(1, 5, data.x_p.shape, generator=seeded(1)).double()
+    dead = torch.arange(96) >= 80
+    with torch.no_grad():
+        model.W_E.copy_(torch.randint(-3, 4, model.W_E.shape, generator=seeded(2)))
+        model.W_E[dead] = -1.0
+        model.W_E[84:92] = 1.0
+    grads = []
+    for coef in (0.0, 1.0):
+        model.zero_grad()
+        objective(model, x, x, Knobs(48, aux_coef=coef, aux_k=2, dead=dead), sparse=sparse).loss.backward()
+        grads.append(model.W_E.grad.clone())
+    moved = (grads[1] - grads[0]).abs().amax(1) > 0
+    assert moved.nonzero()[:, 0].tolist() == [84, 85]
 
 
 @pytest.mark.parametrize("instances", [None, 3])

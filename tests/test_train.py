@@ -174,6 +174,47 @@ def test_resampling_wakes_latents_in_training_and_never_the_anchored():
     assert not made.W_E[:2].any() and (made.W_E[2:].norm(dim=1) > 0).all()
 
 
+def woken(scale, seed, monkeypatch):
+    """How many latents a TopK run begins anew, and how many of these fire before the next resampling. scale: norm of a new row over the mean live one."""
+    from sdl_theory import resampling, train
+
+    bench, seen = LinearRepresentationBench(60, 40, .95, .4, seed=seed), dict(begun=0, woken=0, last=[])
+    made = SDLModel(40, 120, k=2, generator=torch.Generator().manual_seed(seed))
+    trainer = Trainer(made, bench, Config(steps=400, batch=64, lr=1e-2, warmup=20, dead_after=3200, resample_every=50, resample_until=1, seed=seed))
+
+    def counted(*arguments):
+        seen["woken"] += int((trainer.asleep[seen["last"]] < 50 * 64).sum())
+        seen["last"] = resample(*arguments)
+        seen["begun"] += len(seen["last"])
+        return seen["last"]
+
+    monkeypatch.setattr(train, "resample", counted)
+    if scale:
+        monkeypatch.setattr(resampling, "row_scale", lambda method: scale)
+    for _ in range(400):
+        trainer.step()
+    return seen["begun"] - len(seen["last"]), seen["woken"]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_new_topk_rows_wake_at_full_norm_and_hardly_at_a_fifth(seed, monkeypatch):
+    with monkeypatch.context() as patch:
+        begun, awake = woken(None, seed, patch)
+    assert begun > 40 and awake > .9 * begun
+    with monkeypatch.context() as patch:
+        begun, awake = woken(SMALL_ROW, seed, patch)
+    assert begun > 40 and awake < .6 * begun
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_new_row_has_the_norm_of_its_method(method):
+    made, x = model(method), BENCH.sample(200)
+    dead = torch.arange(64) < 5
+    usual = made.W_E[5:].norm(dim=1).mean().item()
+    which = resample(made, [], x.x_p, x.x_r, dead, torch.Generator().manual_seed(0))
+    assert made.W_E[which].norm(dim=1).tolist() == pytest.approx([usual * (1 if method in WITH_K else .2)] * 5, rel=1e-5)
+
+
 def test_a_trained_model_is_a_point_of_the_theory():
     made = model("batchtopk", k=4)
     fit(made, BENCH, Config(steps=400, batch=128, lr=5e-3), progress=False)

@@ -2,9 +2,11 @@
 
 import json
 import math
+import os
 import signal
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from strategies import randn, unit
@@ -18,6 +20,7 @@ from sdl_theory import (
     SDLModel,
     Trainer,
     TrainingError,
+    Uniform,
     Verdict,
     diagnose,
     evaluate,
@@ -41,6 +44,15 @@ def model(n_q=24, bench=BENCH, **kwargs):
     return SDLModel(bench.n_p, n_q, bench.n_r, generator=torch.Generator().manual_seed(0), **dict(method="topk", k=2) | kwargs)
 
 
+def directions(rows):
+    """The rows over their norms, each direction once."""
+    unique = []
+    for row in (rows / rows.norm(dim=1, keepdim=True)).double():
+        if all(float(row @ other) <= 1 - 1e-6 for other in unique):
+            unique.append(row)
+    return torch.stack(unique)
+
+
 @pytest.mark.parametrize("biases", [False, True])
 def test_a_latent_is_never_begun_anew_at_an_empty_sample(biases):
     made = model(biases=biases)
@@ -52,10 +64,44 @@ def test_a_latent_is_never_begun_anew_at_an_empty_sample(biases):
     assert 10 < empty.sum() < 50
     dead = torch.ones(24, dtype=torch.bool)
     which = resample(made, [], batch.x_p, batch.x_r, dead, torch.Generator().manual_seed(0))
-    assert len(which) == min(24, 64 - int(empty.sum())) and made.W_E[which].norm(dim=1).min() > 0
+    distinct = directions(batch.x_p[~empty])
+    assert len(which) == min(24, len(distinct)) and made.W_E[which].norm(dim=1).min() > 0
     torch.testing.assert_close(made.W_D[:, which].norm(dim=0), torch.ones(len(which)))
     nothing = resample(made, [], torch.zeros(5, 8), torch.zeros(5, 8), dead, torch.Generator())
     assert nothing.shape == (0,)
+
+
+@pytest.mark.parametrize("room", [1 << 24, 24 * 3])
+@pytest.mark.parametrize("method", ["topk", "relu", "jumprelu", "gated"])
+def test_latents_begun_anew_differ_from_one_another_and_from_the_living(method, room, monkeypatch):
+    """Of samples with one feature each most are multiples of one another: as many directions as features. Three of them live already."""
+    monkeypatch.setattr("sdl_theory.resampling.ROOM", room)                    # all samples together, or three at a time
+    x = torch.eye(8)[torch.arange(200) % 5] * torch.rand(200, 1, generator=torch.Generator().manual_seed(1)).add(.5)
+    made = model(n_q=24, method=method, k=2 if method == "topk" else None)
+    with torch.no_grad():
+        made.W_E[20:23] = torch.eye(8)[[0, 3, 6]] * 2
+        made.W_E[5] = torch.eye(8)[1]                                          # of a dead one: no hindrance
+    dead = torch.arange(24) < 20
+    start = made.W_E.detach().clone()
+    which = resample(made, [], x, x, dead, torch.Generator().manual_seed(0))
+    assert which.tolist() == [0, 1, 2], "features 1, 2 and 4 are left"
+    assert sorted(made.W_E[which].argmax(1).tolist()) == [1, 2, 4] and torch.equal(made.W_E[3:], start[3:]), "the others sleep on"
+    assert resample(made, [], x, x, torch.arange(24) == 5, torch.Generator().manual_seed(0)).shape == (0,)
+
+
+def test_resampling_again_and_again_makes_no_twins():
+    bench = LinearRepresentationBench(12, 8, .9, .5, seed=0)
+    made, begun = model(bench=bench, n_q=48, k=3), 0
+    trainer = Trainer(made, bench, Config(steps=60, batch=32, lr=1e-2, warmup=5, dead_after=96))
+    for t in range(60):
+        trainer.step()
+        if t % 6 == 5:
+            x = bench.batch(100 + t, 32)
+            new = resample(made, [], x.x_p, x.x_r, trainer.asleep >= 96, torch.Generator().manual_seed(t))
+            trainer.asleep[new] = 0
+            begun += len(new)
+            assert len(new) < 2 or len(directions(made.W_E[new].detach())) == len(new)
+    assert begun > 40
 
 
 def test_training_with_biases_and_resampling_stays_finite():
@@ -214,3 +260,92 @@ def test_a_flag_that_only_topk_folders_have_is_left_alone_elsewhere(tmp_path):
     (tmp_path / "cfg.json").write_text(json.dumps(cfg | {"rescale_acts_by_decoder_norm": True}))
     x = BENCH.sample(50).x_p
     torch.testing.assert_close(read_saelens(tmp_path)(x), made(x))
+
+
+SCALARS = [np.int64, np.int32, torch.tensor, lambda value: np.asarray(value)]
+
+
+@pytest.mark.parametrize("kind", SCALARS, ids=["int64", "int32", "tensor", "array"])
+def test_numbers_from_numpy_and_torch_do_not_lose_a_training(kind, tmp_path):
+    """The run used to train, and fail at the save: int64 is not JSON serializable."""
+    counts = dict(steps=4, batch=16, warmup=1, seed=3, log_every=2, checkpoint_every=2, eval_every=2, dead_after=99, aux_k=2, resample_every=0)
+    config = Config(**{name: kind(value) for name, value in counts.items()}, lr=np.float32(.5), betas=[np.float64(.9), .5], unit_norm=np.bool_(True),
+                    clip=torch.tensor(2.0), lam_anchor=np.array([.5]), precision=np.str_("float32"), target_l0=np.float16(2))
+    assert {name: (type(getattr(config, name)), getattr(config, name)) for name in counts} == {name: (int, value) for name, value in counts.items()}
+    assert [type(value) for value in (config.lr, config.clip, config.unit_norm, config.target_l0, config.precision)] == [float, float, bool, float, str]
+    assert config.betas == (.9, .5) and config.lam_anchor == (.5,) and all(type(value) is float for value in (*config.betas, *config.lam_anchor))
+    known = Anchors.of_truth(BENCH, 2)
+    known = Anchors(np.array(known.features), known.W_E, known.W_D)
+    assert known.features == Anchors.of_truth(BENCH, 2).features and type(known.features[0]) is int
+    for resume in (False, True):
+        fit(model(n_q=kind(24), k=kind(2), decoder_norm=np.float32(1)), BENCH, config, anchors=known, out=tmp_path, resume=resume, progress=False)
+    assert (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_settings_of_a_bench_are_plain(tmp_path):
+    bench = LinearRepresentationBench(np.int64(10), torch.tensor(8), np.float32(.9), np.float32(.5), Uniform(np.float32(.5), np.float32(1)), np.int64(1), samples=np.int32(50))
+    assert json.loads(json.dumps(bench.settings)) == bench.settings and type(bench.S) is type(bench.mu) is float
+    fit(model(bench=bench), bench, Config(steps=1, batch=8), out=tmp_path / "bench", progress=False)
+    fit(model(), Samples(BENCH.sample(20).x_p, seed=np.int64(4)), Config(steps=1, batch=8), out=tmp_path / "samples", progress=False)
+    bench.save(tmp_path / "saved")
+    assert LinearRepresentationBench.load(tmp_path / "saved").settings == bench.settings
+
+
+@pytest.mark.parametrize("settings, words", [(dict(law=dict(kind=np.int64(3))), r"data\[0\].law.kind = .*3.* cannot be written into a checkpoint"),
+                                             (dict(a=1, x=object()), r"data\[0\].x = <object"), (dict(x={2j: 3}), r"data\[0\].x.2j = 3|data = .*keys must be")])
+def test_settings_that_no_checkpoint_can_hold_are_found_before_the_first_step(settings, words, tmp_path, monkeypatch):
+    class Own(Samples):
+        pass
+
+    Own.settings = settings
+    monkeypatch.setattr(Trainer, "step", lambda self: pytest.fail("a step was made"))
+    with pytest.raises(ValueError, match=words):
+        fit(model(), Own(torch.ones(9, 8)), Config(steps=1, batch=8), out=tmp_path, progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("bad", [dict(lr=object()), dict(betas=.9), dict(betas=("a", .9)), dict(steps=1j), dict(lam_anchor={}), dict(seed=-1), dict(seed=None)])
+def test_what_is_no_setting_is_named(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        Config(**bad)
+
+
+@pytest.mark.parametrize("command", ["train --anchors 20", "table --methods topk"])
+def test_anchors_that_leave_no_feature_are_refused_before_training(command, monkeypatch, capsys):
+    monkeypatch.setattr(Trainer, "step", lambda self: pytest.fail("a step was made"))
+    n = "20" if command.startswith("train") else "10"                   # the demo's table anchors ten
+    assert main([*command.split(), "--device", "cpu", "--seeds", "0", "--set", f"n={n}", "n_p=16", "mu=.5", "n_q=40", "steps=5", "batch=16"]) == 1
+    assert f"anchors = {n} are all the n = {n} features" in capsys.readouterr().err
+
+
+HUGE = 10**11
+
+
+@pytest.mark.parametrize("ask, words", [
+    (lambda: BENCH.batch(0, HUGE), "batch = 100,000,000,000 would take at least .*GiB"),
+    (lambda: LinearRepresentationBench(10, 8, .9, .5, samples=None).batch(0, HUGE), "batch = 100,000,000,000"),
+    (lambda: BENCH.sample(HUGE), "count = 100,000,000,000"),
+    (lambda: LinearRepresentationBench(10, 8, .9, .5, samples=HUGE).batch(0, 5), "samples = 100,000,000,000"),
+    (lambda: Samples(torch.ones(9, 8)).batch(0, HUGE), "batch = 100,000,000,000"),
+    (lambda: fit(model(), BENCH, Config(steps=1, batch=HUGE), progress=False), "batch = 100,000,000,000 .*n_q = 24 latents; this machine has .*GiB in all. Take a smaller number"),
+    (lambda: BENCH.batch(0, 10**18), "batch = "), (lambda: BENCH.batch(0, 10**40), "batch = ")])
+def test_a_batch_beyond_the_machine_is_refused_before_it_is_drawn(ask, words, monkeypatch):
+    monkeypatch.setattr("sdl_theory.bench.draw_codes", lambda *args: pytest.fail("something was drawn"))
+    with pytest.raises(ValueError, match=words):
+        ask()
+
+
+def test_what_fits_is_drawn_and_a_system_that_does_not_say_is_trusted(monkeypatch):
+    from sdl_theory import machine
+
+    bench = LinearRepresentationBench(10, 8, .9, .5, samples=None)
+    monkeypatch.setattr(machine, "machine_bytes", lambda device: 100_000)
+    assert len(bench.batch(0, 500).x_p) == 500                          # 500 (1 x 28 + 8 x 4 + 8) = 34,000 bytes
+    with pytest.raises(ValueError, match="batch = 5,000 would take at least 0.324 MiB"):
+        bench.batch(0, 5_000)
+    monkeypatch.setattr(machine, "machine_bytes", lambda device: None)
+    assert len(bench.batch(0, 5_000).x_p) == 5_000
+    monkeypatch.undo()
+    assert machine.machine_bytes() == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    monkeypatch.setattr(os, "sysconf", lambda name: (_ for _ in ()).throw(ValueError(name)))
+    assert machine.machine_bytes() is None

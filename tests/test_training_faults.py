@@ -8,16 +8,21 @@ import random
 import re
 import resource
 import signal
+import subprocess
+import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from sdl_theory import Anchors, CheckpointError, Config, LinearRepresentationBench, Samples, SDLModel, Trainer, TrainingError, checkpoint, fit, train
+from sdl_theory.__main__ import main
 from sdl_theory.checkpoint import read_tensors, write_tensors
 
+ROOT = Path(__file__).resolve().parent.parent
 EVERY = 5             # steps between checkpoints
 KILLS = 20
 FORKS = multiprocessing.get_context("forkserver")
@@ -348,7 +353,7 @@ def _run_out_of_memory(pipe, folder, batch):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads the size of a process as Linux tells it")
-@pytest.mark.parametrize("batch", [40_000, 4_000_000])
+@pytest.mark.parametrize("batch", [40_000, 200_000])            # the larger needs 3.6 GB: some machines have it, this process may not take it
 def test_out_of_memory_says_how_much_is_needed(batch, tmp_path):
     message, cause = in_child(_run_out_of_memory, tmp_path / "small", batch)
     assert re.match(r"out of memory: this needs about [\d.]+ [GM]iB a process \(weights .*latents .*\). Use a smaller batch or n_q", message), message
@@ -382,14 +387,14 @@ def test_other_errors_stay_what_they_are(monkeypatch):
         go(None)
 
 
-def _interrupting(where: str, step: int):
+def _interrupting(where: str, step: int, number=signal.SIGINT):
     """`go` with a Ctrl-C at one step, before or after the weights move, or in the callback."""
     method = getattr(Trainer, where, None)
 
     def interrupted(self, *args):
         answer = method(self, *args)
         if self.steps_done == step:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         return answer
 
     return interrupted
@@ -436,6 +441,152 @@ def test_a_second_ctrl_c_stops_at_once_and_saves_nothing(tmp_path, monkeypatch):
     with pytest.raises(Interrupted):
         go(tmp_path)
     assert holds(tmp_path)[2] == 15 and only_whole_files(tmp_path) and signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("method", ["jumprelu", "batchtopk"])
+def test_sigterm_saves_as_ctrl_c_does(method, tmp_path, monkeypatch):
+    go(tmp_path / "whole", method)
+    mine = lambda number, frame: pytest.fail("the handler from before heard it")
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_descend", _interrupting("_descend", 12, signal.SIGTERM))
+            _, history = go(tmp_path / "run", method)
+        assert history.interrupted and history.signal == signal.SIGTERM and signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert holds(tmp_path / "run")[2] == 13 and only_whole_files(tmp_path / "run")
+    _, history = go(tmp_path / "run", method, resume=True)
+    assert not history.interrupted and history.signal is None and signal.getsignal(signal.SIGTERM) is before
+    assert_same(holds(tmp_path / "run"), holds(tmp_path / "whole"))
+
+
+def test_a_second_sigterm_ends_at_once_and_an_ignored_one_stays_ignored(tmp_path, monkeypatch):
+    def twice(self, t):
+        if t == 17:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+        return batch(self, t)
+
+    batch = Trainer.batch
+    monkeypatch.setattr(Trainer, "batch", twice)
+    with pytest.raises(SystemExit) as ended:
+        go(tmp_path / "twice")
+    assert ended.value.code == 143 and holds(tmp_path / "twice")[2] == 15 and only_whole_files(tmp_path / "twice")
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert not go(tmp_path / "ignored")[1].interrupted and signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_training_from_the_shell_that_is_told_to_end_ends_with_its_code(number, code, tmp_path):
+    """A process of its own, as a job scheduler meets it."""
+    settings = ["steps=100000", "batch=16", "checkpoint_every=10", "log_every=10", "n_q=64"]
+    process = subprocess.Popen([sys.executable, "-m", "sdl_theory", "train", "--device", "cpu", "--out", str(tmp_path), "--set", *settings],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | dict(OMP_NUM_THREADS="1"), cwd=ROOT)
+    wait_for(tmp_path / "checkpoint.safetensors", process)
+    process.send_signal(number)
+    assert process.wait(60) == code
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.safetensors", "history.jsonl", "report.json"]
+    assert holds(tmp_path)[2] >= 10 and json.loads((tmp_path / "report.json").read_text())["interrupted"] is True
+
+
+def wait_for(path, process):
+    deadline = time.monotonic() + 60
+    while not path.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(.05)
+    assert path.exists()
+
+
+@pytest.mark.parametrize("method", ["relu", "jumprelu", "batchtopk", "topk", "matryoshka", "gated"])
+@pytest.mark.parametrize("every", [0, 1, 5])
+def test_a_run_that_diverges_is_an_error_and_the_last_good_checkpoint_stays(method, every, tmp_path):
+    """It used to end well, at a loss of 2e19. A checkpoint written at each step is the hardest: the loss of the first step is that of the good start."""
+    bench = LinearRepresentationBench(40, 30, .9, .3, seed=2, samples=500)
+    new = lambda: SDLModel(30, 64, method=method, generator=torch.Generator().manual_seed(1))
+    good = Config(steps=60, batch=64, warmup=0, log_every=4, checkpoint_every=5)
+    if every:
+        fit(new(), bench, good, out=tmp_path, callback=lambda row: row["step"] < 8, progress=False)
+        kept = (tmp_path / "checkpoint.safetensors").read_bytes()
+        tensors, metadata = read_tensors(tmp_path / "checkpoint.safetensors")
+        far = replace(good, lr=1e9, checkpoint_every=every)
+        write_tensors(tmp_path / "checkpoint.safetensors", tensors, metadata | dict(config=asdict(far)))           # the same run, had it had that lr from the start
+        before = (tmp_path / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match=r"not finite|training diverges: at step \d+ the loss is .*answers 0 has .*\(lr = 1e\+09\): try a smaller lr"):
+        fit(new(), bench, replace(good, lr=1e9, checkpoint_every=every), out=tmp_path, resume=True, progress=False)
+    if every:
+        assert (tmp_path / "checkpoint.safetensors").read_bytes() == before and len(before) - len(kept) < 20
+    else:
+        assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_a_divergence_is_noticed_at_the_next_log():
+    with pytest.raises(TrainingError, match="diverges: at step 4 the loss is"):
+        fit(SDLModel(30, 64, k=4, generator=torch.Generator().manual_seed(1)), BENCH, Config(steps=60, batch=64, lr=1e9, warmup=0, log_every=4), progress=False)
+
+
+def test_the_instance_that_diverges_is_named():
+    model = SDLModel(30, 64, k=4, instances=3, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        model.W_E[1] *= 1e6 ** .5
+    trainer = Trainer(model, LinearRepresentationBench(40, 30, .9, .3, seed=2), Config(steps=60, batch=64, log_every=4))
+    trainer.step()
+    loss = trainer.sums[0].clone()
+    assert trainer.diverged(loss).tolist() == [False] * 3, "its start is its own yardstick"
+    loss[2] = 1001 * trainer.ceiling[2]
+    assert trainer.diverged(loss).tolist() == [False, False, True] and trainer.diverged(loss / 1.01).tolist() == [False] * 3
+    loss[0] = torch.nan
+    assert trainer.diverged(loss).tolist() == [True, False, True]
+    trainer.ceiling.zero_()
+    assert not trainer.diverged(loss).any(), "where all samples were empty, nothing says what is far"
+    with pytest.raises(TrainingError, match="the loss of instance 1 is"):
+        fit(SDLModel(30, 64, k=4, instances=2, generator=torch.Generator().manual_seed(1)), [BENCH, Growing()], Config(steps=9, batch=64, lr=1e-3, warmup=0), progress=False)
+
+
+BENCH = LinearRepresentationBench(40, 30, .9, .3, seed=2)
+
+
+class Growing:
+    """x_p is 1e4 times x_r from the second batch on: no model of the first says anything of it."""
+
+    def batch(self, t, size, **how):
+        batch = BENCH.batch(t, size, **how)
+        return replace(batch, x_p=batch.x_p * (1e4 if t else 1))
+
+
+class Scaled:
+    def __init__(self, scale, empty=lambda t: False):
+        self.scale, self.empty = scale, empty
+
+    def batch(self, t, size, **how):
+        batch = BENCH.batch(t, size, **how)
+        scale = 0.0 if self.empty(t) else self.scale(t) if callable(self.scale) else self.scale
+        return replace(batch, x_p=batch.x_p * scale, x_r=batch.x_r * scale)
+
+
+@pytest.mark.parametrize("method", ["topk", "relu", "jumprelu"])
+@pytest.mark.parametrize("data", [Scaled(1e12), Scaled(1e-12), Scaled(1.0, lambda t: True), Scaled(1.0, lambda t: t % 3 > 0), Scaled(1.0, lambda t: t < 9),
+                                  Scaled(lambda t: 10.0 ** t), Scaled(lambda t: 10.0 ** -t)],
+                         ids=["huge", "tiny", "empty", "often empty", "empty at first", "growing", "shrinking"])
+def test_a_run_that_does_not_diverge_is_no_error(method, data, tmp_path):
+    model = SDLModel(30, 64, method=method, biases=data.scale != 1e-12, generator=torch.Generator().manual_seed(1))      # a bias of lr's size would be 1e9 times the data
+    config = Config(steps=15, batch=8, lr=1e-3, warmup=3, sparsity=100.0, log_every=1, checkpoint_every=2)
+    assert fit(model, data, config, out=tmp_path, progress=False).last[0]["step"] == 15
+
+
+def test_a_wide_relu_whose_start_is_far_above_the_data_is_no_divergence():
+    model = SDLModel(4, 4096, method="relu", generator=torch.Generator().manual_seed(1))
+    bench = LinearRepresentationBench(5, 4, .5, .5, seed=2)
+    losses = fit(model, bench, Config(steps=200, batch=64, lr=1e-4, warmup=10, log_every=1), progress=False).column("loss")
+    zero = bench.sample(2000).x_r.square().sum(1).mean().item()
+    assert losses[0] > 1e4 * zero and losses[-1] < losses[0]
+
+
+def test_a_training_from_the_shell_that_diverges_is_an_error(tmp_path, capsys):
+    assert main(["train", "--device", "cpu", "--out", str(tmp_path), "--set", "steps=40", "batch=32", "lr=1e9", "n_q=64"]) == 1
+    assert "error: training diverges" in capsys.readouterr().err and not (tmp_path / "checkpoint.safetensors").exists()
 
 
 def test_training_in_a_thread_leaves_signals_alone(tmp_path):

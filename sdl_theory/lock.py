@@ -1,0 +1,106 @@
+"""One run to a folder: a lock that the kernel takes back from a process that dies, however it dies."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import warnings
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .checkpoint import writable
+
+try:
+    import fcntl
+except ImportError:                   # Windows
+    fcntl = None
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+class InUse(BlockingIOError):
+    """Another run writes to this folder or file."""
+
+
+@contextmanager
+def locked(path: str | Path | None, *, folder: bool = False):
+    """Hold the file `path` (or with `folder` the folder `path`, made if it is not there) for this run alone; yields whether it is held. None: nothing to hold.
+
+    The lock is `flock`'s, on a file `.NAME.lock` beside the file (`.lock` in the folder) that goes with the run: the kernel frees it when its process ends,
+    even by SIGKILL, and it keeps out another thread of the same process too. InUse, naming the holder, if it is taken. OSError if `path` cannot be written.
+    Where the system has no flock (Windows, some network disks) a warning says that nothing keeps a second run out.
+    """
+    if path is None:
+        yield False
+        return
+    path = Path(path)
+    if folder:
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "out must be a folder, and this is none: name another", str(path))
+        path.mkdir(parents=True, exist_ok=True)
+        lock = path / ".lock"
+    else:
+        target = writable(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = target.with_name(f".{target.name}.lock")
+    number = _take(lock, path)
+    try:
+        yield number is not None
+    finally:
+        if number is not None:
+            if _is_at(number, lock):
+                lock.unlink()                      # while it is held: who comes next finds no file, or sees that the one he opened is gone
+            os.close(number)
+
+
+def _take(lock: Path, path: Path) -> int | None:
+    """The number of the open lock file; None where there are no locks."""
+    while True:
+        number = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _flock(number)
+        except BlockingIOError:
+            holder = os.pread(number, 300, 0).decode(errors="replace")
+            os.close(number)
+            raise InUse(_in_use(path, holder)) from None
+        except OSError as error:
+            os.close(number)
+            if error.errno not in NO_LOCKS:
+                raise
+            lock.unlink(missing_ok=True)
+            warnings.warn(f"{path}: this system has no file locks ({error}), so nothing keeps a second run out; give every run a place of its own", stacklevel=4)
+            return None
+        if _is_at(number, lock):
+            with suppress(OSError):                # a full disk: held, but nobody will read by whom
+                os.ftruncate(number, 0)
+                os.pwrite(number, f"{os.getpid()} {socket.gethostname()}".encode(), 0)
+            return number
+        os.close(number)                           # its holder removed it in between: once more
+
+
+def _flock(number: int) -> None:
+    if fcntl is None:
+        raise OSError(errno.ENOSYS, "no fcntl.flock here")
+    fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_at(number: int, lock: Path) -> bool:
+    """Whether the open file is the one at this path now."""
+    try:
+        return os.path.samestat(os.fstat(number), lock.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _in_use(path: Path, holder: str) -> str:
+    """What to tell who comes second."""
+    pid, _, host = holder.partition(" ")
+    here = host == socket.gethostname()
+    if not pid.isdigit():
+        who, stop = "another process", "stop it"
+    elif here and int(pid) == os.getpid():
+        who, stop = f"another run of this very process ({pid})", "stop it"
+    else:
+        who, stop = f"process {pid}{'' if here else f' on {host}'}", f"stop it (kill {pid}{'' if here else ' there'})"
+    return f"{path} is in use: {who} writes to it. Wait until that run ends, {stop}, or give this run a place of its own"
