@@ -11,22 +11,22 @@ from dataclasses import dataclass
 
 import torch
 
-from .problem import Tensor, as_tensor, check_count
+from .checks import Tensor, as_tensor, check_count, own, refuse, shown
 
 LEAST_THETA = 1e-30       # below, encoder rows scaled to the threshold underflow
 
 
 class Activation:
-    """sigma(z) = z where active, else 0. Subclasses say what is active."""
+    """sigma(z) = z where active, else 0; a NaN in z stays NaN, active or not. Subclasses say what is active."""
 
     theta: float | Tensor = 0.0
 
     def active(self, z: Tensor, dim: int = 0) -> Tensor:
-        """Boolean mask of z's shape: which latents fire."""
+        """Boolean mask of z's shape: which latents fire. A NaN fires for nothing."""
         return z > self._theta(z, dim)
 
     def __call__(self, z: Tensor, dim: int = 0) -> Tensor:
-        return torch.where(self.active(z, dim), z, torch.zeros((), dtype=z.dtype, device=z.device))
+        return torch.where(self.active(z, dim) | z.isnan(), z, torch.zeros((), dtype=z.dtype, device=z.device))
 
     def _theta(self, z: Tensor, dim: int) -> float | Tensor:
         """theta, shaped to broadcast along `dim` of z."""
@@ -60,17 +60,17 @@ class Activation:
 def check_sigma(sigma) -> None:
     """Raise a ValueError unless this is an activation object, made and not merely named."""
     if not isinstance(sigma, Activation):
-        raise ValueError(f"sigma must be ReLU(), JumpReLU(theta), TopK(k) or BatchTopK(k), with brackets; got {sigma!r}")
+        refuse("sigma", "ReLU(), JumpReLU(theta), TopK(k) or BatchTopK(k), with brackets", sigma)
 
 
 def _check_theta(theta, plain: bool = False) -> float | Tensor:
     value = as_tensor("theta", theta)
     allowed = torch.isfinite(value) & (value >= 0) | (torch.isneginf(value) if plain else torch.zeros_like(value, dtype=torch.bool))
-    if value.ndim > 1 or not allowed.all():
-        raise ValueError(f"theta must be a finite number >= 0, or a vector (n_q,) of them{', or -inf (plain Top-k)' if plain else ''}; got {theta}")
+    if value.ndim > (0 if plain else 1) or not value.numel() or not allowed.all():
+        refuse("theta", f"a finite number >= 0, or {'-inf (plain Top-k)' if plain else 'a vector (n_q,) of them'}", theta)
     if ((value > 0) & (value < LEAST_THETA)).any():
-        raise ValueError(f"theta = {theta} is too small to be told from 0 in floating point; use 0 (ReLU) or at least {LEAST_THETA:g}")
-    return value if value.ndim else float(theta)
+        raise ValueError(f"theta = {shown(theta)} is too small to be told from 0 in floating point; use 0 (ReLU) or at least {LEAST_THETA:g}")
+    return own(value.detach()) if value.ndim else float(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ class ReLU(Activation):
 
 @dataclass(frozen=True, eq=False)
 class JumpReLU(Activation):
-    """sigma(z) = z 1{z > theta}. `theta` >= 0: one number, or one per latent, shape (n_q,)."""
+    """sigma(z) = z 1{z > theta}. `theta` >= 0: one number, or one per latent, shape (n_q,), which is copied."""
 
     theta: float | Tensor
 

@@ -3,140 +3,23 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 
-from . import sampling
+from .checks import as_matrix, check_bytes, check_count, check_number, own, refuse
 from .features import feature_matrix
-from .problem import Problem, Tensor, as_matrix, check_count
-from .sampling import Magnitudes, ShiftedExponential, SparseFeatures
+from .problem import Problem, Tensor
+from .sampling import Constant, Magnitudes, ShiftedExponential, SparseFeatures, Uniform
+from .signature import checked
+from .streams import SAMPLE, SET, STREAM, TRUTH, Batch, Codes, Epochs, Samples, draw_codes, seeded, share      # other modules import some from here
 
 KINDS = ("sae", "transcoder", "crosscoder")
-SPARE = 6.0           # standard deviations of room for more active features than expected; if it does not do, more are drawn
-TRUTH, SET, ORDER, STREAM, SAMPLE = range(5)         # what a random stream is for: each has its own seeds
-
-
-def seeded(device, *words: int) -> torch.Generator:
-    """A generator whose seed mixes all the words: the same words, the same stream, whatever ran before. Trailing zeros do not count."""
-    mixed = np.random.SeedSequence([word & 0xFFFFFFFFFFFFFFFF for word in words]).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(mixed) & 0x7FFFFFFFFFFFFFFF)
-
-
-@dataclass(frozen=True)
-class Codes:
-    """Sparse features x, row by row: sample b has features `indices[offsets[b]:offsets[b+1]]` with `values` there."""
-
-    indices: Tensor
-    values: Tensor
-    offsets: Tensor       # (batch + 1,)
-    n: int
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    def rows(self, which: Tensor) -> Codes:
-        """The samples `which`, in that order."""
-        lengths = (self.offsets[1:] - self.offsets[:-1])[which]
-        offsets = F.pad(lengths.cumsum(0), (1, 0))
-        place = torch.repeat_interleave(self.offsets[which] - offsets[:-1], lengths) + torch.arange(int(offsets[-1]), device=which.device)
-        return Codes(self.indices[place], self.values[place], offsets, self.n)
-
-    @property
-    def dense(self) -> Tensor:
-        """x, shape (batch, n)."""
-        x = torch.zeros(len(self), self.n, dtype=self.values.dtype, device=self.values.device)
-        x[torch.repeat_interleave(torch.arange(len(self), device=x.device), self.offsets.diff()), self.indices] = self.values
-        return x
-
-    def times(self, rows: Tensor) -> Tensor:
-        """x rows, shape (batch, d), for rows (n, d): a sum over the active features alone."""
-        return F.embedding_bag(self.indices, rows, self.offsets, mode="sum", per_sample_weights=self.values, include_last_offset=True)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """`x_p` (batch, n_p), `x_r` (batch, n_r), and the features they came from: sparse `codes`, dense `.x` (batch, n)."""
-
-    x_p: Tensor
-    x_r: Tensor
-    codes: Codes | None
-
-    @property
-    def x(self) -> Tensor:
-        return self.codes.dense
-
-
-def draw_codes(features: SparseFeatures, batch: int, generator: torch.Generator, dtype=torch.float32) -> Codes:
-    """`batch` samples of x in time proportional to the *active* features: the gaps between them are geometric. Exact in law but for u's 53 bits."""
-    n, S, total = features.n, features.S, batch * features.n
-    expected, places, last = total * (1 - S), [], -1
-    while last < total - 1:
-        count = int(expected + SPARE * math.sqrt(expected + 1)) + 16
-        u = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
-        gaps = torch.log1p(-u).div_(math.log(S)).long() + 1 if S > 0 else torch.ones(count, dtype=torch.long, device=generator.device)
-        places.append(last + gaps.cumsum(0))
-        last = int(places[-1][-1])
-    places = torch.cat(places)
-    places = places[places < total]
-    values = features.magnitudes.draw(places.shape, generator, dtype=dtype, device=generator.device)
-    edges = torch.arange(batch + 1, device=generator.device) * n
-    return Codes(places % n, values, torch.searchsorted(places, edges), n)
-
-
-class Samples:
-    """Your own pairs (x_p, x_r), tensors of shape (N, n_p) and (N, n_r) (x_r = x_p by default), as endless shuffled epochs.
-
-    `.batch(t, size)` as in `LinearRepresentationBench`. Raises ValueError on shapes that do not match, or numbers that are not finite.
-    """
-
-    def __init__(self, x_p: Tensor, x_r: Tensor | None = None, *, seed: int = 0):
-        self.x_p = as_matrix("x_p", x_p, "(N, n_p)")
-        self.x_r = self.x_p if x_r is None else as_matrix("x_r", x_r, "(N, n_r)")
-        if len(self.x_p) != len(self.x_r):
-            raise ValueError(f"x_p and x_r must have one row a sample; got {len(self.x_p)} and {len(self.x_r)} rows")
-        self._order = Epochs(len(self.x_p), seed, self.x_p.device)
-
-    @property
-    def settings(self) -> dict:
-        """What a checkpoint remembers, to notice that a run goes on with other data."""
-        return dict(shape=[*self.x_p.shape, self.x_r.shape[1]], seed=self._order.seed, sum=f"{self.x_p.double().sum() + self.x_r.double().sum():.6g}")
-
-    def batch(self, t: int, size: int, *, rank: int = 0, world: int = 1) -> Batch:
-        """The t-th batch of `size` samples; of these the share of machine `rank` of `world`."""
-        rows = self._order.slice(t * size, size)[share(size, rank, world)]
-        x_p = self.x_p[rows]
-        return Batch(x_p, x_p if self.x_r is self.x_p else self.x_r[rows], None)
-
-
-class Epochs:
-    """The endless row of shuffled epochs of `count` samples: numbers start, start + 1, ... of it."""
-
-    def __init__(self, count: int, seed: int, device):
-        self.count, self.seed, self.device, self._shuffled = count, seed, device, {}
-
-    def slice(self, start: int, size: int) -> Tensor:
-        parts, end = [], start + size
-        while start < end:
-            epoch, at = divmod(start, self.count)
-            if epoch not in self._shuffled:
-                self._shuffled = {epoch: torch.randperm(self.count, generator=seeded(self.device, self.seed, ORDER, epoch), device=self.device)}
-            parts.append(self._shuffled[epoch][at:at + end - start])
-            start += len(parts[-1])
-        return torch.cat(parts)
-
-
-def share(size: int, rank: int, world: int) -> slice:
-    """The rows of a batch of `size` that machine `rank` of `world` takes."""
-    if size % world:
-        raise ValueError(f"batch size {size} cannot be shared out evenly over {world} processes; make it a multiple of {world}")
-    return slice(rank * size // world, (rank + 1) * size // world)
+ROOM = 1 << 34        # bytes of a batch; 16 GiB are a slip of the pen
+LAWS = {law.__name__: law for law in (ShiftedExponential, Uniform, Constant)}
 
 
 class LinearRepresentationBench:
@@ -161,6 +44,7 @@ class LinearRepresentationBench:
     run be resumed, or shared out over `world` machines, without a change.
     """
 
+    @checked
     def __init__(self, n: int = 1000, n_p: int = 768, S: float = .99, mu: float = .1, magnitudes: Magnitudes | None = None, seed: int = 0,
                  kind: str = "sae", *, n_r: int | None = None, blocks: int | tuple[int, ...] = 2, samples: int | None = 100_000,
                  W_p: Tensor | None = None, W_r: Tensor | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
@@ -173,14 +57,14 @@ class LinearRepresentationBench:
         if W_r is not None and kind != "transcoder":
             raise ValueError(f"kind={kind!r} has W_r = W_p: leave W_r out, or say kind='transcoder'")
         if W_p is not None:
-            W_p = as_matrix("W_p", W_p, "(n_p, n)").detach().double().cpu()
-            W_r = None if W_r is None else as_matrix("W_r", W_r, "(n_r, n)").detach().double().cpu()
+            W_p = own(as_matrix("W_p", W_p, "(n_p, n)").detach().double().cpu())
+            W_r = None if W_r is None else own(as_matrix("W_r", W_r, "(n_r, n)").detach().double().cpu())
             if n_r is not None and n_r != len(W_p if W_r is None else W_r):
                 raise ValueError(f"n_r = {n_r}, but the directions given have {len(W_p if W_r is None else W_r)} rows; leave n_r out")
             (n_p, n), n_r = W_p.shape, len(W_p if W_r is None else W_r)
         self.n_p, self.kind = check_count("n_p", n_p), kind
         self.features = SparseFeatures(n, S, magnitudes or ShiftedExponential())
-        self.n, self.S, self.magnitudes = self.features.n, S, self.features.magnitudes
+        self.n, self.S, self.magnitudes = self.features.n, self.features.S, self.features.magnitudes
         self.seed, self.mu = check_count("seed", seed, 0), mu
         self.samples = None if samples is None else check_count("samples", samples)
         self.blocks = _blocks(kind, self.n_p, blocks)
@@ -218,23 +102,33 @@ class LinearRepresentationBench:
         """(n_r, n) true directions in the target."""
         return self._rows_r.mT
 
+    @checked
     def batch(self, t: int, size: int, *, rank: int = 0, world: int = 1) -> Batch:
         """The t-th batch of `size` samples; of these the share of machine `rank` of `world`."""
-        part = share(size, rank, world)
+        part, t = share(size, rank, world), check_count("t", t, 0)
+        self._check_room("size", size)
         if self.samples is None:
             codes = draw_codes(self.features, size, seeded(self.device, self.seed, STREAM, t, size), self.dtype)
             return self._expand(codes if world == 1 else codes.rows(torch.arange(size, device=self.device)[part]))
         return self._expand(self._fixed.rows(self._order.slice(t * size, size)[part]))
 
+    @checked
     def batches(self, size: int, *, start: int = 0) -> Iterator[Batch]:
         """The stream from batch `start` on, without end."""
+        start = check_count("start", start, 0)
         while True:
             yield self.batch(start, size)
             start += 1
 
+    @checked
     def sample(self, count: int, seed: int = 1) -> Batch:
         """`count` fresh samples that no training stream holds: to evaluate on."""
-        return self._expand(draw_codes(self.features, check_count("count", count), seeded(self.device, self.seed, SAMPLE, seed), self.dtype))
+        self._check_room("count", check_count("count", count))
+        return self._expand(draw_codes(self.features, count, seeded(self.device, self.seed, SAMPLE, seed), self.dtype))
+
+    def _check_room(self, name: str, size: int) -> None:
+        check_bytes(f"{name} = {size} samples of n_p = {self.n_p} and n_r = {self.n_r} numbers", size * (self.n_p + self.n_r) * self.dtype.itemsize,
+                    "Ask for fewer at a time", ROOM)
 
     def _expand(self, codes: Codes) -> Batch:
         x_p = codes.times(self._rows_p)
@@ -251,6 +145,7 @@ class LinearRepresentationBench:
         return dict(n=self.n, n_p=self.n_p, n_r=self.n_r, S=self.S, mu=self.mu, magnitudes=law, seed=self.seed, kind=self.kind,
                     blocks=list(self.blocks), samples=self.samples) | ({"own": self._own} if self._own else {})
 
+    @checked
     def save(self, folder: str | Path) -> None:
         """Write `bench.json` and `truth.safetensors` (W_p and W_r in float64) into `folder`, each at once or not at all."""
         from .checkpoint import write_atomically, write_tensors
@@ -261,22 +156,28 @@ class LinearRepresentationBench:
         write_atomically(folder / "bench.json", json.dumps(self.settings, indent=1).encode())
 
     @classmethod
+    @checked
     def load(cls, folder: str | Path, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> LinearRepresentationBench:
         """The bench that `save` wrote: the same truth, and on the same kind of device the same streams."""
         from .checkpoint import read_tensors
 
-        folder = Path(folder)
+        file, truth = Path(folder) / "bench.json", Path(folder) / "truth.safetensors"
+        tensors, _ = read_tensors(truth)
         try:
-            settings = json.loads((folder / "bench.json").read_text())
-            law, own = settings.pop("magnitudes"), settings.pop("own", None)
-            magnitudes = getattr(sampling, law.pop("law"))(**law)
-            tensors, _ = read_tensors(folder / "truth.safetensors")
+            settings = json.loads(file.read_text(encoding="utf-8"))
+            law, own_figures = settings.pop("magnitudes"), settings.pop("own", None)
+            magnitudes = LAWS[law.pop("law")](**law)
+            _check_truth(settings, tensors)
             made = cls(**settings | dict(blocks=tuple(settings["blocks"])), magnitudes=magnitudes, W_p=tensors["W_p"], W_r=tensors.get("W_r"),
                        dtype=dtype, device=device)
-            made.mu, made._own = settings["mu"], own      # what was asked for, not what was reached: the runs' checkpoints carry it
-            return made
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{folder / 'bench.json'} was not written by LinearRepresentationBench.save: {error}") from None
+        except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{file} was not written by LinearRepresentationBench.save: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"{file} and {truth.name} beside it do not go together: {error}") from None
+        if made.mu > settings["mu"] + 1e-6 or own_figures and not _same(own_figures, made._own):
+            raise ValueError(f"{file} says mu = {settings['mu']}{f', own = {own_figures}' if own_figures else ''}; the directions of {truth.name} have mu = {made.mu:.6g}, own = {made._own}")
+        made.mu, made._own = settings["mu"], own_figures      # what was asked for, not what was reached: the runs' checkpoints carry it
+        return made
 
     def __repr__(self):
         stream = "endless" if self.samples is None else f"{self.samples:,} samples"
@@ -284,10 +185,27 @@ class LinearRepresentationBench:
                 f"seed={self.seed}, {stream})")
 
 
+def _same(stored: list[str], here: list[str]) -> bool:
+    """The same six digits, or a rounding apart."""
+    return len(stored) == len(here) and all(abs(float(a) - float(b)) <= 2e-5 * max(1.0, abs(float(b))) for a, b in zip(stored, here))
+
+
+def _check_truth(settings: dict, tensors: dict[str, Tensor]) -> None:
+    """The stored directions have the shapes that the settings say; or a ValueError."""
+    n, n_p, n_r = (check_count(name, settings[name]) for name in ("n", "n_p", "n_r"))
+    check_number("mu", settings["mu"])
+    wanted = {"W_p": (n_p, n)} | ({"W_r": (n_r, n)} if settings["kind"] == "transcoder" else {})
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if found != wanted:
+        raise ValueError(f"settings n = {n}, n_p = {n_p}, n_r = {n_r}, kind = {settings['kind']!r} call for {wanted}; the directions stored are {found}")
+
+
 def _blocks(kind: str, n_p: int, blocks) -> tuple[int, ...]:
     if kind != "crosscoder":
         return (n_p,)
     if isinstance(blocks, int):
+        if blocks > n_p:
+            refuse("blocks", f"a whole number <= n_p = {n_p}: every block has a row at least", blocks)
         blocks = tuple(n_p // blocks + (b < n_p % blocks) for b in range(check_count("blocks", blocks)))
     blocks = tuple(check_count("a row count in blocks", rows) for rows in blocks)
     if sum(blocks) != n_p:

@@ -13,6 +13,7 @@ from .directions import Table
 from .patterns import check_group
 from .problem import Tensor, as_matrix, check_count
 from .recovery import CHUNK, Null, Recovery, best_pairs, check_tau, duplicate, mcc, mirrored_share, random_matches, strictly_dead
+from .signature import bool_mask, checked, having, latent_indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class F1Scores:
     matched: Tensor | None
     seen: Tensor
 
+    @checked
     def mean(self, which: str = "best") -> float:
         """Mean of `best` or `matched` over the features seen; ValueError if none was."""
         if not self.seen.any():
@@ -78,6 +80,7 @@ class FiringCounts:
         return 2 * together.double() / (fired + active).clamp(min=1)
 
 
+@checked(fired=bool_mask, active=bool_mask, matched=latent_indices)
 def activation_f1(fired: Tensor, active: Tensor, matched: Tensor | None = None) -> F1Scores:
     """F1 of each feature's best latent, from fired (samples, n_q) and active (samples, n), bool; over many batches use `FiringCounts`."""
     return FiringCounts(fired.shape[1], active.shape[1], fired.device).update(fired, active).f1(matched)
@@ -139,6 +142,7 @@ class Report:
     duplicate: float
     mirrored: float
 
+    @checked
     def of(self, side: str, measure: str = "cosine") -> Recovery:
         """The Recovery of one side, "encoder" or "decoder", in one measure, "cosine" or "raw"."""
         for one in self.recoveries:
@@ -177,6 +181,8 @@ class Report:
     __repr__ = __str__
 
 
+@checked(model=having("encode", "decode", "W_E", "W_D", what="a model, such as SDLModel"),
+         bench=having("sample", "W_p", "W_r", several=True, what="a LinearRepresentationBench"))
 @torch.no_grad()
 def evaluate(model, bench, *, anchored: Sequence = (), samples: int = 10_000, seed: int = 1, taus: Sequence[float] = (.9, .95), batch: int = 1024,
              null_draws: int = 4) -> Report | list[Report]:

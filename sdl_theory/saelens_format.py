@@ -14,6 +14,7 @@ import torch
 from .checkpoint import CheckpointError, replacing, write_tensors
 from .models import SDLModel
 from .problem import Tensor, check_count
+from .signature import checked
 
 CFG, WEIGHTS, VERSION = "cfg.json", "sae_weights.safetensors", "6.54.12"
 ARCHITECTURES = {"standard": "relu", "jumprelu": "jumprelu", "topk": "topk", "gated": "gated", "transcoder": "relu", "jumprelu_transcoder": "jumprelu"}
@@ -35,6 +36,7 @@ HINTS = {
 }
 
 
+@checked
 def read_saelens(folder: str | Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> SDLModel:
     """The SDLModel that a SAELens folder describes: `encode` and `forward` equal SAELens's own `encode` and `forward`, to rounding.
 
@@ -76,6 +78,7 @@ def read_saelens(folder: str | Path, *, device: torch.device | str = "cpu", dtyp
     return model
 
 
+@checked
 def write_saelens(model: SDLModel, folder: str | Path, *, metadata: dict | None = None) -> None:
     """Write cfg.json and sae_weights.safetensors such that SAELens loads the folder and computes the same activations and output.
 

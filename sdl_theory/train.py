@@ -16,6 +16,7 @@ from .objectives import Knobs, objective
 from .parallel import World
 from .problem import Tensor, check_count
 from .resampling import resample
+from .signature import check_fields, checked, having
 
 REACH = 100           # the target-L0 control keeps the coefficient within this factor of where it began
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")         # Adam's state of a parameter
@@ -66,6 +67,7 @@ class Config:
     checkpoint_every: int = 0
 
     def __post_init__(self):
+        check_fields(self)
         for name in ("steps", "batch", "log_every", "dead_after", *["aux_k"] * (self.aux_k is not None)):
             check_count(name, getattr(self, name))
         for name in ("lr", "clip", "bandwidth", "sparsity", "aux_coef", "gain", "decay", "resample_until", *["target_l0"] * (self.target_l0 is not None)):
@@ -106,6 +108,7 @@ class TrainingError(RuntimeError):
 class Trainer:
     """A training run between two steps: model, Adam, dead counts, sparsity coefficient. `step()` makes one; `fit` makes them all."""
 
+    @checked(data=having("batch", several=True, what="a LinearRepresentationBench, Samples, or what has their batch"))
     def __init__(self, model: SDLModel, data, config: Config, anchors: Anchors | Sequence[Anchors | None] | None = None, world: World = World()):
         self.model, self.config, self.world = model, config, world
         self.data = list(data) if isinstance(data, Sequence) else [data]
