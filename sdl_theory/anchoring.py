@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from .bench import LinearRepresentationBench
-from .checks import Tensor, as_matrix, as_tensor, check_count
+from .checks import Tensor, as_matrix, as_tensor, check_count, check_number
 from .signature import check_fields, checked
 
 
@@ -65,11 +65,11 @@ class Anchors:
         x_r = x_p if x_r is None else as_matrix("x_r", x_r, "(N, n_r)")
         if not len(x_p) == len(x_r) == len(labels):
             raise ValueError(f"x_p, x_r and labels must have one row a sample; got {len(x_p)}, {len(x_r)} and {len(labels)}")
-        classes = sorted(set(labels.tolist())) if classes is None else list(classes)
+        classes = sorted(set(labels.tolist())) if classes is None else [check_number("a class in classes", one) for one in classes]
         if not classes:
             raise ValueError("classes is empty: no class, no anchor")
         if missing := [c for c in classes if not (labels == c).any()]:
-            raise ValueError(f"no sample has label {missing[0]}; leave it out of classes")
+            raise ValueError(f"no sample has label {missing[0]:g}; leave it out of classes")
         return cls(None, _means(x_p, labels, classes, centre), _means(x_r, labels, classes, centre).mT)
 
 
@@ -78,7 +78,7 @@ def _means(x: Tensor, labels: Tensor, classes: list, centre: bool) -> Tensor:
     means = torch.stack([x[labels == c].mean(0) for c in classes])
     norms = means.norm(dim=1, keepdim=True)
     if not (norms > 0).all():
-        raise ValueError(f"the mean of class {classes[int(norms.argmin())]} is zero: it has no direction")
+        raise ValueError(f"the mean of class {classes[int(norms.argmin())]:g} is zero: it has no direction")
     return means / norms
 
 

@@ -54,7 +54,8 @@ def as_tensor(name: str, value) -> Tensor:
 
 def check_nan_free(name: str, tensor: Tensor) -> Tensor:
     if tensor.is_floating_point() and tensor.isnan().any():
-        raise ValueError(f"{name} must be finite; entry {tuple(tensor.isnan().nonzero()[0].tolist())} is nan")
+        entry = tuple(tensor.isnan().nonzero()[0].tolist())
+        raise ValueError(f"{name} must be finite; {f'entry {entry} is nan' if entry else 'got nan'}")
     return tensor
 
 
@@ -103,7 +104,7 @@ def check_number(name: str, value: float, *, at_least: float = -math.inf, above:
     except OverflowError:             # a whole number beyond every float
         pass
     bounds = [f"{sign} {bound:g}" for sign, bound in ((">=", at_least), (">", above), ("<=", at_most), ("<", below)) if math.isfinite(bound)]
-    refuse(name, " ".join(["a finite number", " and ".join(bounds)]).strip(), value)
+    refuse(name, " ".join(["a number" if number is None else "a finite number", " and ".join(bounds)]).strip(), value)
 
 
 def check_flag(name: str, value: bool) -> bool:

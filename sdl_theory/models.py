@@ -120,7 +120,7 @@ class SDLModel(nn.Module):
         """Codes (batch, n_q) at inference: batchtopk and matryoshka use their threshold, so a sample's codes do not depend on its batch."""
         return self.activate(self.preactivations(self._check_input(x_p)))
 
-    @checked(codes=rows("n_q"))
+    @checked(codes=rows("n_q", nan=True))
     def decode(self, codes: Tensor) -> Tensor:
         """W_D codes (+ b_D), (batch, n_r)."""
         out = codes @ self.W_D.mT

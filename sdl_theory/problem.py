@@ -108,7 +108,7 @@ def _mover(args, kwargs):
     def moved(tensor: Tensor) -> Tensor:
         try:
             there = tensor.to(*args, **kwargs)
-        except (RuntimeError, TypeError, AssertionError, NotImplementedError) as error:
+        except (RuntimeError, TypeError, ValueError, OverflowError, AssertionError) as error:
             given = ", ".join([*map(shown, args), *(f"{name}={shown(value)}" for name, value in kwargs.items())])
             raise ValueError(f"to({given}): the dtype or device must be such as torch.float32 or 'cpu' ({str(error).splitlines()[0]})") from None
         if there.is_complex() or not there.is_floating_point() or there.is_meta:

@@ -65,8 +65,8 @@ def kind_of(hint) -> _Kind | None:
         return _sequence(list, None, "a list of whole numbers" if inner[0] is int else "a list of lists")       # feature indices, counts: bodies say more of them
     if base in (Sequence, list, tuple, Iterable):
         return _sequence(tuple if base is tuple else list, kind_of(inner[0]) if inner else None)
-    if base is Mapping or base is dict:
-        return _instance("a mapping, such as a dict", _is(Mapping))
+    if base in (Mapping, dict):
+        return _instance("a dict, or another mapping", _is(Mapping))
     if base is str:
         return _instance("a text", _is(str))
     if isinstance(base, type) and base is not object:
@@ -131,7 +131,7 @@ def checked(function: Callable | None = None, **more) -> Callable:
     """Decorator: every argument is read by its annotation before the body runs. Arguments without one, and defaults, are taken as they are.
 
     more : for single arguments, `name=` an annotation where the function has none, or a reader (name, value, first) that runs after the annotations
-    and may look at the function's first argument; see `rows`, `place`, `having`. Annotations are looked up at the first call. Inside torch.compile
+    and may look at the function's first argument; see `rows` (which takes the annotation's place), `place`, `having`. Annotations are looked up at the first call. Inside torch.compile
     the body runs as it is.
     """
     if function is None:
@@ -144,7 +144,7 @@ def checked(function: Callable | None = None, **more) -> Callable:
         if torch.compiler.is_compiling():
             return function(*args, **kwargs)
         if not plan:
-            plan.append(_plan(function, {name: one for name, one in more.items() if name not in readers}))
+            plan.append(_plan(function, {name: object if hasattr(one, "alone") else one for name, one in more.items() if name not in readers or hasattr(one, "alone")}))
         names, kinds = plan[0]
         args = [kinds[name].read(name, value) if name in kinds else value for name, value in zip(names, args)] + list(args[len(names):])
         for name, value in kwargs.items():
@@ -163,16 +163,18 @@ def _read_more(readers: dict[str, Callable], names: list[str], args: list, kwarg
     return args, {name: readers[name](name, value, first) if name in readers else value for name, value in kwargs.items()}
 
 
-def rows(width: str) -> Callable:
-    """Reader: a tensor (..., width) in the dtype of the first argument, a model, where `width` is the model's n_p or n_q."""
+def rows(width: str, nan: bool = False) -> Callable:
+    """Reader: a tensor (..., width) in the dtype of the first argument, a model, where `width` is the model's n_p or n_q. nan: let NaN through."""
     def read(name, value, model):
-        size, like = getattr(model, width), model.W_E
+        value, size, like = as_tensor(name, value), getattr(model, width), model.W_E
+        value = value if nan else check_nan_free(name, value)
         if not value.ndim or value.shape[-1] != size:
             raise ValueError(f"{name} has {value.shape[-1] if value.ndim else 'no'} columns; this model's {width} is {size}")
-        if value.dtype != like.dtype or value.device != like.device:
+        if (value.dtype != like.dtype or value.device != like.device) and not torch.is_autocast_enabled(like.device.type):
             raise ValueError(f"{name} is {value.dtype} on {value.device}, the model {like.dtype} on {like.device}; convert it: {name}.to(model.W_E)")
         return value
 
+    read.alone = True
     return read
 
 
@@ -202,7 +204,7 @@ def having(*attributes: str, several: bool = False, what: str) -> Callable:
 def bool_mask(name, value, first):
     """Reader: a bool tensor (samples, width)."""
     if value.dtype != torch.bool or value.ndim != 2 or 0 in value.shape:
-        refuse(name, "a bool tensor of shape (samples, width), such as codes != 0", value)
+        refuse(name, "bool of shape (samples, width), such as codes != 0", value)
     return value
 
 

@@ -136,5 +136,5 @@ def share(size: int, rank: int, world: int) -> slice:
     if check_count("rank", rank, 0) >= world:
         raise ValueError(f"rank must lie in [0, world = {world}); got {rank}")
     if size % world:
-        raise ValueError(f"batch size {size} cannot be shared out evenly over {world} processes; make it a multiple of {world}")
+        raise ValueError(f"batch size {size} cannot be shared out evenly over {world} processes; make it a multiple of {world} (size = {size}, world = {world})")
     return slice(rank * size // world, (rank + 1) * size // world)

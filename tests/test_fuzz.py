@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import itertools
-import json
 import math
 import re
 import signal
 import warnings
-from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,9 +33,9 @@ HOSTILE = {
 }
 # an argument's error may also speak of its parts, by their own symbols
 ALSO = {"problem": ("n_p", "n_r", "W_p", "M_d"), "weights": ("W_E", "W_D"), "sigma": ("theta", "Top-k", "BatchTopK", "TopK"), "features": ("n",),
-        "data": ("bench", "x_p"), "config": ("precision",), "P": ("pattern",), "A": ("rank",), "matched": ("latent",), "bench": ("W_p",), "levels": ("level",), "seeds": ("seed",), "taus": ("tau",),
+        "data": ("bench", "x_p"), "config": ("precision",), "P": ("pattern",), "A": ("rank",), "matched": ("latent",), "bench": ("W_p", "LinearRepresentationBench"), "levels": ("level",), "seeds": ("seed",), "taus": ("tau",),
         "null_draws": ("draws",), "source": ("directions",), "values": ("value",), "parents": ("children_per_parent",), "groups": ("group",), "methods": ("method",),
-        "W_p": ("n_p",)}
+        "W_p": ("n_p",), "name": ("instance",), "fired": ("n_q",), "dtype": ("to",)}
 NO_NAN = (lib.PartialMinimum, lib.PartitionRow, lib.GroupMinimum, lib.Realization)      # loss nan where there is no minimum: documented
 
 
@@ -48,6 +46,11 @@ def generator(seed=0):
 def unit(*shape):
     W = torch.randn(*shape, generator=generator(), dtype=torch.float64)
     return W / W.norm(dim=0)
+
+
+ANSWERS = (ValueError, TypeError, KeyError, lib.TrainingError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+# a callback's own errors are the caller's, and what decodes NaN to NaN hides nothing
+RIGHTLY = {("callback", "function"), ("callback", "class"), ("SDLModel.decode", "codes", "nan"), ("SDLModel.decode", "codes", "NaN tensor")}
 
 
 class World:
@@ -148,7 +151,7 @@ def calls(w: World) -> dict:
 
 
 class Hangs(BaseException):
-    pass
+    """A call took too long. No Exception, so that no handler swallows it."""
 
 
 @contextmanager
@@ -165,7 +168,7 @@ def bounded(seconds: float):
         signal.signal(signal.SIGALRM, usual)
 
 
-def has_nan(answer, depth=0) -> bool:
+def has_nan(answer, depth: int = 0) -> bool:
     """A NaN anywhere in an answer, but where a loss is documented to be NaN."""
     if isinstance(answer, torch.Tensor):
         return not answer.is_meta and answer.dtype.is_floating_point and bool(answer.isnan().any())
@@ -173,17 +176,15 @@ def has_nan(answer, depth=0) -> bool:
         return math.isnan(answer)
     if isinstance(answer, NO_NAN) or depth > 4:
         return False
-    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
-        return any(has_nan(getattr(answer, f.name), depth + 1) for f in dataclasses.fields(answer))
     if isinstance(answer, torch.nn.Module):
-        return any(has_nan(value) for value in answer.state_dict().values())
-    if isinstance(answer, dict):
-        return any(has_nan(value, depth + 1) for value in answer.values())
+        return has_nan(list(answer.state_dict().values()), depth + 1)
+    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
+        return has_nan([getattr(answer, f.name) for f in dataclasses.fields(answer)], depth + 1)
     return isinstance(answer, (list, tuple)) and any(has_nan(value, depth + 1) for value in answer)
 
 
-def verdict(function, arguments: dict, name: str) -> str:
-    """"ok", or what was wrong with the outcome of this call."""
+def outcome(function, arguments: dict, name: str) -> str:
+    """"ok", or what was wrong with what this call did."""
     try:
         with bounded(5):
             answer = function(**arguments)
@@ -192,64 +193,54 @@ def verdict(function, arguments: dict, name: str) -> str:
         return "NaN in the answer" if has_nan(answer) else "ok"
     except Hangs:
         return "hangs"
-    except (ValueError, TypeError, lib.TrainingError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+    except ANSWERS as error:
         told = str(error)
-        wanted = (name, *ALSO.get(name, ()), *([str(arguments[name])] if isinstance(arguments[name], (str, Path)) else []))
+        wanted = [name, *ALSO.get(name, ()), *([str(arguments[name])] if isinstance(arguments.get(name), (str, Path)) else [])]
         named = any(re.search(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", told) for word in wanted if word)
-        return "ok" if named else f"{type(error).__name__} without the name: {told[:100]}"
+        return "ok" if named else f"{type(error).__name__} without the name: {told[:150]}"
     except Exception as error:
-        return f"{type(error).__name__}: {str(error)[:100]}"
-
-
-def fuzz(world: World, names=None) -> tuple[int, dict[tuple[str, str, str], str]]:
-    """Number of calls, and the outcomes that are not ok, by (function, argument, hostile value)."""
-    count, bad = 0, {}
-    for call in list(calls(world)):
-        if names and call not in names:
-            continue
-        for argument in _arguments(world, call):
-            for what, make in HOSTILE.items():
-                function, arguments = world.table[call]
-                count += 1
-                outcome = verdict(function, arguments | {argument: make()}, argument)
-                if outcome != "ok":
-                    bad[call, argument, what] = outcome
-    return count, bad
-
-
-def _arguments(world: World, call: str) -> list[str]:
-    if not hasattr(world, "table"):
-        world.table = calls(world)
-    return list(world.table[call][1])
+        return f"{type(error).__name__}: {str(error)[:150]}"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return World(tmp_path_factory.mktemp("fuzz"))
+def table(tmp_path_factory):
+    return calls(World(tmp_path_factory.mktemp("fuzz")))
 
 
-if __name__ == "__main__":
-    import sys
-    import tempfile
-    import os
-    import time
+def fuzz(table: dict, names=None) -> tuple[int, dict[tuple[str, str, str], str]]:
+    """The number of calls, and what was not ok, by (function, argument, hostile value)."""
+    count, bad = 0, {}
+    for call in names or table:
+        function, arguments = table[call]
+        for argument, (what, make) in itertools.product(arguments, HOSTILE.items()):
+            if (call, argument, what) in RIGHTLY or (argument, what) in RIGHTLY:
+                continue
+            count += 1
+            if (was := outcome(function, arguments | {argument: make()}, argument)) != "ok":
+                bad[call, argument, what] = was
+    return count, bad
 
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    folder = Path(tempfile.mkdtemp())
-    os.chdir(folder)
-    w = World(folder)
-    w.table = calls(w)
-    for name, (function, arguments) in w.table.items():
-        if not sys.argv[2:] or name in sys.argv[2:]:
-          try:
-            outcome = verdict(function, arguments, next(iter(arguments), ""))if arguments else "ok"
-            if outcome != "ok":
-                print("GOOD CALL FAILS", name, outcome)
-          except Exception as e:
-            print("GOOD", name, repr(e))
-    start = time.time()
-    count, bad = fuzz(w, sys.argv[2:] or None)
-    json.dump([[*k, v] for k, v in bad.items()], open(sys.argv[1], "w"))
-    print(count, "calls", len(bad), "bad", len({k[:2] for k in bad}), "pairs", round(time.time() - start, 1), "s")
-    print(Counter(v.split(":")[0] for v in bad.values()).most_common(20))
+
+def test_good_calls_are_good(table):
+    assert {name: was for name, (function, arguments) in table.items() if (was := outcome(function, arguments, "")) != "ok"} == {}
+
+
+def test_everything_public_is_attacked(table):
+    """Functions, and the classes that users build; records that functions return, and errors, are left out."""
+    returned = {"Absorption", "Batch", "Certificate", "Diagnosis", "Estimate", "Farkas", "GapBound", "GroupDiagnosis", "GroupMinimum", "IdealLoss", "PartialMinimum", "PartitionRow",
+                "Realization", "Report", "Rung", "SearchResult", "TrainingBytes", "ReLU", "Verdict"}
+    errors = {name for name in lib.__all__ if isinstance(getattr(lib, name), type) and issubclass(getattr(lib, name), Exception)}
+    assert set(lib.__all__) - set(table) - returned - errors == set()
+    for name, (function, arguments) in table.items():
+        parameters = inspect.signature(function).parameters
+        forgotten = set(parameters) - set(arguments) - {"args", "kwargs", "override", "how", "world", "W_p", "W_r", "theta", "instances"}
+        assert not forgotten or "," in name, (name, forgotten)
+
+
+def test_no_argument_breaks_a_call_in_silence_or_with_a_foreign_error(table, tmp_path, monkeypatch):
+    """Some 14,000 calls in seconds. On the code before `checked`: 5,261 wrong outcomes over 225 arguments."""
+    monkeypatch.chdir(tmp_path)                    # "x" is a good path
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        count, bad = fuzz(table)
+    assert count > 13_000 and bad == {}
