@@ -20,6 +20,7 @@ from .checks import as_matrix, check_count, own, refuse
 from .problem import Problem, Tensor
 from .separation import encoder_row
 from .signature import check_fields, checked
+from .stored import read_array, read_safetensors
 from .verdict import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, Verdict
 
 DATA = Path(__file__).parent / "data"
@@ -119,15 +120,13 @@ def _read(source, key):
     if not isinstance(source, (str, Path)):
         return source
     path = Path(source)
-    if not path.exists():
-        raise ValueError(f"no file of directions at {path}")
+    if not path.is_file():
+        raise ValueError(f"no file of directions at {path}" + (": it is a folder" if path.is_dir() else ""))
     if path.suffix == ".npy":
-        return torch.from_numpy(np.load(path, allow_pickle=False))
+        return read_array(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"directions come as a tensor, .npy or .safetensors; got {path.name}")
-    from safetensors.torch import load_file
-
-    tensors = load_file(path)
+    tensors = read_safetensors(path)
     if key is None and len(tensors) == 1:
         key = next(iter(tensors))
     if key not in tensors:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .checks import Tensor, as_matrix, check_count, own
+from .checks import Tensor, as_matrix, check_bytes, check_count, own
 from .signature import check_fields, checked
 
 CHUNK = 1024           # columns of the Gram matrix held at once: n = 16384 needs megabytes, not gigabytes
@@ -94,6 +94,7 @@ def feature_matrix(n: int, n_p: int, mu: float, *, generator: torch.Generator | 
     n, n_p = check_count("n", n), check_count("n_p", n_p)
     if not math.isfinite(mu):
         raise ValueError(f"mu must be a finite number; got {mu}")
+    check_bytes(f"the search for n = {n} directions in n_p = {n_p} dimensions", 5 * n * n_p * dtype.itemsize, "Ask for fewer features or dimensions", 1 << 34)
     W = torch.randn(n_p, n, generator=generator, dtype=dtype, device=generator.device if generator else device).to(device)
     W = W / W.norm(dim=0)
     if n == 1:

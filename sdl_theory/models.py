@@ -181,11 +181,11 @@ class SDLModel(nn.Module):
     @checked(path=PathLike)
     def load(cls, path, device: torch.device | str = "cpu") -> SDLModel:
         """The model that `save`, or a training run's checkpoint, holds."""
-        from .checkpoint import CheckpointError, read_tensors
+        from .checkpoint import read_tensors
+        from .stored import check_stored_model
 
         tensors, metadata = read_tensors(path, device)
-        if "model" not in metadata:
-            raise CheckpointError(f"{path} holds no model")
+        check_stored_model(path, metadata, tensors)
         model = cls(**metadata["model"] | dict(dtype=tensors["W_E"].dtype), generator=torch.Generator(), device=device)
         model.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
         return model

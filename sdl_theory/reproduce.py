@@ -128,15 +128,11 @@ class TableRow:
 def provenance(device: torch.device | str = "cpu") -> dict:
     """What a stored table must say of itself: commit (None outside a checkout), versions, device, threads."""
     import platform
-    import subprocess
-    from pathlib import Path
 
-    try:
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True).stdout.strip()
-    except OSError:                   # no git
-        commit = None
+    from .stored import own_commit
+
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "CPU"
-    return dict(commit=commit or None, python=platform.python_version(), torch=torch.__version__, device=name, threads=torch.get_num_threads())
+    return dict(commit=own_commit(), python=platform.python_version(), torch=torch.__version__, device=name, threads=torch.get_num_threads())
 
 
 @checked(device=torch.device | str, bench=dict | None)

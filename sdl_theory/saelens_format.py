@@ -7,6 +7,7 @@ Written after sae-lens 6.54.12 and tested against folders that it wrote. https:/
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import torch
@@ -109,11 +110,11 @@ def _read_cfg(path: Path) -> dict:
         raise FileNotFoundError(f"{path} is missing; a SAELens folder holds {CFG} and {WEIGHTS}")
     try:
         cfg = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON ({error})") from None
     metadata = cfg.get("metadata") if isinstance(cfg, dict) else None
     version = str(metadata.get("sae_lens_version")) if isinstance(metadata, dict) else "none"
-    if not version.split(".")[0].isdigit() or int(version.split(".")[0]) < 6:
+    if not re.match(r"[0-9]{1,4}\.", f"{version}.") or int(version.split(".")[0]) < 6:
         raise CheckpointError(f"{path} names sae_lens_version {version}; this reads the format of SAELens 6: load it there and save it again")
     architecture = str(cfg.get("architecture"))
     if architecture not in ARCHITECTURES:
