@@ -170,7 +170,7 @@ class LinearRepresentationBench:
             _check_truth(settings, tensors)
             made = cls(**settings | dict(blocks=tuple(settings["blocks"])), magnitudes=magnitudes, W_p=tensors["W_p"], W_r=tensors.get("W_r"),
                        dtype=dtype, device=device)
-        except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, AttributeError, UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
             raise ValueError(f"{file} was not written by LinearRepresentationBench.save: {error}") from None
         except ValueError as error:
             raise ValueError(f"{file} and {truth.name} beside it do not go together: {error}") from None

@@ -105,11 +105,12 @@ def load_directions(source: Tensor | str | Path, names: Sequence[str] | None = N
     One feature a column, (n_p, n), as in W_p or a decoder W_D; with rows=True one a row (class means, a classifier's weight, most stored
     decoders). `names` default to "0", "1", ... ValueError on zero or non-finite columns, unknown files or keys, wrong counts.
     """
-    matrix = as_matrix("directions", _read(source, key), "(n_p, n)").detach().double().cpu()
+    where = f" of {source}" if isinstance(source, (str, Path)) else ""
+    matrix = as_matrix(f"directions{where}", _read(source, key), "(n_p, n)").detach().double().cpu()
     matrix = matrix.mT if rows else matrix
     norms = matrix.norm(dim=0)
     if (norms == 0).any():
-        raise ValueError(f"direction {int((norms == 0).nonzero()[0])} is zero and has no unit vector; drop it (dead latents often are)")
+        raise ValueError(f"direction {int((norms == 0).nonzero()[0])}{where} is zero and has no unit vector; drop it (dead latents often are)")
     names = [str(d) for d in range(matrix.shape[1])] if names is None else list(names)
     if len(names) != matrix.shape[1]:
         raise ValueError(f"{len(names)} names for {matrix.shape[1]} directions of dimension {matrix.shape[0]}; pass rows={not rows} if features lie the other way")

@@ -182,13 +182,9 @@ class SDLModel(nn.Module):
     def load(cls, path, device: torch.device | str = "cpu") -> SDLModel:
         """The model that `save`, or a training run's checkpoint, holds."""
         from .checkpoint import read_tensors
-        from .stored import check_stored_model
+        from .stored import stored_model
 
-        tensors, metadata = read_tensors(path, device)
-        check_stored_model(path, metadata, tensors)
-        model = cls(**metadata["model"] | dict(dtype=tensors["W_E"].dtype), generator=torch.Generator(), device=device)
-        model.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
-        return model
+        return stored_model(cls, path, *read_tensors(path, device), device)
 
     def __repr__(self):
         many = "" if self.instances is None else f"{self.instances} x "

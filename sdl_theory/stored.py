@@ -15,6 +15,18 @@ SETTINGS = {"n_p", "n_q", "n_r", "method", "k", "levels", "biases", "decoder_nor
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
+def stored_model(made_by: type, path, tensors: dict[str, Tensor], metadata, device):
+    """The model, an SDLModel, that a file's metadata and tensors are; CheckpointError, before anything is allocated, where they do not go together."""
+    check_stored_model(path, metadata, tensors)
+    settings = {name: value for name, value in metadata["model"].items() if name in SETTINGS}
+    try:
+        model = made_by(**settings, dtype=tensors["W_E"].dtype, generator=torch.Generator(), device=device)
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(f"{path}: the model's settings are damaged: {error}") from None
+    model.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
+    return model
+
+
 def check_stored_model(path, metadata, tensors: dict[str, Tensor]) -> None:
     """Raise CheckpointError unless these tensors are, in name, shape and dtype, the model that the metadata describe, and finite. Allocates nothing."""
     settings = metadata.get("model") if isinstance(metadata, dict) else None
@@ -58,7 +70,7 @@ def read_array(path: Path) -> Tensor:
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
             raise ValueError(f"it holds {'several arrays' if not isinstance(array, np.ndarray) else array.dtype}, not one array of numbers")
         return torch.from_numpy(np.array(array, dtype=np.float64))
-    except (ValueError, EOFError, OSError, TypeError, SyntaxError, OverflowError, MemoryError) as error:
+    except Exception as error:        # NumPy reads the header as Python text: it may fail in any way that text can
         raise ValueError(f"{path} cannot be read as a .npy file: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
 
 
