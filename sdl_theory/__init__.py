@@ -3,7 +3,7 @@
 from .absorption import Absorption, Rung, absorb, loss_ladder
 from .activations import BatchTopK, JumpReLU, ReLU, TopK
 from .anchoring import Anchors
-from .bench import Batch, LinearRepresentationBench, Samples
+from .bench import LinearRepresentationBench
 from .biconvexity import gradients, hessian
 from .certify import Certificate, CertificateError, certify
 from .checkpoint import CheckpointError
@@ -26,6 +26,7 @@ from .saelens_format import read_saelens, write_saelens
 from .sampling import Constant, ShiftedExponential, SparseFeatures, Uniform
 from .scale import TrainingBytes, training_bytes
 from .search import PartitionRow, SearchResult, alternating_convex_search, best_partition, survey_partitions
+from .streams import Batch, Samples
 from .train import Config, Trainer, TrainingError
 from .verdict import Verdict
 

@@ -15,7 +15,7 @@ from .features import feature_matrix
 from .problem import Problem, Tensor
 from .sampling import Constant, Magnitudes, ShiftedExponential, SparseFeatures, Uniform
 from .signature import checked
-from .streams import SAMPLE, SET, STREAM, TRUTH, Batch, Codes, Epochs, Samples, draw_codes, seeded, share      # other modules import some from here
+from .streams import SAMPLE, SET, STREAM, TRUTH, Batch, Codes, Epochs, draw_codes, seeded, share
 
 KINDS = ("sae", "transcoder", "crosscoder")
 ROOM = 1 << 34        # bytes of a batch; 16 GiB are a slip of the pen

@@ -17,7 +17,6 @@ import pytest
 import torch
 
 import sdl_theory as lib
-from sdl_theory.bench import Samples
 
 HOSTILE = {
     "None": lambda: None, "nan": lambda: math.nan, "inf": lambda: math.inf, "-inf": lambda: -math.inf, "-1": lambda: -1, "0": lambda: 0, "1.5": lambda: 1.5,
@@ -96,8 +95,8 @@ def calls(w: World) -> dict:
         "Directions.group": (lib.imagenet_directions().group, dict(name="dog")), "Hierarchy": (lib.Hierarchy, dict(W_p=w.W, groups=[[0, 1], [2, 3]], names=list("abcd"))),
         "Anchors": (lib.Anchors, dict(features=(0,), W_E=torch.ones(1, 4), W_D=torch.ones(4, 1))), "Anchors.of_truth": (lib.Anchors.of_truth, dict(bench=w.bench, k=2, seed=0)),
         "Anchors.of_class_means": (lib.Anchors.of_class_means, dict(x_p=w.x, labels=[0, 1] * 4, x_r=w.x, classes=[0, 1], centre=False)),
-        "Estimate.within": (lib.Estimate(.5, .4, .6).within, dict(least=0.0, most=1.0)), "Samples": (Samples, dict(x_p=w.x, x_r=w.x, seed=0)),
-        "Samples.batch": (Samples(w.x).batch, dict(t=0, size=4, rank=0, world=1)), "Realization.check": (w.realization.check, {}),
+        "Estimate.within": (lib.Estimate(.5, .4, .6).within, dict(least=0.0, most=1.0)), "Samples": (lib.Samples, dict(x_p=w.x, x_r=w.x, seed=0)),
+        "Samples.batch": (lib.Samples(w.x).batch, dict(t=0, size=4, rank=0, world=1)), "Realization.check": (w.realization.check, {}),
         "LinearRepresentationBench": (lib.LinearRepresentationBench, dict(n=4, n_p=4, S=.5, mu=.2, magnitudes=lib.Constant(1.0), seed=0, kind="transcoder", n_r=4, blocks=2, samples=9,
                                                                           dtype=torch.float32, device="cpu")),
         "LinearRepresentationBench, own": (lib.LinearRepresentationBench, dict(S=.5, W_p=w.W, W_r=w.W, kind="transcoder")),
