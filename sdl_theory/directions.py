@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from .activations import Activation, ReLU
+from .checks import as_matrix, check_count, own, refuse
 from .groups import group_minimum
 from .partial_minimum import dual_basis, group_row
 from .patterns import check_group, to_numpy
-from .checks import as_matrix, check_count, own, refuse
 from .problem import Problem, Tensor
 from .separation import encoder_row
 from .signature import check_fields, checked

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .checks import Tensor, check_count
 from .checkpoint import CheckpointError
+from .checks import Tensor, check_count
 
 SETTINGS = {"n_p", "n_q", "n_r", "method", "k", "levels", "biases", "decoder_norm", "instances"}
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
