@@ -12,7 +12,7 @@ from .activations import Activation, ReLU, check_sigma
 from .groups import spectrum, way_down_is_free
 from .patterns import to_numpy
 from .problem import Problem, Tensor, Weights, check_match
-from .signature import checked
+from .signature import between, checked
 from .verdict import EIGEN_TOLERANCE, ZERO_LOSS, Verdict
 
 WALL_TOLERANCE = 1e-9      # |z - theta| below this, relative to the row's size, is on the wall
@@ -66,7 +66,7 @@ class Certificate:
     __repr__ = __str__
 
 
-@checked
+@checked(tol=between(0, 1))
 @torch.no_grad()
 def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol: float = 1e-10) -> Certificate:
     r"""The verifier for Theorems 3.3 to 3.10, arXiv:2512.05534: loss, both gradients, pattern, walls, and a verdict.

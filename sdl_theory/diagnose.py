@@ -17,7 +17,7 @@ from .metrics import firing_level
 from .models import SDLModel
 from .problem import Tensor
 from .recovery import strictly_dead
-from .signature import checked
+from .signature import between, checked
 from .verdict import Verdict
 
 
@@ -74,7 +74,7 @@ class Diagnosis:
     __repr__ = __str__
 
 
-@checked
+@checked(tol=between(0, 1))
 @torch.no_grad()
 def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int = 10_000, seed: int = 1, tol: float = 1e-10) -> Diagnosis:
     """Read a trained model by Theorem 3.7 (corrected): which features each neuron fires for, and what that says where it says anything.

@@ -12,7 +12,7 @@ from torch import nn
 from .activations import Activation, JumpReLU, ReLU, TopK
 from .kernels import top_k
 from .problem import Tensor, Weights, check_count
-from .signature import checked, place, rows
+from .signature import between, checked, place, rows
 
 METHODS = ("relu", "jumprelu", "topk", "batchtopk", "matryoshka", "gated")
 WITH_K = ("topk", "batchtopk", "matryoshka")
@@ -37,7 +37,7 @@ class SDLModel(nn.Module):
     start is tied, W_E = W_D^T / decoder_norm^2 (a column and its row then have inner product 1); else W_E has random unit rows.
     """
 
-    @checked
+    @checked(decoder_norm=between(1e-9, 1e9), theta=between(0, 1e30, closed=True, none=True))
     def __init__(self, n_p: int, n_q: int, n_r: int | None = None, method: str = "topk", *, k: int | None = None, levels: Sequence[int] | None = None,
                  theta: float | None = None, biases: bool = False, decoder_norm: float = 1.0, instances: int | None = None,
                  generator: torch.Generator | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):

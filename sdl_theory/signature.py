@@ -131,7 +131,7 @@ def checked(function: Callable | None = None, **more) -> Callable:
     """Decorator: every argument is read by its annotation before the body runs. Arguments without one, and defaults, are taken as they are.
 
     more : for single arguments, `name=` an annotation where the function has none, or a reader (name, value, first) that runs after the annotations
-    and may look at the function's first argument; see `rows` (which takes the annotation's place), `place`, `having`. Annotations are looked up at the first call. Inside torch.compile
+    and may look at the function's first argument; see `rows` and `between` (which take the annotation's place), `place`, `having`. Annotations are looked up at the first call. Inside torch.compile
     the body runs as it is.
     """
     if function is None:
@@ -186,6 +186,21 @@ def place(count: str) -> Callable:
             refuse(name, f"a whole number in [0, {most}), one of {most} {count}", value)
         return value
 
+    return read
+
+
+def between(low: float, high: float, *, closed: bool = False, none: bool = False) -> Callable:
+    """Reader: a number in (low, high), with `closed` in [low, high); none: or None."""
+    def read(name, value, first):
+        try:
+            number = None if value is None and none else check_number(name, value)
+            if number is None or low < number < high or closed and number == low:
+                return number
+        except ValueError:
+            pass
+        refuse(name, f"a number in {'[' if closed else '('}{low:g}, {high:g})", value)
+
+    read.alone = True
     return read
 
 
