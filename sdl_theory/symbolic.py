@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from numbers import Real
 
 import sympy as sp
@@ -99,11 +100,18 @@ class TwoFeatures:
 
 
 def _rational(name: str, value) -> sp.Rational:
-    """A finite number as an exact rational (floats as the decimals they print), or a ValueError."""
-    value = value.item() if hasattr(value, "item") and not getattr(value, "ndim", 0) and not getattr(value, "is_meta", False) else value
-    if isinstance(value, (Real, sp.Expr)) and not isinstance(value, bool) and getattr(value, "is_real", True) is not False and getattr(value, "is_number", True) and math.isfinite(value):
-        return sp.nsimplify(value, rational=True)
-    refuse(name, "a finite number, such as sympy.Rational(3, 5)", value)
+    """A finite number, or its text ("3/5"), as an exact rational, floats as the decimals they print; or a ValueError."""
+    given = value
+    try:
+        if hasattr(value, "item") and not value.ndim:                   # NumPy's scalars, 0-D tensors
+            value = value.item()
+        if isinstance(value, str):
+            value = Fraction(value)
+        if isinstance(value, (Real, sp.Expr)) and not isinstance(value, bool) and math.isfinite(value):
+            return sp.nsimplify(sp.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value, rational=True)
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError, RuntimeError, AttributeError):
+        pass
+    refuse(name, "a finite number, such as sympy.Rational(3, 5) or '3/5'", given)
 
 
 @dataclass(frozen=True)
