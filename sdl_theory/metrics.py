@@ -13,7 +13,7 @@ from .directions import Table
 from .patterns import check_group
 from .problem import Tensor, as_matrix, check_count
 from .recovery import CHUNK, Null, Recovery, best_pairs, check_tau, duplicate, mcc, mirrored_share, random_matches, strictly_dead
-from .signature import bool_mask, checked, having, latent_indices
+from .signature import bool_mask, checked, filled, having, latent_indices
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class F1Scores:
     matched: Tensor | None
     seen: Tensor
 
-    @checked
+    @checked(which=filled("best", "matched"))
     def mean(self, which: str = "best") -> float:
         """Mean of `best` or `matched` over the features seen; ValueError if none was."""
         if not self.seen.any():
@@ -43,11 +43,13 @@ class FiringCounts:
     together : (n, n_q) samples in which feature d was active and latent i fired.  fired (n_q,), active (n,) : samples of each.
     """
 
+    @checked
     def __init__(self, n_q: int, n: int, device: torch.device | str = "cpu"):
         self.together = torch.zeros(check_count("n", n), check_count("n_q", n_q), dtype=torch.int32, device=device)
         self.fired, self.active = self.together.new_zeros(n_q, dtype=torch.long), self.together.new_zeros(n, dtype=torch.long)
         self.samples = 0
 
+    @checked(fired=bool_mask, active=bool_mask)
     def update(self, fired: Tensor, active: Tensor) -> FiringCounts:
         """Count a batch: fired (batch, n_q) and active (batch, n), both bool. Returns itself."""
         for name, mask, width in (("fired", fired, len(self.fired)), ("active", active, len(self.active))):

@@ -90,6 +90,7 @@ class Farkas:
     positive_theta: bool
     problem: Problem
 
+    @checked
     def check(self, problem: Problem | None = None, tol: float = 1e-8) -> Farkas:
         """Verify the certificate from the problem's data alone (its own, or another's); AssertionError if it does not hold."""
         W = (problem or self.problem).W_p.double().cpu()

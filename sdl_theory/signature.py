@@ -216,6 +216,16 @@ def having(*attributes: str, several: bool = False, what: str) -> Callable:
     return read
 
 
+def filled(*names: str) -> Callable:
+    """Reader: the name of one of these attributes of the first argument, and one that is not None."""
+    def read(name, value, first):
+        if value not in names or getattr(first, value) is None:
+            refuse(name, " or ".join(repr(one) for one in names if getattr(first, one) is not None), value)
+        return value
+
+    return read
+
+
 def bool_mask(name, value, first):
     """Reader: a bool tensor (samples, width)."""
     if value.dtype != torch.bool or value.ndim != 2 or 0 in value.shape:
