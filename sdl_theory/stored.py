@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 from pathlib import Path
 
@@ -11,29 +12,28 @@ import torch
 from .checkpoint import CheckpointError
 from .checks import Tensor, check_count
 
-SETTINGS = {"n_p", "n_q", "n_r", "method", "k", "levels", "biases", "decoder_norm", "instances"}
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 def stored_model(made_by: type, path, tensors: dict[str, Tensor], metadata, device):
     """The model, an SDLModel, that a file's metadata and tensors are; CheckpointError, before anything is allocated, where they do not go together."""
-    check_stored_model(path, metadata, tensors)
-    settings = {name: value for name, value in metadata["model"].items() if name in SETTINGS}
+    known = set(inspect.signature(made_by).parameters) - {"generator", "dtype", "device", "theta"}
+    check_stored_model(path, metadata, tensors, known)
     try:
-        model = made_by(**settings, dtype=tensors["W_E"].dtype, generator=torch.Generator(), device=device)
+        model = made_by(**{name: value for name, value in metadata["model"].items() if name in known}, dtype=tensors["W_E"].dtype, generator=torch.Generator(), device=device)
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: the model's settings are damaged: {error}") from None
     model.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
     return model
 
 
-def check_stored_model(path, metadata, tensors: dict[str, Tensor]) -> None:
+def check_stored_model(path, metadata, tensors: dict[str, Tensor], known: set[str]) -> None:
     """Raise CheckpointError unless these tensors are, in name, shape and dtype, the model that the metadata describe, and finite. Allocates nothing."""
     settings = metadata.get("model") if isinstance(metadata, dict) else None
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path} holds no model")
-    if foreign := set(settings) - SETTINGS - {"dtype"}:
-        raise CheckpointError(f"{path}: {sorted(foreign)} are no settings of a model; there are {', '.join(sorted(SETTINGS))}")
+    if foreign := set(settings) - known - {"dtype"}:
+        raise CheckpointError(f"{path}: {sorted(foreign)} are no settings of a model; there are {', '.join(sorted(known))}")
     try:
         wanted = _shapes(settings)
     except (KeyError, ValueError) as error:
