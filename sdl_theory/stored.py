@@ -59,7 +59,8 @@ def _shapes(settings: dict) -> dict[str, tuple[int, ...]]:
     shapes = {"W_E": (n_q, n_p), "W_D": (n_r, n_q)}
     if settings.get("biases"):
         shapes |= {"b_E": (n_q,), "b_D": (n_r,)}
-    vectors = {"jumprelu": {"theta": (n_q,)}, "batchtopk": {"theta": ()}, "matryoshka": {"theta": ()}, "gated": {name: (n_q,) for name in ("r_mag", "b_gate", "b_mag")}}
+    batched = {} if settings.get("ks") else {"theta": ()}             # ks: a Top-k of each sample, which learns no threshold
+    vectors = {"jumprelu": {"theta": (n_q,)}, "batchtopk": batched, "matryoshka": batched, "gated": {name: (n_q,) for name in ("r_mag", "b_gate", "b_mag")}}
     return {name: lead + shape for name, shape in (shapes | vectors.get(settings["method"], {})).items()}
 
 
