@@ -215,7 +215,10 @@ class LinearRepresentationBench:
     @classmethod
     @checked
     def load(cls, folder: str | Path, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> LinearRepresentationBench:
-        """The bench that `save` wrote: the same truth, and on the same kind of device the same streams."""
+        """The bench that `save` wrote: the same truth, and on the same kind of device the same streams.
+
+        ValueError if bench.json and the truth beside it do not go together (shapes, unit columns, mu, figures of directions of your own).
+        """
         from .checkpoint import read_tensors
 
         file, truth = Path(folder) / "bench.json", Path(folder) / "truth.safetensors"
@@ -232,7 +235,8 @@ class LinearRepresentationBench:
         except ValueError as error:
             raise ValueError(f"{file} and {truth.name} beside it do not go together: {error}") from None
         if made.mu > settings["mu"] + 1e-6 or own_figures and not _same(own_figures, made._own):
-            raise ValueError(f"{file} says mu = {settings['mu']}{f', own = {own_figures}' if own_figures else ''}; the directions of {truth.name} have mu = {made.mu:.6g}, own = {made._own}")
+            says = f"mu = {settings['mu']}" + (f", own = {own_figures}" if own_figures else "")
+            raise ValueError(f"{file} says {says}; the directions of {truth.name} have mu = {made.mu:.6g}, own = {made._own}")
         made.mu, made._own = settings["mu"], own_figures      # what was asked for, not what was reached: the runs' checkpoints carry it
         return made
 

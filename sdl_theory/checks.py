@@ -99,7 +99,8 @@ def check_number(name: str, value: float, *, at_least: float = -math.inf, above:
     """`value` as a finite number between the bounds given, or a ValueError."""
     number = value if type(value) is float or type(value) is int else _scalar(value)
     try:
-        if number is not None and math.isfinite(number) and at_least <= number <= at_most and (number > above or above == -math.inf) and (number < below or below == math.inf):
+        inside = number is not None and math.isfinite(number) and at_least <= number <= at_most
+        if inside and (number > above or above == -math.inf) and (number < below or below == math.inf):
             return number if type(number) is float or type(number) is int and abs(number) < 2**53 else float(number)
     except OverflowError:             # a whole number beyond every float
         pass

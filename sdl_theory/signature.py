@@ -92,7 +92,7 @@ def _sequence(into: type, element: _Kind | None, words: str = "a list") -> _Kind
         if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable) or isinstance(value, (Tensor, np.ndarray)) and not value.ndim:
             refuse(name, words, value)
         values = value.tolist() if isinstance(value, (Tensor, np.ndarray)) and not getattr(value, "is_meta", False) else list(value)
-        return into(values if element is None else [one if type(one) is int and element is SIMPLE[int] else element.read(f"{name}[{i}]", one) for i, one in enumerate(values)])
+        return into(values if element is None else [element.read(f"{name}[{i}]", one) for i, one in enumerate(values)])
 
     return _Kind(words, lambda value: isinstance(value, (list, tuple)), read)
 
@@ -131,12 +131,13 @@ def checked(function: Callable | None = None, **more) -> Callable:
     """Decorator: every argument is read by its annotation before the body runs. Arguments without one, and defaults, are taken as they are.
 
     more : for single arguments, `name=` an annotation where the function has none, or a reader (name, value, first) that runs after the annotations
-    and may look at the function's first argument; see `rows` and `between` (which take the annotation's place), `place`, `having`. Annotations are looked up at the first call. Inside torch.compile
-    the body runs as it is.
+    and may look at the function's first argument; see `rows` and `between` (which take the annotation's place), `place`, `having`, `filled`.
+    Annotations are looked up at the first call. Inside torch.compile the body runs as it is.
     """
     if function is None:
         return lambda function: checked(function, **more)
     readers = {name: one for name, one in more.items() if inspect.isfunction(one)}
+    instead = {name: object if name in readers else one for name, one in more.items() if name not in readers or hasattr(one, "alone")}
     plan = []
 
     @wraps(function)
@@ -144,7 +145,7 @@ def checked(function: Callable | None = None, **more) -> Callable:
         if torch.compiler.is_compiling():
             return function(*args, **kwargs)
         if not plan:
-            plan.append(_plan(function, {name: object if hasattr(one, "alone") else one for name, one in more.items() if name not in readers or hasattr(one, "alone")}))
+            plan.append(_plan(function, instead))
         names, kinds = plan[0]
         args = [kinds[name].read(name, value) if name in kinds else value for name, value in zip(names, args)] + list(args[len(names):])
         for name, value in kwargs.items():

@@ -19,8 +19,9 @@ def stored_model(made_by: type, path, tensors: dict[str, Tensor], metadata, devi
     """The model, an SDLModel, that a file's metadata and tensors are; CheckpointError, before anything is allocated, where they do not go together."""
     known = set(inspect.signature(made_by).parameters) - {"generator", "dtype", "device", "theta"}
     check_stored_model(path, metadata, tensors, known)
+    settings = {name: value for name, value in metadata["model"].items() if name in known}
     try:
-        model = made_by(**{name: value for name, value in metadata["model"].items() if name in known}, dtype=tensors["W_E"].dtype, generator=torch.Generator(), device=device)
+        model = made_by(**settings, dtype=tensors["W_E"].dtype, generator=torch.Generator(), device=device)
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path}: the model's settings are damaged: {error}") from None
     model.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
