@@ -3,10 +3,11 @@
 from .absorption import Absorption, Rung, absorb, loss_ladder
 from .activations import BatchTopK, JumpReLU, ReLU, TopK
 from .anchoring import Anchors
-from .bench import Batch, LinearRepresentationBench, Samples
+from .bench import LinearRepresentationBench, Samples
 from .biconvexity import gradients, hessian
 from .certify import Certificate, CertificateError, certify
 from .checkpoint import CheckpointError
+from .codes import Batch
 from .diagnose import Diagnosis, diagnose
 from .directions import Directions, GroupDiagnosis, diagnose_groups, imagenet_directions, load_directions, trap_share
 from .features import Hierarchy, InterferenceNotReached, feature_matrix, gram, hierarchy, interference, levenshtein_bound, rankin_bound

@@ -36,7 +36,17 @@ def main(argv: list[str] | None = None) -> int:
     table.add_argument("--out", type=Path, help="JSON file for the table, written after every row; rows that it holds already are not run again")
     table.set_defaults(run=_table)
     arguments = parser.parse_args(argv)
-    return arguments.run(arguments)
+    return _guarded(arguments)
+
+
+def _guarded(arguments) -> int:
+    """Run the command; whatever goes wrong is one line on stderr, and a return code of 1."""
+    try:
+        return arguments.run(arguments)
+    except (ValueError, TypeError, OSError, OverflowError, MemoryError, RuntimeError) as error:
+        first = (str(error).strip() or "out of memory").splitlines()[0]
+        print(f"error: {first if isinstance(error, (ValueError, OSError)) else f'{type(error).__name__}: {first}'}", file=sys.stderr)
+        return 1
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
@@ -78,9 +88,11 @@ def _device(name: str | None):
         name = f"cuda:{os.environ['LOCAL_RANK']}"
     if name.startswith("cuda"):
         if not torch.cuda.is_available():
-            raise SystemExit(f"--device {name}: this PyTorch sees no CUDA device; use --device cpu, or install a CUDA build")
+            raise SystemExit(f"error: --device {name}: this PyTorch sees no CUDA device; use --device cpu, or install a CUDA build")
         torch.cuda.set_device(name)
-    return torch.device(name)
+    from .checks import check_device
+
+    return check_device("--device", name)
 
 
 def _train(arguments) -> int:

@@ -14,6 +14,7 @@ from .partial_minimum import printed_recipe
 from .patterns import activation_pattern, check_group, row_theta, to_numpy
 from .problem import Problem, Tensor, Weights, check_count, check_match
 from .separation import encoder_row
+from .signature import checked
 from .verdict import POSITIVE_TOLERANCE, Verdict
 
 EXACT_SUPPORTS = 12       # groups up to this size have lambda+ by enumeration of supports
@@ -30,6 +31,7 @@ class Absorption:
     reason: str
 
 
+@checked
 def absorb(problem: Problem, weights: Weights, sigma: Activation, neuron: int, child: int | None = None) -> Absorption:
     r"""Theorem 3.10 (3.8 in v6), arXiv:2512.05534: split `child` off polysemantic `neuron` onto an unused one; all other rows stay as they are.
 
@@ -119,6 +121,7 @@ class Rung:
     exact: bool
 
 
+@checked
 def loss_ladder(problem: Problem, group: Sequence[int], *, rungs: int | None = None) -> list[Rung]:
     r"""The ladder, beyond Theorem 3.10: parent pattern >= absorbed >= ... >= fully split, in infima over closed regions.
 

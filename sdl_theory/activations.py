@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
-from .problem import Problem, Tensor, Weights, as_tensor, check_count
+from .checks import Tensor, as_tensor, check_count, own, refuse, shown
+from .problem import Problem, Weights
 
 LEAST_THETA = 1e-30       # below, encoder rows scaled to the threshold underflow
 ROUNDING = 8.0            # a sum of k products is right to about sqrt(k) machine epsilons of its length; eight times that is beyond doubt
@@ -35,16 +36,16 @@ def read(problem: Problem, weights: Weights) -> tuple[Tensor, Tensor]:
 
 
 class Activation:
-    """sigma(z) = z where active, else 0. Subclasses say what is active."""
+    """sigma(z) = z where active, else 0; a NaN in z stays NaN, active or not. Subclasses say what is active."""
 
     theta: float | Tensor = 0.0
 
     def active(self, z: Tensor, dim: int = 0, slack: float | Tensor = 0.0) -> Tensor:
-        """Boolean mask of z's shape: which latents fire. slack >= 0, broadcastable to z: how far above theta z must be to count."""
+        """Boolean mask of z's shape: which latents fire; a NaN fires for nothing. slack >= 0, broadcastable to z: how far above theta z must be to count."""
         return z > self._theta(z, dim) + slack
 
     def __call__(self, z: Tensor, dim: int = 0, slack: float | Tensor = 0.0) -> Tensor:
-        return torch.where(self.active(z, dim, slack), z, torch.zeros((), dtype=z.dtype, device=z.device))
+        return torch.where(self.active(z, dim, slack) | z.isnan(), z, torch.zeros((), dtype=z.dtype, device=z.device))
 
     def _theta(self, z: Tensor, dim: int) -> float | Tensor:
         """theta, shaped to broadcast along `dim` of z."""
@@ -78,17 +79,17 @@ class Activation:
 def check_sigma(sigma) -> None:
     """Raise a ValueError unless this is an activation object, made and not merely named."""
     if not isinstance(sigma, Activation):
-        raise ValueError(f"sigma must be ReLU(), JumpReLU(theta), TopK(k) or BatchTopK(k), with brackets; got {sigma!r}")
+        refuse("sigma", "ReLU(), JumpReLU(theta), TopK(k) or BatchTopK(k), with brackets", sigma)
 
 
 def _check_theta(theta, plain: bool = False) -> float | Tensor:
     value = as_tensor("theta", theta)
     allowed = torch.isfinite(value) & (value >= 0) | (torch.isneginf(value) if plain else torch.zeros_like(value, dtype=torch.bool))
-    if value.ndim > 1 or not allowed.all():
-        raise ValueError(f"theta must be a finite number >= 0, or a vector (n_q,) of them{', or -inf (plain Top-k)' if plain else ''}; got {theta}")
+    if value.ndim > (0 if plain else 1) or not value.numel() or not allowed.all():
+        refuse("theta", f"a finite number >= 0, or {'-inf (plain Top-k)' if plain else 'a vector (n_q,) of them'}", theta)
     if ((value > 0) & (value < LEAST_THETA)).any():
-        raise ValueError(f"theta = {theta} is too small to be told from 0 in floating point; use 0 (ReLU) or at least {LEAST_THETA:g}")
-    return value if value.ndim else float(theta)
+        raise ValueError(f"theta = {shown(theta)} is too small to be told from 0 in floating point; use 0 (ReLU) or at least {LEAST_THETA:g}")
+    return own(value.detach()) if value.ndim else float(value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ class ReLU(Activation):
 
 @dataclass(frozen=True, eq=False)
 class JumpReLU(Activation):
-    """sigma(z) = z 1{z > theta}. `theta` >= 0: one number, or one per latent, shape (n_q,)."""
+    """sigma(z) = z 1{z > theta}. `theta` >= 0: one number, or one per latent, shape (n_q,), which is copied."""
 
     theta: float | Tensor
 

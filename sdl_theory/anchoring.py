@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from .bench import LinearRepresentationBench
-from .problem import Tensor, as_matrix, check_count
+from .checks import Tensor, as_matrix, as_tensor, check_count, check_number
+from .signature import check_fields, checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +17,7 @@ class Anchors:
     """k known directions: latent i is pulled to encoder row `W_E[i]` and decoder column `W_D[:, i]`.
 
     features : which true features they are (they must be left out of recovery figures), or None if nobody knows.
-    W_E : (k, n_p).  W_D : (n_r, k).
+    W_E : (k, n_p).  W_D : (n_r, k). Copies of what is given, finite.
     """
 
     features: tuple[int, ...] | None
@@ -24,8 +25,14 @@ class Anchors:
     W_D: Tensor
 
     def __post_init__(self):
+        check_fields(self)
         if self.features is not None:
             object.__setattr__(self, "features", tuple(check_count("a feature of Anchors", feature, 0) for feature in self.features))
+        for name in ("W_E", "W_D"):
+            matrix = getattr(self, name).detach()
+            if not torch.isfinite(matrix).all():
+                raise ValueError(f"{name} of the anchors must be finite; entry {tuple((~torch.isfinite(matrix)).nonzero()[0].tolist())} is not")
+            object.__setattr__(self, name, matrix.clone() if matrix.is_floating_point() else matrix.to(torch.float64))
         if not (self.W_E.ndim == self.W_D.ndim == 2 and self.W_D.shape[1] == len(self.W_E) == len(self.W_E if self.features is None else self.features)):
             raise ValueError(f"k anchors are W_E (k, n_p), W_D (n_r, k) and k features or None; got W_E {tuple(self.W_E.shape)}, W_D {tuple(self.W_D.shape)}, "
                              f"features {self.features}")
@@ -35,6 +42,7 @@ class Anchors:
         return len(self.W_E)
 
     @classmethod
+    @checked
     def of_truth(cls, bench: LinearRepresentationBench, k: int, *, seed: int = 0) -> Anchors:
         """k random true features of a bench. A crosscoder of m blocks is anchored at W_p^T / m, as its ideal encoder is (`ideal_weights`)."""
         from .bench import seeded
@@ -46,21 +54,24 @@ class Anchors:
         return cls(tuple(features.tolist()), bench.W_p[:, features].mT / len(bench.blocks), bench.W_r[:, features])
 
     @classmethod
+    @checked
     def of_class_means(cls, x_p: Tensor, labels: Sequence[int] | Tensor, x_r: Tensor | None = None, *, classes: Sequence[int] | None = None,
                        centre: bool = False) -> Anchors:
         """Normalized class means of labelled representations x_p (N, n_p), x_r (N, n_r), for `classes` (default: all, ascending).
 
         centre : subtract the mean of all samples first. Raw class means of real embeddings share a large common part.
         """
-        x_p, labels = as_matrix("x_p", x_p, "(N, n_p)"), torch.as_tensor(labels)
+        x_p, labels = as_matrix("x_p", x_p, "(N, n_p)"), as_tensor("labels", labels)
+        if labels.ndim != 1:
+            raise ValueError(f"labels must have shape (N,), one label a sample; got shape {tuple(labels.shape)}")
         x_r = x_p if x_r is None else as_matrix("x_r", x_r, "(N, n_r)")
         if not len(x_p) == len(x_r) == len(labels):
             raise ValueError(f"x_p, x_r and labels must have one row a sample; got {len(x_p)}, {len(x_r)} and {len(labels)}")
-        classes = sorted(set(labels.tolist())) if classes is None else list(classes)
+        classes = sorted(set(labels.tolist())) if classes is None else [check_number("a class in classes", one) for one in classes]
         if not classes:
             raise ValueError("classes is empty: no class, no anchor")
         if missing := [c for c in classes if not (labels == c).any()]:
-            raise ValueError(f"no sample has label {missing[0]}; leave it out of classes")
+            raise ValueError(f"no sample has label {missing[0]:g}; leave it out of classes")
         return cls(None, _means(x_p, labels, classes, centre), _means(x_r, labels, classes, centre).mT)
 
 
@@ -77,7 +88,7 @@ def _means(x: Tensor, labels: Tensor, classes: list, centre: bool) -> Tensor:
     means = torch.stack([x[labels == c].mean(0) for c in classes])
     norms = means.norm(dim=1, keepdim=True)
     if not (norms > 0).all():
-        raise ValueError(f"the mean of class {classes[int(norms.argmin())]} is zero: it has no direction")
+        raise ValueError(f"the mean of class {classes[int(norms.argmin())]:g} is zero: it has no direction")
     return means / norms
 
 

@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import sampling
+from .checks import as_matrix, check_count, check_number, own, refuse
 from .codes import Batch, Codes, draw_codes
 from .features import feature_matrix
 from .machine import check_batch
 from .plain import plain
-from .problem import Problem, Tensor, as_matrix, check_count
-from .sampling import Magnitudes, ShiftedExponential, SparseFeatures
+from .problem import Problem, Tensor
+from .sampling import Constant, Magnitudes, ShiftedExponential, SparseFeatures, Uniform
+from .signature import checked
 
 KINDS = ("sae", "transcoder", "crosscoder")
+LAWS = {law.__name__: law for law in (ShiftedExponential, Uniform, Constant)}
 TRUTH, SET, ORDER, STREAM, SAMPLE = range(5)         # what a random stream is for: each has its own seeds
 
 
@@ -32,9 +34,11 @@ def seeded(device, *words: int) -> torch.Generator:
 class Samples:
     """Your own pairs (x_p, x_r), tensors of shape (N, n_p) and (N, n_r) (x_r = x_p by default), as endless shuffled epochs.
 
-    `.batch(t, size)` as in `LinearRepresentationBench`. Raises ValueError on shapes that do not match, or numbers that are not finite.
+    Float tensors are shared, not copied (they may be large): leave them alone while a run reads them. `.batch(t, size)` as in `LinearRepresentationBench`.
+    Raises ValueError on shapes that do not match, or numbers that are not finite.
     """
 
+    @checked
     def __init__(self, x_p: Tensor, x_r: Tensor | None = None, *, seed: int = 0):
         self.x_p = as_matrix("x_p", x_p, "(N, n_p)")
         self.x_r = self.x_p if x_r is None else as_matrix("x_r", x_r, "(N, n_r)")
@@ -47,10 +51,12 @@ class Samples:
         """What a checkpoint remembers, to notice that a run goes on with other data."""
         return dict(shape=[*self.x_p.shape, self.x_r.shape[1]], seed=self._order.seed, sum=f"{self.x_p.double().sum() + self.x_r.double().sum():.6g}")
 
+    @checked
     def batch(self, t: int, size: int, *, rank: int = 0, world: int = 1) -> Batch:
         """The t-th batch of `size` samples; of these the share of machine `rank` of `world`."""
+        part = share(size, rank, world)
         check_batch("batch", size, 0, (self.x_p.shape[1] + self.x_r.shape[1]) // world, self.x_p.dtype, self.x_p.device)
-        rows = self._order.slice(t * size, size)[share(size, rank, world)]
+        rows = self._order.slice(check_count("t", t, 0) * size, size)[part]
         x_p = self.x_p[rows]
         return Batch(x_p, x_p if self.x_r is self.x_p else self.x_r[rows], None)
 
@@ -74,8 +80,11 @@ class Epochs:
 
 def share(size: int, rank: int, world: int) -> slice:
     """The rows of a batch of `size` that machine `rank` of `world` takes."""
+    size, world = check_count("size", size), check_count("world", world)
+    if check_count("rank", rank, 0) >= world:
+        raise ValueError(f"rank must lie in [0, world = {world}); got {rank}")
     if size % world:
-        raise ValueError(f"batch size {size} cannot be shared out evenly over {world} processes; make it a multiple of {world}")
+        raise ValueError(f"batch size {size} cannot be shared out evenly over {world} processes; make it a multiple of {world} (size = {size}, world = {world})")
     return slice(rank * size // world, (rank + 1) * size // world)
 
 
@@ -101,6 +110,7 @@ class LinearRepresentationBench:
     run be resumed, or shared out over `world` machines, without a change.
     """
 
+    @checked
     def __init__(self, n: int = 1000, n_p: int = 768, S: float = .99, mu: float = .1, magnitudes: Magnitudes | None = None, seed: int = 0,
                  kind: str = "sae", *, n_r: int | None = None, blocks: int | tuple[int, ...] = 2, samples: int | None = 100_000,
                  W_p: Tensor | None = None, W_r: Tensor | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
@@ -113,8 +123,8 @@ class LinearRepresentationBench:
         if W_r is not None and kind != "transcoder":
             raise ValueError(f"kind={kind!r} has W_r = W_p: leave W_r out, or say kind='transcoder'")
         if W_p is not None:
-            W_p = as_matrix("W_p", W_p, "(n_p, n)").detach().double().cpu()
-            W_r = None if W_r is None else as_matrix("W_r", W_r, "(n_r, n)").detach().double().cpu()
+            W_p = own(as_matrix("W_p", W_p, "(n_p, n)").detach().double().cpu())
+            W_r = None if W_r is None else own(as_matrix("W_r", W_r, "(n_r, n)").detach().double().cpu())
             if n_r is not None and n_r != len(W_p if W_r is None else W_r):
                 raise ValueError(f"n_r = {n_r}, but the directions given have {len(W_p if W_r is None else W_r)} rows; leave n_r out")
             (n_p, n), n_r = W_p.shape, len(W_p if W_r is None else W_r)
@@ -158,21 +168,25 @@ class LinearRepresentationBench:
         """(n_r, n) true directions in the target."""
         return self._rows_r.mT
 
+    @checked
     def batch(self, t: int, size: int, *, rank: int = 0, world: int = 1) -> Batch:
         """The t-th batch of `size` samples; of these the share of machine `rank` of `world`."""
-        part = share(size, rank, world)
+        part, t = share(size, rank, world), check_count("t", t, 0)
         self._check_room("batch", size, world)
         if self.samples is None:
             codes = draw_codes(self.features, size, seeded(self.device, self.seed, STREAM, t, size), self.dtype)
             return self._expand(codes if world == 1 else codes.rows(torch.arange(size, device=self.device)[part]))
         return self._expand(self._fixed.rows(self._order.slice(t * size, size)[part]))
 
+    @checked
     def batches(self, size: int, *, start: int = 0) -> Iterator[Batch]:
         """The stream from batch `start` on, without end."""
+        start = check_count("start", start, 0)
         while True:
             yield self.batch(start, size)
             start += 1
 
+    @checked
     def sample(self, count: int, seed: int = 1) -> Batch:
         """`count` fresh samples that no training stream holds: to evaluate on."""
         self._check_room("count", count := check_count("count", count))
@@ -198,6 +212,7 @@ class LinearRepresentationBench:
         return dict(n=self.n, n_p=self.n_p, n_r=self.n_r, S=self.S, mu=self.mu, magnitudes=law, seed=self.seed, kind=self.kind,
                     blocks=list(self.blocks), samples=self.samples) | ({"own": self._own} if self._own else {})
 
+    @checked
     def save(self, folder: str | Path) -> None:
         """Write `bench.json` and `truth.safetensors` (W_p and W_r in float64) into `folder`, each at once or not at all."""
         from .checkpoint import write_atomically, write_tensors
@@ -208,22 +223,32 @@ class LinearRepresentationBench:
         write_atomically(folder / "bench.json", json.dumps(self.settings, indent=1).encode())
 
     @classmethod
+    @checked
     def load(cls, folder: str | Path, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> LinearRepresentationBench:
-        """The bench that `save` wrote: the same truth, and on the same kind of device the same streams."""
+        """The bench that `save` wrote: the same truth, and on the same kind of device the same streams.
+
+        ValueError if bench.json and the truth beside it do not go together (shapes, unit columns, mu, figures of directions of your own).
+        """
         from .checkpoint import read_tensors
 
-        folder = Path(folder)
+        file, truth = Path(folder) / "bench.json", Path(folder) / "truth.safetensors"
+        tensors, _ = read_tensors(truth)
         try:
-            settings = json.loads((folder / "bench.json").read_text())
-            law, own = settings.pop("magnitudes"), settings.pop("own", None)
-            magnitudes = getattr(sampling, law.pop("law"))(**law)
-            tensors, _ = read_tensors(folder / "truth.safetensors")
+            settings = json.loads(file.read_text(encoding="utf-8"))
+            law, own_figures = settings.pop("magnitudes"), settings.pop("own", None)
+            magnitudes = LAWS[law.pop("law")](**law)
+            _check_truth(settings, tensors)
             made = cls(**settings | dict(blocks=tuple(settings["blocks"])), magnitudes=magnitudes, W_p=tensors["W_p"], W_r=tensors.get("W_r"),
                        dtype=dtype, device=device)
-            made.mu, made._own = settings["mu"], own      # what was asked for, not what was reached: the runs' checkpoints carry it
-            return made
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{folder / 'bench.json'} was not written by LinearRepresentationBench.save: {error}") from None
+        except (KeyError, TypeError, AttributeError, UnicodeDecodeError, RecursionError, json.JSONDecodeError) as error:
+            raise ValueError(f"{file} was not written by LinearRepresentationBench.save: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"{file} and {truth.name} beside it do not go together: {error}") from None
+        if made.mu > settings["mu"] + 1e-6 or own_figures and not _same(own_figures, made._own):
+            says = f"mu = {settings['mu']}" + (f", own = {own_figures}" if own_figures else "")
+            raise ValueError(f"{file} says {says}; the directions of {truth.name} have mu = {made.mu:.6g}, own = {made._own}")
+        made.mu, made._own = settings["mu"], own_figures      # what was asked for, not what was reached: the runs' checkpoints carry it
+        return made
 
     def __repr__(self):
         stream = "endless" if self.samples is None else f"{self.samples:,} samples"
@@ -231,10 +256,27 @@ class LinearRepresentationBench:
                 f"seed={self.seed}, {stream})")
 
 
+def _same(stored: list[str], here: list[str]) -> bool:
+    """The same six digits, or a rounding apart."""
+    return len(stored) == len(here) and all(abs(float(a) - float(b)) <= 2e-5 * max(1.0, abs(float(b))) for a, b in zip(stored, here))
+
+
+def _check_truth(settings: dict, tensors: dict[str, Tensor]) -> None:
+    """The stored directions have the shapes that the settings say; or a ValueError."""
+    n, n_p, n_r = (check_count(name, settings[name]) for name in ("n", "n_p", "n_r"))
+    check_number("mu", settings["mu"])
+    wanted = {"W_p": (n_p, n)} | ({"W_r": (n_r, n)} if settings["kind"] == "transcoder" else {})
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if found != wanted:
+        raise ValueError(f"settings n = {n}, n_p = {n_p}, n_r = {n_r}, kind = {settings['kind']!r} call for {wanted}; the directions stored are {found}")
+
+
 def _blocks(kind: str, n_p: int, blocks) -> tuple[int, ...]:
     if kind != "crosscoder":
         return (n_p,)
     if isinstance(blocks, int):
+        if blocks > n_p:
+            refuse("blocks", f"a whole number <= n_p = {n_p}: every block has a row at least", blocks)
         blocks = tuple(n_p // blocks + (b < n_p % blocks) for b in range(check_count("blocks", blocks)))
     blocks = tuple(check_count("a row count in blocks", rows) for rows in blocks)
     if sum(blocks) != n_p:

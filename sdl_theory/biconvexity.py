@@ -6,10 +6,12 @@ import torch
 
 from .activations import Activation, ReLU, check_sigma, read
 from .problem import Problem, Tensor, Weights, check_match
+from .signature import checked
 
 HESSIAN_LIMIT = 4096      # variables of a dense Hessian
 
 
+@checked
 def gradients(problem: Problem, weights: Weights, sigma: Activation = ReLU()) -> Weights:
     r"""Theorem 3.2, arXiv:2512.05534: both gradients of the approximate loss inside the region of the present pattern P.
 
@@ -34,6 +36,7 @@ def residual_parts(problem: Problem, weights: Weights, sigma: Activation) -> tup
     return Z, P, (problem.W_r - weights.W_D @ Z) * problem.M_d
 
 
+@checked
 def hessian(problem: Problem, weights: Weights, sigma: Activation = ReLU(), block: str = "joint") -> Tensor:
     r"""Theorem 3.2: the Hessian of the approximate loss inside its region, in closed form.
 

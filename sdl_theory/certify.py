@@ -12,6 +12,7 @@ from .activations import Activation, ReLU, check_sigma, read
 from .groups import spectrum, way_down_is_free
 from .patterns import to_numpy
 from .problem import Problem, Tensor, Weights, check_match
+from .signature import between, checked
 from .verdict import STATIONARY, WALL_TOLERANCE, ZERO_RESIDUAL, Verdict, tolerance, verdict_of
 
 
@@ -66,6 +67,7 @@ class Certificate:
     __repr__ = __str__
 
 
+@checked(tol=between(0, 1))
 @torch.no_grad()
 def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol: float = STATIONARY) -> Certificate:
     r"""The verifier for Theorems 3.3 to 3.10, arXiv:2512.05534: loss, both gradients, pattern, walls, and a verdict.

@@ -9,6 +9,7 @@ import torch
 
 from .bench import LinearRepresentationBench
 from .certify import Certificate, certify
+from .checks import check_count
 from .directions import Table
 from .groups import group_minimum
 from .loss import approximate_loss
@@ -16,6 +17,7 @@ from .metrics import firing_level
 from .models import SDLModel
 from .problem import Tensor
 from .recovery import strictly_dead
+from .signature import between, checked
 from .verdict import Verdict
 
 
@@ -72,6 +74,7 @@ class Diagnosis:
     __repr__ = __str__
 
 
+@checked(tol=between(0, 1))
 @torch.no_grad()
 def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int = 10_000, seed: int = 1, tol: float = 1e-10) -> Diagnosis:
     """Read a trained model by Theorem 3.7 (corrected): which features each neuron fires for, and what that says where it says anything.
@@ -87,7 +90,7 @@ def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int 
         raise ValueError("a plain Top-k fires below zero too, where group_minimum, which looks for z > 0, says nothing; diagnose a model with plain=False")
     if model.instances is not None:
         raise ValueError(f"this holds {model.instances} models; diagnose one: model.instance(0)")
-    problem = bench.problem
+    samples, problem = check_count("samples", samples), bench.problem
     codes = model.encode(bench.W_p.mT.to(model.W_E))
     P = (codes > 0).mT.cpu()
     at_once = P.sum(0)

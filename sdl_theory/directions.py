@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,14 @@ import numpy as np
 import torch
 
 from .activations import Activation, ReLU
+from .checks import as_matrix, check_count, own, refuse
 from .groups import group_minimum
 from .partial_minimum import dual_basis, group_row
 from .patterns import check_group, to_numpy
-from .problem import Problem, Tensor, as_matrix, check_count
+from .problem import Problem, Tensor
 from .separation import encoder_row
+from .signature import check_fields, checked
+from .stored import read_array, read_safetensors
 from .verdict import Verdict
 
 DATA = Path(__file__).parent / "data"
@@ -27,31 +30,41 @@ SYNONYMS = {"herding dog": "shepherd dog"}      # kennel-club words for WordNet'
 
 @dataclass(frozen=True)
 class Directions:
-    """Named feature directions. `W_p` (n_p, n), unit columns, float64; `names` (n,); `wnids` (n,) where WordNet knows them."""
+    """Named feature directions. `W_p` (n_p, n), unit columns, float64; `names` (n,); `wnids` (n,) where WordNet knows them. All are copies."""
 
     W_p: Tensor
     names: list[str]
     wnids: list[str] = field(default_factory=list)
     synsets: Mapping[str, dict] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self):
+        check_fields(self)
+        object.__setattr__(self, "W_p", own(as_matrix("W_p", self.W_p, "(n_p, n)").detach()))
+        object.__setattr__(self, "synsets", dict(self.synsets))
+        n = self.W_p.shape[1]
+        if len(self.names) != n or len(self.wnids) not in (0, n):
+            raise ValueError(f"names and wnids must have one entry for each of W_p's n = {n} columns (no wnids at all will do); got {len(self.names)} and {len(self.wnids)}")
+
+    @checked
     def index(self, name: str) -> int:
         """The feature of this name (any case) or wnid; ValueError if there is none, or more than one."""
         hits = [d for d, own in enumerate(self.names) if own.lower() == name.lower()] + [d for d, own in enumerate(self.wnids) if own == name]
         if len(hits) != 1:
             near = [own for own in self.names if name.lower() in own.lower()][:5]
-            raise ValueError(f"{name!r} names {len(hits)} features {hits}; " + (f"did you mean one of {near}?" if near and not hits else "use the index or the wnid"))
+            raise ValueError(f"name {name!r} names {len(hits)} features {hits}; " + (f"did you mean one of {near}?" if near and not hits else "use the index or the wnid"))
         return hits[0]
 
+    @checked
     def group(self, name: str) -> list[int]:
         """Features at or below the WordNet noun of this name, e.g. "dog" (118 breeds), or of this wnid. ValueError if unknown or ambiguous."""
         wanted = SYNONYMS.get(name.lower(), name.lower())
         heads = [name] if name in self._below else [w for w in self._below if wanted in (word.lower() for word in self.synsets[w]["words"])]
         if len(heads) == 1:
-            return self._below[heads[0]]
+            return list(self._below[heads[0]])
         if not heads:
-            raise ValueError(f"no WordNet noun {name!r} has a class below it; try 'dog', 'bird', 'vehicle' or a wnid such as 'n02084071'")
+            raise ValueError(f"no WordNet noun of name {name!r} has a class below it; try 'dog', 'bird', 'vehicle' or a wnid such as 'n02084071'")
         choices = ", ".join(f"{w} ({self.synsets[w]['words'][0]}, {len(self._below[w])} classes)" for w in heads)
-        raise ValueError(f"{name!r} has several meanings here; pass one wnid: {choices}")
+        raise ValueError(f"name {name!r} has several meanings here; pass one wnid: {choices}")
 
     @cached_property
     def _below(self) -> dict[str, list[int]]:
@@ -67,6 +80,7 @@ class Directions:
         return below
 
 
+@checked
 def imagenet_directions(n_p: int | None = None, *, generator: torch.Generator | None = None) -> Directions:
     """The 1000 ImageNet class directions of EfficientNet-Lite0: real, named, hierarchical, linearly independent.
 
@@ -80,22 +94,24 @@ def imagenet_directions(n_p: int | None = None, *, generator: torch.Generator | 
         n_p = check_count("n_p", n_p)
         if n_p > len(W):
             raise ValueError(f"n_p must be at most {len(W)}, the network's own dimension; got {n_p}")
-        W = torch.randn(n_p, len(W), generator=generator, dtype=torch.float64) @ W
+        W = torch.randn(n_p, len(W), generator=generator, dtype=torch.float64, device=generator.device if generator else "cpu").cpu() @ W
     classes = json.loads((DATA / "imagenet_classes.json").read_text(encoding="utf-8"))
     return Directions(W / W.norm(dim=0), classes["names"], classes["wnids"], classes["synsets"])
 
 
+@checked
 def load_directions(source: Tensor | str | Path, names: Sequence[str] | None = None, *, key: str | None = None, rows: bool = False) -> Directions:
     """Your own directions: a tensor, a .npy or a .safetensors file (`key` picks the tensor), columns normalized.
 
     One feature a column, (n_p, n), as in W_p or a decoder W_D; with rows=True one a row (class means, a classifier's weight, most stored
     decoders). `names` default to "0", "1", ... ValueError on zero or non-finite columns, unknown files or keys, wrong counts.
     """
-    matrix = as_matrix("directions", _read(source, key), "(n_p, n)").detach().double().cpu()
+    where = f" of {source}" if isinstance(source, (str, Path)) else ""
+    matrix = as_matrix(f"directions{where}", _read(source, key), "(n_p, n)").detach().double().cpu()
     matrix = matrix.mT if rows else matrix
     norms = matrix.norm(dim=0)
     if (norms == 0).any():
-        raise ValueError(f"direction {int((norms == 0).nonzero()[0])} is zero and has no unit vector; drop it (dead latents often are)")
+        raise ValueError(f"direction {int((norms == 0).nonzero()[0])}{where} is zero and has no unit vector; drop it (dead latents often are)")
     names = [str(d) for d in range(matrix.shape[1])] if names is None else list(names)
     if len(names) != matrix.shape[1]:
         raise ValueError(f"{len(names)} names for {matrix.shape[1]} directions of dimension {matrix.shape[0]}; pass rows={not rows} if features lie the other way")
@@ -106,15 +122,13 @@ def _read(source, key):
     if not isinstance(source, (str, Path)):
         return source
     path = Path(source)
-    if not path.exists():
-        raise ValueError(f"no file of directions at {path}")
+    if not path.is_file():
+        raise ValueError(f"no file of directions at {path}" + (": it is a folder" if path.is_dir() else ""))
     if path.suffix == ".npy":
-        return torch.from_numpy(np.load(path, allow_pickle=False))
+        return read_array(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"directions come as a tensor, .npy or .safetensors; got {path.name}")
-    from safetensors.torch import load_file
-
-    tensors = load_file(path)
+    tensors = read_safetensors(path)
     if key is None and len(tensors) == 1:
         key = next(iter(tensors))
     if key not in tensors:
@@ -169,6 +183,7 @@ class Table(list):
         return f"<table>{row('th', self.columns())}{''.join(row('td', cells) for cells in self.cells())}</table>"
 
 
+@checked
 def diagnose_groups(problem: Problem, groups: Mapping[str, Sequence[int]], *, controls: int = 1000, generator: torch.Generator | None = None,
                     sigma: Activation = ReLU(), names: Sequence[str] | None = None) -> Table[GroupDiagnosis]:
     """Beyond arXiv:2512.05534, its Theorem 3.7 on real directions: is one neuron on all of this group a trap, and is that special?
@@ -181,13 +196,11 @@ def diagnose_groups(problem: Problem, groups: Mapping[str, Sequence[int]], *, co
     if hasattr(sigma, "k") or torch.as_tensor(sigma.theta).ndim:
         raise ValueError(f"diagnose_groups judges single rows: use ReLU() or JumpReLU(theta) with one theta; got {sigma}")
     generator = generator or torch.Generator().manual_seed(0)
-    lookup = {name: d for d, name in enumerate(names)} if names is not None else {}
+    lookup = _Lookup(problem, names)
     W, theta, shares, table = to_numpy(problem.W_p), float(sigma.theta), {}, Table()
     dual = dual_basis(W)
     for name, members in groups.items():
-        if unknown := [m for m in members if isinstance(m, str) and m not in lookup]:
-            raise ValueError(f"group {name!r} has unknown features {unknown[:5]}; pass names= with the problem's feature names")
-        group = check_group([lookup.get(m, m) for m in members], problem.n, f"group {name!r}")
+        group = check_group(lookup.features(name, members), problem.n, f"group {name!r} of groups")
         minimum, row = group_minimum(problem, group), group_row(problem, group, theta, W=W, dual=dual)
         F = np.zeros(problem.n, dtype=bool)
         F[group] = True
@@ -200,15 +213,40 @@ def diagnose_groups(problem: Problem, groups: Mapping[str, Sequence[int]], *, co
     return table
 
 
+class _Lookup:
+    """Feature names as indices; one that several features bear is refused, as `Directions.index` refuses it."""
+
+    def __init__(self, problem: Problem, names: Sequence[str] | None):
+        if names is not None and len(names) != problem.n:
+            raise ValueError(f"names must have one entry for each of the problem's n = {problem.n} features; got {len(names)}")
+        self.known, self.of = names is not None, {}
+        for d, name in enumerate(names or []):
+            self.of.setdefault(name, []).append(d)
+
+    def features(self, group: str, members) -> list:
+        """The members as indices, where they are names; a ValueError for those that are none, or of several features."""
+        if isinstance(members, (str, bytes, Mapping)) or not isinstance(members, Iterable):
+            refuse(f"group {group!r} of groups", "a list of feature indices or names", members)
+        members = list(members)
+        words = [member for member in members if isinstance(member, str)]
+        if unknown := [word for word in words if word not in self.of]:
+            raise ValueError(f"group {group!r} of groups has unknown features {unknown[:5]}; "
+                             + ("the problem's names do not hold them" if self.known else "pass names= with the problem's feature names"))
+        if twice := [word for word in words if len(self.of[word]) > 1]:
+            raise ValueError(f"group {group!r} of groups: {twice[0]!r} names {len(self.of[twice[0]])} features {self.of[twice[0]]}; use the index")
+        return [self.of[member][0] if isinstance(member, str) else member for member in members]
+
+
 def _mean_cosine(W: Tensor) -> float:
     k = W.shape[1]
     unit = W / W.norm(dim=0).clamp(min=1e-300)
     return float((unit.sum(1).square().sum() - unit.square().sum()) / (k * (k - 1))) if k > 1 else 1.0
 
 
+@checked
 def trap_share(problem: Problem, size: int, draws: int, generator: torch.Generator) -> tuple[float, float, float]:
     """Share of random groups of `size` features that `group_minimum` calls a trap, and its 95% Wilson interval."""
-    size = check_count("size", size)
+    size, draws = check_count("size", size), check_count("draws", draws)
     if size > problem.n:
         raise ValueError(f"a group of {size} features does not fit into n = {problem.n}")
     groups = torch.stack([torch.randperm(problem.n, generator=generator)[:size] for _ in range(draws)])

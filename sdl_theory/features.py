@@ -8,18 +8,21 @@ from dataclasses import dataclass
 
 import torch
 
-from .problem import Tensor, as_matrix, check_count
+from .checks import Tensor, as_matrix, check_bytes, check_count, own
+from .signature import check_fields, checked
 
 CHUNK = 1024           # columns of the Gram matrix held at once: n = 16384 needs megabytes, not gigabytes
 LAM = 1e-3             # weight of the soft push on every positive cosine; above .01 it fights the target
 
 
+@checked
 def gram(W: Tensor) -> Tensor:
     """W^T W, shape (n, n): the inner products <w^i, w^j> of the columns of W (n_p, n)."""
     W = as_matrix("W", W, "(n_p, n)")
     return W.mT @ W
 
 
+@checked
 def interference(W: Tensor) -> float:
     """mu = max_{i != j} <w^i, w^j>, signed, of the columns of W (n_p, n). ValueError for one column: there is no pair."""
     W = as_matrix("W", W, "(n_p, n)")
@@ -37,6 +40,7 @@ def _interference(W: Tensor) -> float:
     return best
 
 
+@checked
 def rankin_bound(n: int, n_p: int) -> float:
     """Rankin (1955): no n unit vectors in R^n_p have mu below this.
 
@@ -47,6 +51,7 @@ def rankin_bound(n: int, n_p: int) -> float:
     return -1.0 / (n - 1) if n <= n_p + 1 else 0.0
 
 
+@checked
 def levenshtein_bound(n: int, n_p: int) -> float:
     """Levenshtein's bound: for n > 2 n_p, the smallest mu with
 
@@ -72,6 +77,7 @@ class InterferenceNotReached(ValueError):
         self.mu, self.W_p = mu, W_p
 
 
+@checked
 def feature_matrix(n: int, n_p: int, mu: float, *, generator: torch.Generator | None = None, max_steps: int = 500,
                    dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Tensor:
     r"""Linear Representation Bench, arXiv:2512.05534: n unit directions in R^n_p with max_{i != j} <w^i, w^j> <= mu.
@@ -88,6 +94,7 @@ def feature_matrix(n: int, n_p: int, mu: float, *, generator: torch.Generator | 
     n, n_p = check_count("n", n), check_count("n_p", n_p)
     if not math.isfinite(mu):
         raise ValueError(f"mu must be a finite number; got {mu}")
+    check_bytes(f"the search for n = {n} directions in n_p = {n_p} dimensions", 5 * n * n_p * dtype.itemsize, "Ask for fewer features or dimensions", 1 << 34)
     W = torch.randn(n_p, n, generator=generator, dtype=dtype, device=generator.device if generator else device).to(device)
     W = W / W.norm(dim=0)
     if n == 1:
@@ -154,13 +161,18 @@ def _exact_configuration(n: int, n_p: int, like: Tensor, generator) -> Tensor | 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Child features grouped under parents. `W_p` (n_p, n) directions, `groups[p]` the children of parent p, `names` one per feature."""
+    """Child features grouped under parents. `W_p` (n_p, n) directions, `groups[p]` the children of parent p, `names` one per feature. Copies all."""
 
     W_p: Tensor
     groups: list[list[int]]
     names: list[str]
 
+    def __post_init__(self):
+        check_fields(self)
+        object.__setattr__(self, "W_p", own(as_matrix("W_p", self.W_p, "(n_p, n)").detach()))
 
+
+@checked
 def hierarchy(parents: int, children_per_parent: int | Sequence[int], n_p: int, strength: float, *,
               generator: torch.Generator | None = None) -> Hierarchy:
     r"""Hierarchical feature directions (Theorem 3.10's setting): child = strength * parent + sqrt(1 - strength^2) * own direction.
@@ -177,7 +189,7 @@ def hierarchy(parents: int, children_per_parent: int | Sequence[int], n_p: int, 
     if not 0 <= strength < 1:
         raise ValueError(f"strength must lie in [0, 1): the cosine of child and parent; got {strength}")
     n = sum(sizes)
-    frame = torch.randn(n_p, parents + n, generator=generator, dtype=torch.float64)
+    frame = torch.randn(n_p, parents + n, generator=generator, dtype=torch.float64, device=generator.device if generator else "cpu").cpu()
     frame = torch.linalg.qr(frame).Q if parents + n <= n_p else frame / frame.norm(dim=0)
     parent_of = [p for p, size in enumerate(sizes) for _ in range(size)]
     W_p = strength * frame[:, parent_of] + math.sqrt(1 - strength**2) * frame[:, parents:]

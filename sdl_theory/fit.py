@@ -21,6 +21,7 @@ from .parallel import World
 from .plain import check_json, leaves
 from .recovery import best_matches
 from .scale import readable, training_bytes
+from .signature import checked, having
 from .stopping import HEARD, between_steps
 from .train import Config, Trainer, TrainingError
 
@@ -30,6 +31,7 @@ SHOWN = {"loss": "loss", "L0": "l0", "W_E found, raw": "encoder_raw_recovery_95"
 MAY_DIFFER = tuple(f"config.{name}" for name in ("log_every", "eval_every", "checkpoint_every", "compile"))
 
 
+@checked(data=having("batch", several=True, what="a LinearRepresentationBench, Samples, or what has their batch"))
 def fit(model: SDLModel, data, config: Config = Config(), *, anchors: int | Anchors | Sequence[Anchors | None] | None = None, out: str | Path | None = None,
         resume: bool = False, callback: Callable[[dict], bool | None] | None = None, progress: bool = True, world: World = World()) -> History:
     """Train `model` in place on `data`: a bench, a list of benches (one per instance), `Samples`, or anything with their `.batch(t, size, *, rank, world)`.

@@ -8,6 +8,7 @@ import torch
 
 from .activations import Activation, ReLU
 from .problem import Problem, Tensor, Weights, check_count
+from .signature import checked
 
 RANK_TOLERANCE = 1e-9      # relative to the largest singular value
 
@@ -22,6 +23,7 @@ def _embed(problem: Problem, n_q: int, least: int, rows: Tensor, columns: Tensor
     return Weights(W_E, W_D)
 
 
+@checked
 def ideal_weights(problem: Problem, n_q: int) -> Weights:
     r"""Theorem 3.3, arXiv:2512.05534: the ideal point W*, :math:`W_D^* = [W_r, 0],\ W_E^* = [W_p^\top; 0]`.
 
@@ -42,6 +44,7 @@ class IdealLoss:
     paper: float
 
 
+@checked
 def ideal_loss(problem: Problem, sigma: Activation = ReLU()) -> IdealLoss:
     r"""Theorem 3.3: the loss of W* in closed form, for (Jump)ReLU with 0 <= theta < 1 (ValueError otherwise).
 
@@ -63,6 +66,7 @@ def ideal_loss(problem: Problem, sigma: Activation = ReLU()) -> IdealLoss:
     return IdealLoss(exact, by_neurons, (largest * problem.n**2 * max(problem.mu, 0.0) ** 2 * M.sum()).item() if problem.n > 1 else 0.0)
 
 
+@checked
 def pseudo_inverse_weights(problem: Problem, n_q: int) -> Weights:
     """Beyond Theorem 3.3 of arXiv:2512.05534: W_E = [W_p^+; 0], W_D = [W_r, 0]. Zero loss on **every** input at every S.
 
@@ -80,6 +84,7 @@ def matrix_rank(A: Tensor) -> int:
     return int(torch.linalg.matrix_rank(A.double(), rtol=RANK_TOLERANCE))
 
 
+@checked
 def mirrored_weights(problem: Problem, n_q: int, A: Tensor | None = None) -> Weights:
     r"""Theorem 3.4, arXiv:2512.05534: zero loss that recovers nothing, for ReLU and any invertible A (n_p, n_p; default I).
 

@@ -17,6 +17,7 @@ import torch
 from .patterns import check_group, to_numpy
 from .problem import Problem, Tensor, check_problem
 from .separation import TOUCHING, separate
+from .signature import checked
 from .verdict import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, ZERO_RESIDUAL, Verdict, tolerance
 
 
@@ -148,6 +149,7 @@ def _group_verdict(loss: float, is_top: bool, multiplicity: int) -> Verdict:
     return Verdict.TRAP if multiplicity == 1 else Verdict.DEGENERATE
 
 
+@checked
 def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
     r"""Theorem 3.7 (corrected), arXiv:2512.05534: can one neuron sit still on all of `group`, and is that a trap? Encoder walls are not asked.
 

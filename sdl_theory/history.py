@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from .checkpoint import write_atomically
+from .signature import checked
 
 
 class History:
@@ -17,12 +18,14 @@ class History:
     `.anchored` which true features each model was shown: a list each (None: of anchors whose features nobody knows).
     """
 
+    @checked
     def __init__(self, rows: list[dict] | None = None):
         self.rows: list[dict] = list(rows or [])
         self.interrupted = False
         self.signal: int | None = None
         self.anchored: list[list[int] | None] = []
 
+    @checked
     def column(self, name: str, instance: int = 0) -> list:
         """The values of `name` for one instance, in order; rows without it are left out."""
         found = [row[name] for row in self.rows if row["instance"] == instance and name in row]
@@ -35,11 +38,13 @@ class History:
         """The last row of each instance."""
         return list({row["instance"]: row for row in self.rows}.values())
 
+    @checked
     def save(self, path: str | Path) -> None:
         """Write JSON lines, atomically."""
         write_atomically(path, "".join(json.dumps(row) + "\n" for row in self.rows).encode())
 
     @classmethod
+    @checked
     def load(cls, path: str | Path, upto: int | None = None) -> History:
         """Read JSON lines; rows after step `upto`, and a last line cut short by a crash, are left out."""
         rows = []

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import torch
 
 from .activations import Activation, BatchTopK, ReLU, check_sigma, read, rounding
-from .problem import Problem, Tensor, Weights, check_count, check_match
+from .checks import check_count, check_number
+from .problem import Problem, Tensor, Weights, check_match
 from .sampling import Constant, SparseFeatures
+from .signature import checked
 
 EXACT_LIMIT = 20          # 2^20 supports
 CHUNK = 1 << 14
 
 
+@checked
 def approximate_loss(problem: Problem, weights: Weights, sigma: Activation = ReLU()) -> Tensor:
     r"""Theorem 3.1, arXiv:2512.05534: the approximate loss, a scalar, differentiable in the weights.
 
@@ -34,6 +37,7 @@ def squared_errors(problem: Problem, weights: Weights, sigma: Activation, x: Ten
     return (problem.W_r @ x.mT - weights.W_D @ sigma(weights.W_E @ x_p, 0, slack)).square().sum(0)
 
 
+@checked
 def exact_loss(problem: Problem, weights: Weights, sigma: Activation, features: SparseFeatures) -> Tensor:
     r"""The true loss :math:`L = E\|x_r - W_D\sigma(W_E x_p)\|^2` of Theorem 3.1, by enumeration of all 2^n supports.
 
@@ -79,12 +83,14 @@ class Estimate:
 
     def within(self, least: float, most: float) -> Estimate:
         """The interval cut to [least, most], where the quantity is known to lie: a share is never 101%."""
+        least, most = (value if isinstance(value, float) and math.isinf(value) else check_number(name, value) for name, value in (("least", least), ("most", most)))
         return self if self.low is None else Estimate(self.value, max(self.low, least), min(self.high, most))
 
     def __str__(self) -> str:
         return f"{self.value:.3g}" if self.low is None else f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
 
+@checked
 def sampled_loss(problem: Problem, weights: Weights, sigma: Activation, features: SparseFeatures, samples: int,
                  generator: torch.Generator | None = None) -> Estimate:
     """The true loss of Theorem 3.1 by stratified sampling, any magnitudes, any n: an `Estimate` with .value, .low, .high (95%).
@@ -139,6 +145,7 @@ class GapBound:
     estimated: bool = False
 
 
+@checked
 def loss_gap_bound(problem: Problem, weights: Weights, sigma: Activation, features: SparseFeatures, *,
                    samples: int = 20_000, generator: torch.Generator | None = None) -> GapBound:
     r"""Theorem 3.1 with its missing hypothesis: :math:`0 \le L - \tilde L \le C\,P(\ge 2\ \text{active}) \le C \tfrac{n(n-1)}{2}(1-S)^2`.

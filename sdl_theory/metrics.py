@@ -13,6 +13,7 @@ from .directions import Table
 from .patterns import check_group
 from .problem import Tensor, as_matrix, check_count
 from .recovery import CHUNK, Null, Recovery, best_pairs, check_tau, duplicate, mcc, mirrored_share, random_matches, strictly_dead
+from .signature import bool_mask, checked, filled, having, latent_indices
 
 ORDER = (("encoder", "raw"), ("encoder", "cosine"), ("decoder", "cosine"), ("decoder", "raw"))        # the paper's own metric first
 
@@ -30,6 +31,7 @@ class F1Scores:
     matched: Tensor | None
     seen: Tensor
 
+    @checked(which=filled("best", "matched"))
     def mean(self, which: str = "best") -> float:
         """Mean of `best` or `matched` over the features seen; ValueError if none was."""
         if not self.seen.any():
@@ -43,11 +45,13 @@ class FiringCounts:
     together : (n, n_q) samples in which feature d was active and latent i fired.  fired (n_q,), active (n,) : samples of each.
     """
 
+    @checked
     def __init__(self, n_q: int, n: int, device: torch.device | str = "cpu"):
         self.together = torch.zeros(check_count("n", n), check_count("n_q", n_q), dtype=torch.int32, device=device)
         self.fired, self.active = self.together.new_zeros(n_q, dtype=torch.long), self.together.new_zeros(n, dtype=torch.long)
         self.samples = 0
 
+    @checked(fired=bool_mask, active=bool_mask)
     def update(self, fired: Tensor, active: Tensor) -> FiringCounts:
         """Count a batch: fired (batch, n_q) and active (batch, n), both bool. Returns itself."""
         for name, mask, width in (("fired", fired, len(self.fired)), ("active", active, len(self.active))):
@@ -80,6 +84,7 @@ class FiringCounts:
         return 2 * together.double() / (fired + active).clamp(min=1)
 
 
+@checked(fired=bool_mask, active=bool_mask, matched=latent_indices)
 def activation_f1(fired: Tensor, active: Tensor, matched: Tensor | None = None) -> F1Scores:
     """F1 of each feature's best latent, from fired (samples, n_q) and active (samples, n), bool; over many batches use `FiringCounts`."""
     return FiringCounts(fired.shape[1], active.shape[1], fired.device).update(fired, active).f1(matched)
@@ -142,6 +147,7 @@ class Report:
     duplicate: float
     mirrored: float
 
+    @checked
     def of(self, side: str, measure: str = "cosine") -> Recovery:
         """The Recovery of one side, "encoder" or "decoder", in one measure, "cosine" or "raw"."""
         for one in self.recoveries:
@@ -181,6 +187,8 @@ class Report:
     __repr__ = __str__
 
 
+@checked(model=having("encode", "decode", "W_E", "W_D", what="a model, such as SDLModel"),
+         bench=having("sample", "W_p", "W_r", several=True, what="a LinearRepresentationBench"))
 @torch.no_grad()
 def evaluate(model, bench, *, anchored: Sequence = (), samples: int = 10_000, seed: int = 1, taus: Sequence[float] = (.9, .95), batch: int = 1024,
              null_draws: int = 4) -> Report | list[Report]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from os import PathLike
 
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from torch import nn
 from .activations import Activation, JumpReLU, ReLU, TopK
 from .kernels import top_k
 from .problem import Tensor, Weights, check_count
+from .signature import between, checked, place, rows
 
 METHODS = ("relu", "jumprelu", "topk", "batchtopk", "matryoshka", "gated")
 WITH_K = ("topk", "batchtopk", "matryoshka")
@@ -41,6 +43,7 @@ class SDLModel(nn.Module):
     start is tied, W_E = W_D^T / decoder_norm^2 (a column and its row then have inner product 1); else W_E has random unit rows.
     """
 
+    @checked(decoder_norm=between(1e-9, 1e9), theta=between(0, 1e30, closed=True, none=True))
     def __init__(self, n_p: int, n_q: int, n_r: int | None = None, method: str = "topk", *, k: int | None = None, levels: Sequence[int] | None = None,
                  ks: Sequence[int] | None = None, plain: bool = False, theta: float | None = None, biases: bool = False, decoder_norm: float = 1.0,
                  instances: int | None = None, generator: torch.Generator | None = None, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"):
@@ -139,10 +142,12 @@ class SDLModel(nn.Module):
         theta = self.theta.unsqueeze(-2) if self.method == "jumprelu" else self.theta[..., None, None]
         return z * (z > theta)
 
+    @checked(x_p=rows("n_p"))
     def encode(self, x_p: Tensor) -> Tensor:
         """Codes (batch, n_q) at inference: batchtopk and matryoshka with levels use their threshold, so a sample's codes do not depend on its batch."""
         return self.activate(self.preactivations(self._check_input(x_p)))
 
+    @checked(codes=rows("n_q", nan=True))
     def decode(self, codes: Tensor) -> Tensor:
         """W_D codes (+ b_D), (batch, n_r)."""
         out = codes @ self.W_D.mT
@@ -177,6 +182,7 @@ class SDLModel(nn.Module):
             raise ValueError("a gated activation is not of the form sigma(z)_i in {0, z_i} (Eq. 10)")
         return JumpReLU(self.theta.detach().double().cpu().clamp(min=0))
 
+    @checked(i=place("instances"))
     def instance(self, i: int) -> SDLModel:
         """Model i of the leading axis, as a model of its own (a copy)."""
         if self.instances is None:
@@ -192,6 +198,7 @@ class SDLModel(nn.Module):
         return dict(n_p=self.n_p, n_q=self.n_q, n_r=self.n_r, method=self.method, k=self.k, levels=self.levels and list(self.levels),
                     biases=self.biases, decoder_norm=self.decoder_norm, instances=self.instances) | own
 
+    @checked(path=PathLike)
     def save(self, path) -> None:
         """Write the model to one safetensors file."""
         from .checkpoint import write_tensors
@@ -199,16 +206,13 @@ class SDLModel(nn.Module):
         write_tensors(path, self.state_dict(), {"model": self.settings})
 
     @classmethod
+    @checked(path=PathLike)
     def load(cls, path, device: torch.device | str = "cpu") -> SDLModel:
         """The model that `save`, or a training run's checkpoint, holds."""
-        from .checkpoint import CheckpointError, read_tensors
+        from .checkpoint import read_tensors
+        from .stored import stored_model
 
-        tensors, metadata = read_tensors(path, device)
-        if "model" not in metadata:
-            raise CheckpointError(f"{path} holds no model")
-        model = cls(**metadata["model"] | dict(dtype=tensors["W_E"].dtype), generator=torch.Generator(), device=device)
-        model.load_state_dict({name: value for name, value in tensors.items() if "/" not in name})
-        return model
+        return stored_model(cls, path, *read_tensors(path, device), device)
 
     def __repr__(self):
         many = "" if self.instances is None else f"{self.instances} x "

@@ -19,9 +19,11 @@ from .groups import GroupMinimum, Spectrum, admissible_rows, solve_group, spectr
 from .patterns import check_pattern, row_theta, to_numpy
 from .problem import Problem, Tensor, Weights, as_matrix, check_problem
 from .separation import dead_row, encoder_row
+from .signature import checked
 from .verdict import POSITIVE_TOLERANCE, WALL_TOLERANCE, Verdict
 
 
+@checked
 def printed_recipe(problem: Problem, P: Tensor, W_E: Tensor) -> Weights:
     """Theorem 3.7 as printed (3.6 in v6): this encoder, and the least-squares decoder for the pattern P. **Not** a partial minimum in general.
 
@@ -128,6 +130,7 @@ def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: Spectrum, 
     return Row(minimum, w, w @ W, w_D, theta)
 
 
+@checked
 def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> PartialMinimum:
     """Theorem 3.7 (3.6 in v6), corrected, arXiv:2512.05534: the interior partial minimum that shows the partition P, or why there is none.
 

@@ -12,10 +12,12 @@ import torch
 from .activations import Activation, BatchTopK, ReLU, TopK, check_sigma, read, rounding
 from .problem import Problem, Tensor, Weights, as_tensor, check_count, check_match, check_problem
 from .separation import dead_row, encoder_row, lifted_separation, separate
+from .signature import checked
 
 COUPLED_LIMIT = 4_000_000     # entries of the joint system of a Top-k pattern
 
 
+@checked
 def activation_pattern(problem: Problem, weights: Weights, sigma: Activation = ReLU()) -> Tensor:
     """P, bool (n_q, n): P[i, d] iff neuron i is active (z > theta, and selected) on feature d alone. Column d is the A(d) of Theorem 3.2, arXiv:2512.05534.
 
@@ -27,6 +29,7 @@ def activation_pattern(problem: Problem, weights: Weights, sigma: Activation = R
     return sigma.active(z.detach(), 0, slack)
 
 
+@checked
 def pattern(groups: Sequence[Sequence[int]], n: int, n_q: int) -> Tensor:
     """P, bool (n_q, n), with groups[i] as row i and the rows after the groups empty. Groups may overlap; indices in [0, n), no repeats in a group."""
     n, n_q = check_count("n", n), check_count("n_q", n_q)
@@ -55,9 +58,10 @@ def check_pattern(P: Tensor, n: int) -> Tensor:
     P = as_tensor("P (build it with pattern(groups, n, n_q))", P)
     if P.dtype != torch.bool or P.ndim != 2 or P.shape[1] != n or not len(P):
         raise ValueError(f"P must be a bool tensor of shape (n_q, n = {n}); got {P.dtype} of shape {tuple(P.shape)}. Build it with pattern(groups, n, n_q)")
-    return P.cpu()
+    return P.cpu().clone()
 
 
+@checked
 def partitions(n: int) -> Iterator[list[list[int]]]:
     """Every set partition of range(n), Bell(n) of them, n <= 12; groups ordered by their smallest member."""
     n = check_count("n", n)
@@ -91,6 +95,7 @@ class Farkas:
     positive_theta: bool
     problem: Problem
 
+    @checked
     def check(self, problem: Problem | None = None, tol: float = 1e-8) -> Farkas:
         """Verify the certificate from the problem's data alone (its own, or another's); AssertionError if it does not hold."""
         W = (problem or self.problem).W_p.double().cpu()
@@ -129,6 +134,7 @@ class Realization:
         return self
 
 
+@checked
 def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realization:
     r"""Theorem 3.2's regions Omega_P, arXiv:2512.05534: an encoder that shows P, or the proof that there is none.
 

@@ -12,45 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
-Tensor = torch.Tensor
+from .checks import Tensor, as_matrix, as_tensor, check_count, own, refuse, shown  # other modules import some of these from here
+
 UNIT_TOLERANCE = 1e-6
-
-
-def as_tensor(name: str, value) -> Tensor:
-    """`value` as a real tensor, or a ValueError that names the symbol."""
-    try:
-        value = value.W_p if hasattr(value, "W_p") and not hasattr(value, "dtype") else value      # Directions and Hierarchy carry theirs
-        tensor = torch.as_tensor(value)
-        if not hasattr(value, "dtype") and not tensor.is_complex():
-            tensor = torch.as_tensor(value, dtype=torch.float64)      # plain numbers and lists are read in float64, not torch's default
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name} must be a tensor or an array of numbers; got {type(value).__name__} ({error})") from None
-    if tensor.is_complex():
-        raise ValueError(f"{name} must be real; got {tensor.dtype}")
-    return tensor
-
-
-def as_matrix(name: str, value, shape: str) -> Tensor:
-    """`value` as a finite floating 2-D tensor, or a ValueError that names the symbol, the value and the fix."""
-    matrix = as_tensor(name, value)
-    if not matrix.is_floating_point():
-        matrix = matrix.to(torch.float64)
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(f"{name} must be a non-empty matrix of shape {shape}; got shape {tuple(matrix.shape)}")
-    if not torch.isfinite(matrix).all():
-        bad = torch.nonzero(~torch.isfinite(matrix))[0].tolist()
-        raise ValueError(f"{name} must be finite; entry {tuple(bad)} is {matrix[tuple(bad)].item()}")
-    return matrix
-
-
-def check_count(name: str, value: int, least: int = 1) -> int:
-    """`value` as an int of at least `least`, or a ValueError."""
-    try:
-        if not isinstance(value, bool) and int(value) == value and value >= least:
-            return int(value)
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise ValueError(f"{name} must be a whole number >= {least}; got {value!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +31,7 @@ class Problem:
     M_d : (n,) non-negative weights E[x_d^2 1{only d is active}]. Default: ones.
     blocks : row counts of W_p's blocks, summing to n_p. Default: one block.
 
-    The three tensors share the dtype and the device of W_p. Raises ValueError on bad shapes, NaN,
+    The three tensors share the dtype and the device of W_p, and are copies: what happens to yours afterwards changes no problem. Raises ValueError on bad shapes, NaN,
     infinities, columns that are not of unit norm, or negative M_d.
     """
 
@@ -89,10 +53,10 @@ class Problem:
             raise ValueError(f"blocks must be positive row counts that sum to n_p = {n_p}; got {blocks}")
         W_p = _unit_columns(W_p, blocks)
         like = dict(dtype=W_p.dtype, device=W_p.device)
-        W_r = W_p if self.W_r is None else as_matrix("W_r", self.W_r, "(n_r, n)").detach().to(**like)
+        W_r = W_p if self.W_r is None else as_matrix("W_r", self.W_r, "(n_r, n)").detach().to(**like, copy=True)
         if W_r.shape[1] != n:
             raise ValueError(f"W_r must have one column per feature, n = {n} as in W_p; got shape {tuple(W_r.shape)}")
-        M_d = torch.ones(n, **like) if self.M_d is None else as_tensor("M_d", self.M_d).detach().to(**like)
+        M_d = torch.ones(n, **like) if self.M_d is None else as_tensor("M_d", self.M_d).detach().to(**like, copy=True)
         if M_d.shape != (n,):
             raise ValueError(f"M_d must have shape ({n},), one weight per feature; got {tuple(M_d.shape)}")
         if not (torch.isfinite(M_d) & (M_d >= 0)).all():
@@ -131,11 +95,27 @@ class Problem:
 
     def to(self, *args, **kwargs) -> Problem:
         """The same problem in another dtype or on another device."""
-        return Problem(*(t.to(*args, **kwargs) for t in (self.W_p, self.W_r, self.M_d)), blocks=self.blocks)
+        moved = _mover(args, kwargs)
+        return Problem(moved(self.W_p), None if self.W_r is self.W_p else moved(self.W_r), moved(self.M_d), blocks=self.blocks)
 
     def __repr__(self):
         kind = "crosscoder" if len(self.blocks) > 1 else "SAE" if self.W_r is self.W_p else "transcoder"
         return f"Problem({kind}: n={self.n}, n_p={self.n_p}, n_r={self.n_r}, {self.W_p.dtype})"
+
+
+def _mover(args, kwargs):
+    """Tensor.to with these arguments, or a ValueError where they are none of its own."""
+    def moved(tensor: Tensor) -> Tensor:
+        try:
+            there = tensor.to(*args, **kwargs)
+        except (RuntimeError, TypeError, ValueError, OverflowError, AssertionError) as error:
+            given = ", ".join([*map(shown, args), *(f"{name}={shown(value)}" for name, value in kwargs.items())])
+            raise ValueError(f"to({given}): the dtype or device must be such as torch.float32 or 'cpu' ({str(error).splitlines()[0]})") from None
+        if there.is_complex() or not there.is_floating_point() or there.is_meta:
+            raise ValueError(f"to: dtype must be a real floating one, the device one that holds numbers; got {there.dtype} on {there.device}")
+        return there
+
+    return moved
 
 
 def _unit_columns(W_p: Tensor, blocks: Sequence[int]) -> Tensor:
@@ -157,7 +137,8 @@ class Weights:
     """An encoder and a decoder: x_hat = W_D sigma(W_E x_p), bias-free.
 
     W_E : (n_q, n_p), one neuron a row.  W_D : (n_r, n_q), one neuron a column.
-    Gradients flow through both, so `Weights(W_E.requires_grad_(), W_D)` may be differentiated.
+    Both are copies; but a tensor that requires a gradient is kept itself, so `Weights(W_E.requires_grad_(), W_D)` may be differentiated and
+    `weights.W_E.grad` read: such a point moves with its variable.
     """
 
     W_E: Tensor
@@ -169,8 +150,8 @@ class Weights:
             raise ValueError(f"W_E (n_q, n_p) and W_D (n_r, n_q) must agree on n_q; got {tuple(W_E.shape)} and {tuple(W_D.shape)}")
         if W_E.dtype != W_D.dtype or W_E.device != W_D.device:
             raise ValueError(f"W_E and W_D must share dtype and device; got {W_E.dtype} on {W_E.device} and {W_D.dtype} on {W_D.device}")
-        object.__setattr__(self, "W_E", W_E)
-        object.__setattr__(self, "W_D", W_D)
+        object.__setattr__(self, "W_E", own(W_E))
+        object.__setattr__(self, "W_D", own(W_D))
 
     @property
     def n_q(self) -> int:
@@ -179,7 +160,8 @@ class Weights:
 
     def to(self, *args, **kwargs) -> Weights:
         """The same weights in another dtype or on another device."""
-        return Weights(self.W_E.to(*args, **kwargs), self.W_D.to(*args, **kwargs))
+        moved = _mover(args, kwargs)
+        return Weights(moved(self.W_E), moved(self.W_D))
 
     def __repr__(self):
         return f"Weights(W_E {tuple(self.W_E.shape)}, W_D {tuple(self.W_D.shape)}, {self.W_E.dtype})"
@@ -188,15 +170,14 @@ class Weights:
 def check_problem(problem) -> None:
     """Raise a ValueError unless this is a Problem."""
     if not isinstance(problem, Problem):
-        raise ValueError(f"expected a Problem, got a {type(problem).__name__}; build Problem(W_p) first")
+        refuse("problem", "a Problem; build Problem(W_p) first", problem)
 
 
 def check_match(problem: Problem, weights: Weights) -> None:
     """Raise a ValueError unless the weights fit the problem's shapes, dtype and device."""
     check_problem(problem)
     if not isinstance(weights, Weights):
-        what = "None: this pattern has no partial minimum, see answer.reason" if weights is None else f"a {type(weights).__name__}; build Weights(W_E, W_D)"
-        raise ValueError(f"weights are {what}")
+        refuse("weights", "Weights; build Weights(W_E, W_D)" + (" (a pattern without a partial minimum has none: see answer.reason)" if weights is None else ""), weights)
     if weights.W_E.shape[1] != problem.n_p:
         raise ValueError(f"W_E has {weights.W_E.shape[1]} columns; this problem's n_p is {problem.n_p}")
     if weights.W_D.shape[0] != problem.n_r:

@@ -13,6 +13,7 @@ import torch
 
 from .loss import Estimate
 from .problem import Tensor, as_matrix, as_tensor, check_count
+from .signature import checked
 
 CHUNK = 1 << 22           # entries of a product of rows held at once
 
@@ -52,6 +53,7 @@ def _products(rows: Tensor, truth: Tensor) -> Iterator[tuple[slice, Tensor]]:
         yield part, (truth.mT @ rows[part].mT).abs_()
 
 
+@checked
 def best_matches(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> Tensor:
     r"""The best match of each true direction among the learned rows: :math:`\max_i |\langle w_i, w^d \rangle|`, shape (n,).
 
@@ -102,6 +104,7 @@ def check_tau(tau: float) -> float:
     raise ValueError(f"tau must be a finite number >= 0, such as .95; got {tau!r}")
 
 
+@checked
 def gt_recovery(matches: Tensor, tau: float = .95) -> float | Tensor:
     """GT recovery, M_GT of section 5.1 and appendix B: the share of features whose best match exceeds tau, strictly. A float, or (I,) for matches (I, n).
 
@@ -111,12 +114,14 @@ def gt_recovery(matches: Tensor, tau: float = .95) -> float | Tensor:
     return share if share.ndim else share.item()
 
 
+@checked
 def max_inner_product(matches: Tensor) -> float | Tensor:
     """MIP, the M_IP of section 5.1, arXiv:2512.05534, for raw matches of W_E: the mean best match over the features. A float, or (I,) for matches (I, n)."""
     mean = _check_matches(matches).mean(-1)
     return mean if mean.ndim else mean.item()
 
 
+@checked
 def recovery_curve(matches: Tensor, taus: Sequence[float] | None = None) -> tuple[Tensor, Tensor]:
     """GT recovery at every tau: (taus, shares), float64, for matches (n,).
 
@@ -136,6 +141,7 @@ def _check_matches(matches, ndims: tuple[int, ...] = (1, 2)) -> Tensor:
     return matches
 
 
+@checked
 def interval(values: Sequence[float] | Tensor) -> Estimate:
     """The mean of `values`, one per seed, with its 95% Student t interval: an `Estimate` with .value, .low, .high.
 
@@ -167,6 +173,7 @@ class Null:
         return cls(interval(max_inner_product(matches)), {tau: interval(gt_recovery(matches, tau)) for tau in taus})
 
 
+@checked
 def null_baseline(n_q: int, truth: Tensor, *, draws: int = 8, generator: torch.Generator | None = None, taus: Sequence[float] = (.9, .95),
                   norms: Tensor | None = None) -> Null:
     """The recovery figures of n_q random rows: what a dictionary that learned nothing scores against truth (d, n).
@@ -205,6 +212,7 @@ def hungarian(rows: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return torch.from_numpy(latents), torch.from_numpy(features), cosines[features, latents].clamp(max=1)
 
 
+@checked
 def mcc(rows: Tensor, truth: Tensor) -> float:
     """Mean correlation coefficient: the mean |cos| over the min(n_q, n) pairs of the `hungarian` matching, the figure other libraries print.
 
@@ -287,6 +295,7 @@ def duplicate(W_D: Tensor, live: Tensor | None = None, tol: float = .95) -> floa
     return _close(columns, tol, 1)[0].double().mean().item() if len(columns) else 0.0
 
 
+@checked
 def mirrored_share(W_E: Tensor, tol: float = .95) -> float:
     """Share of the nonzero rows with a mirror image, a row at cosine < -tol: 1 for `mirrored_weights`, Theorem 3.4's zero loss without recovery."""
     W_E = _floats("W_E", W_E, "(n_q, n_p)")

@@ -18,6 +18,7 @@ from .metrics import evaluate
 from .models import WITH_K, SDLModel
 from .problem import check_count
 from .recovery import interval
+from .signature import checked
 from .train import Config
 
 ROWS = {"relu": ("relu", "sae"), "jumprelu": ("jumprelu", "sae"), "topk": ("topk", "sae"), "batchtopk": ("batchtopk", "sae"),
@@ -64,6 +65,7 @@ class Setup:
     config: Config
 
 
+@checked(bench=dict | None)
 def setup(preset: str | Preset = "demo", method: str = "topk", *, anchors: int | None = 0, seeds: Sequence[int] | None = None, instances: bool = True,
           device: torch.device | str = "cpu", **override) -> Setup:
     """A row of Table 1: "relu", "jumprelu", "topk", "batchtopk", "matryoshka", "transcoder", "crosscoder" (or "relu_biased", "gated"), by a preset.
@@ -98,6 +100,7 @@ def setup(preset: str | Preset = "demo", method: str = "topk", *, anchors: int |
     return Setup(model, benches, chosen, replace(preset.config, **dict(seed=seeds[0]) | recipe))
 
 
+@checked
 def train_row(row: Setup, **how) -> History:
     """`fit` on a Setup; `how` goes to `fit` (out, resume, callback, progress, world)."""
     return fit(row.model, row.data if row.model.instances else row.data[0], row.config, anchors=row.anchors, **how)
@@ -155,17 +158,14 @@ class TableRow:
 def provenance(device: torch.device | str = "cpu") -> dict:
     """What a stored table must say of itself: commit (None outside a checkout), versions, device, threads."""
     import platform
-    import subprocess
-    from pathlib import Path
 
-    try:
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True).stdout.strip()
-    except OSError:                   # no git
-        commit = None
+    from .stored import own_commit
+
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "CPU"
-    return dict(commit=commit or None, python=platform.python_version(), torch=torch.__version__, device=name, threads=torch.get_num_threads())
+    return dict(commit=own_commit(), python=platform.python_version(), torch=torch.__version__, device=name, threads=torch.get_num_threads())
 
 
+@checked(device=torch.device | str, bench=dict | None)
 def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, seeds: Sequence[int] | None = None, device="cpu", progress: bool = True,
             done: Sequence[TableRow] = (), callback: Callable[[Table[TableRow]], None] | None = None, **override) -> Table[TableRow]:
     """Table 1 of the paper on a preset: each method without anchors and with the preset's, judged on the *same* held-out features.

@@ -7,6 +7,7 @@ Written after sae-lens 6.54.12 and tested against folders that it wrote. https:/
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ import torch
 from .checkpoint import CheckpointError, replacing, write_tensors
 from .models import SDLModel
 from .problem import Tensor, check_count
+from .signature import checked
 
 CFG, WEIGHTS, VERSION = "cfg.json", "sae_weights.safetensors", "6.54.12"
 ARCHITECTURES = {"standard": "relu", "jumprelu": "jumprelu", "topk": "topk", "gated": "gated", "transcoder": "relu", "jumprelu_transcoder": "jumprelu"}
@@ -35,6 +37,7 @@ HINTS = {
 }
 
 
+@checked
 def read_saelens(folder: str | Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None) -> SDLModel:
     """The SDLModel that a SAELens folder describes: `encode` and `forward` equal SAELens's own `encode` and `forward`, to rounding.
 
@@ -76,6 +79,7 @@ def read_saelens(folder: str | Path, *, device: torch.device | str = "cpu", dtyp
     return model
 
 
+@checked
 def write_saelens(model: SDLModel, folder: str | Path, *, metadata: dict | None = None) -> None:
     """Write cfg.json and sae_weights.safetensors such that SAELens loads the folder and computes the same activations and output.
 
@@ -106,11 +110,11 @@ def _read_cfg(path: Path) -> dict:
         raise FileNotFoundError(f"{path} is missing; a SAELens folder holds {CFG} and {WEIGHTS}")
     try:
         cfg = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON ({error})") from None
     metadata = cfg.get("metadata") if isinstance(cfg, dict) else None
     version = str(metadata.get("sae_lens_version")) if isinstance(metadata, dict) else "none"
-    if not version.split(".")[0].isdigit() or int(version.split(".")[0]) < 6:
+    if not re.match(r"[0-9]{1,4}\.", f"{version}.") or int(version.split(".")[0]) < 6:
         raise CheckpointError(f"{path} names sae_lens_version {version}; this reads the format of SAELens 6: load it there and save it again")
     architecture = str(cfg.get("architecture"))
     if architecture not in ARCHITECTURES:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .problem import Tensor, check_count
+from .checks import Tensor, check_count, check_number, refuse
+from .signature import check_fields, checked
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class ShiftedExponential:
     beta: float = 1.0
 
     def __post_init__(self):
+        check_fields(self)
         if not (0 <= self.c_min < math.inf and 0 < self.beta < math.inf):
             raise ValueError(f"ShiftedExponential needs c_min >= 0 and beta > 0, finite; got c_min={self.c_min}, beta={self.beta}")
 
@@ -42,6 +44,7 @@ class Uniform:
     b: float
 
     def __post_init__(self):
+        check_fields(self)
         if not (0 <= self.a <= self.b < math.inf and self.b > 0):
             raise ValueError(f"Uniform(a, b) needs 0 <= a <= b, b > 0, finite; got a={self.a}, b={self.b}")
 
@@ -64,6 +67,7 @@ class Constant:
     v: float
 
     def __post_init__(self):
+        check_fields(self)
         if not 0 < self.v < math.inf:
             raise ValueError(f"Constant(v) needs a finite v > 0; got {self.v}")
 
@@ -97,6 +101,7 @@ class SparseFeatures:
 
     def __post_init__(self):
         object.__setattr__(self, "n", check_count("n", self.n))
+        object.__setattr__(self, "S", check_number("S = P(x_d = 0)", self.S))
         if not isinstance(self.magnitudes, Magnitudes):
             raise ValueError(f"magnitudes must be ShiftedExponential, Uniform or Constant; got {self.magnitudes!r}. A number v is Constant(v)")
         if not 0 <= self.S < 1:
@@ -107,16 +112,20 @@ class SparseFeatures:
         alone = (1 - self.S) * self.S ** (self.n - 1)
         return torch.full((self.n,), alone * self.magnitudes.second_moment, dtype=torch.float64)
 
-    def sample(self, batch: int, generator: torch.Generator | None = None, *, dtype=torch.float64) -> Tensor:
+    @checked
+    def sample(self, batch: int, generator: torch.Generator | None = None, *, dtype: torch.dtype = torch.float64) -> Tensor:
         """x, shape (batch, n), on the generator's device."""
         shape = (check_count("batch", batch), self.n)
         like = dict(dtype=dtype, device=generator.device if generator else "cpu")
         active = torch.rand(shape, generator=generator, **like) >= self.S
         return torch.where(active, self.magnitudes.draw(shape, generator, **like), 0.0)
 
-    def sample_given_count(self, counts: Tensor, generator: torch.Generator | None = None, *, dtype=torch.float64) -> Tensor:
+    @checked
+    def sample_given_count(self, counts: Tensor, generator: torch.Generator | None = None, *, dtype: torch.dtype = torch.float64) -> Tensor:
         """x with exactly counts[b] >= 1 active features in row b: uniform supports, since features are exchangeable."""
-        shape = (len(counts), self.n)
+        if counts.ndim != 1 or not counts.numel() or not ((counts >= 1) & (counts <= self.n) & (counts == counts.round())).all():
+            refuse("counts", f"whole numbers in [1, n = {self.n}], shape (batch,)", counts)
+        counts, shape = counts.long(), (len(counts), self.n)
         like = dict(dtype=dtype, device=generator.device if generator else "cpu")
         keys = torch.rand(shape, generator=generator, **like)
         cut = keys.sort(dim=1).values.gather(1, (counts.to(keys.device) - 1)[:, None])

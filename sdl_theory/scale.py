@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .machine import check_fits, readable
 from .models import WITH_K, SDLModel
 from .problem import check_count
+from .signature import checked
 
 SPARSE = {"topk": 1.1, "batchtopk": 1.75, "matryoshka": 1.75}         # z, and what finding its largest takes, in units of z
 DENSE = {"relu": 4, "jumprelu": 5.4, "gated": 6.3, "topk": 5.2, "batchtopk": 5.2, "matryoshka": 6}       # z, codes, masks, and the gradients of all that
@@ -35,6 +36,7 @@ class TrainingBytes:
         return ", ".join(f"{name} {readable(getattr(self, name))}" for name in ("weights", "gradients", "adam", "batch", "latents"))
 
 
+@checked
 def training_bytes(model: SDLModel | None = None, batch: int = 1024, *, n_p: int = 0, n_q: int = 0, n_r: int = 0, method: str = "topk") -> TrainingBytes:
     """Peak bytes of one process that trains in float32 with `batch` samples of its own (in float64 all is twice that). Give a model, or its dimensions (and method).
 

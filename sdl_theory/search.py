@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from .activations import Activation, BatchTopK, ReLU, TopK
+from .checks import check_search
 from .groups import spectrum, way_down_is_free
 from .loss import approximate_loss
 from .partial_minimum import PartialMinimum, Row, group_row, lossy_features, on_wall, partial_minimum
 from .patterns import activation_pattern, check_pattern, partitions, pattern, realize, row_theta, to_numpy, topk_conditions
 from .problem import Problem, Tensor, Weights, check_count
 from .separation import dead_row, encoder_row
+from .signature import checked
 from .verdict import Verdict, verdict_of
 
 WALL = 1e-6            # a row closer than this to a wall, relative to its size, ends on it
@@ -32,6 +34,7 @@ class SearchResult:
     interior: bool
 
 
+@checked
 def alternating_convex_search(problem: Problem, P: Tensor, sigma: Activation = ReLU(), *, max_steps: int = 200, tol: float = 1e-12,
                               generator: torch.Generator | None = None) -> SearchResult:
     r"""Beyond arXiv:2512.05534: minimize Lt over the closed region of P by Theorem 3.2's two convex problems in turn.
@@ -45,6 +48,7 @@ def alternating_convex_search(problem: Problem, P: Tensor, sigma: Activation = R
         raise ValueError("alternating_convex_search: BatchTopK couples the columns of a batch; use TopK(k) or JumpReLU(theta)")
     if not tol >= 0:
         raise ValueError(f"tol must be a number >= 0; got {tol}")
+    check_search(len(check_pattern(P, problem.n)), problem.n_p, problem.n)
     start = realize(problem, P, sigma)
     if not start.feasible:
         raise ValueError(f"alternating_convex_search needs a realizable pattern P; {start.reason}")
@@ -215,6 +219,7 @@ class _Groups:
         return PartitionRow(groups, True, verdict, sum(row.minimum.loss for row in rows))
 
 
+@checked
 def survey_partitions(problem: Problem, sigma: Activation = ReLU(), n_q: int | None = None) -> Iterator[PartitionRow]:
     """Theorem 3.7 (corrected) for every partition of n <= 12 features into at most n_q groups (default n): realizable? what verdict, what loss?
 
@@ -225,6 +230,7 @@ def survey_partitions(problem: Problem, sigma: Activation = ReLU(), n_q: int | N
     return (solved.judge(groups, len(groups) < n_q) for groups in partitions(problem.n) if len(groups) <= n_q)
 
 
+@checked
 def best_partition(problem: Problem, n_neurons: int, sigma: Activation = ReLU()) -> PartialMinimum:
     """Beyond arXiv:2512.05534: the partial minimum of least loss among all partitions of the features onto at most n_neurons neurons, n <= 10.
 

@@ -5,9 +5,14 @@ Everything here is exact: results are sympy expressions, and a claim is `sympy.s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Real
 
 import sympy as sp
+
+from .checks import refuse
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class TwoFeatures:
 
     def at(self, rho, m_1, m_2) -> TwoFeaturesAt:
         """The exact verdict at numbers (rationals stay exact): rho in (-1, 1), m_1, m_2 > 0; ValueError otherwise."""
-        rho, m_1, m_2 = (sp.nsimplify(v, rational=True) for v in (rho, m_1, m_2))
+        rho, m_1, m_2 = (_rational(name, value) for name, value in (("rho", rho), ("m_1", m_1), ("m_2", m_2)))
         if not (-1 < rho < 1 and m_1 > 0 and m_2 > 0):
             raise ValueError(f"two_features().at needs -1 < rho < 1 and m_1, m_2 > 0; got rho={rho}, m_1={m_1}, m_2={m_2}")
         K = self.K.subs({self.rho: rho, self.m_1: m_1, self.m_2: m_2})
@@ -92,6 +97,21 @@ class TwoFeatures:
         eigenvalue = sp.simplify((m_1 + m_2 + (root if which == 0 else -root)) / 2)
         y = sp.Matrix([abs(K[0, 1]), abs(eigenvalue - K[0, 0])])
         return TwoFeaturesAt("trap" if which == 0 else "saddle", sp.simplify(K.trace() - eigenvalue), sp.simplify(y), rho, m_1, m_2)
+
+
+def _rational(name: str, value) -> sp.Rational:
+    """A finite number, or its text ("3/5"), as an exact rational, floats as the decimals they print; or a ValueError."""
+    given = value
+    try:
+        if hasattr(value, "item") and not value.ndim:                   # NumPy's scalars, 0-D tensors
+            value = value.item()
+        if isinstance(value, str):
+            value = Fraction(value)
+        if isinstance(value, (Real, sp.Expr)) and not isinstance(value, bool) and math.isfinite(value):
+            return sp.nsimplify(sp.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value, rational=True)
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError, RuntimeError, AttributeError):
+        pass
+    refuse(name, "a finite number, such as sympy.Rational(3, 5) or '3/5'", given)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from .plain import plain
 from .problem import Tensor, check_count
 from .resampling import resample
 from .scale import check_training_fits
+from .signature import check_fields, checked, having
 
 # Training is called off when the loss is this many times the ceiling: the largest loss so far, on any batch, of a model that answers 0, or of the run's first
 # step where the untrained model has more. On the demo bench, six methods and lr from 3e-3 to 1e9: peaks up to 900 come and go (relu at lr .3 peaks at 45
@@ -79,6 +80,7 @@ class Config:
     checkpoint_every: int = 0
 
     def __post_init__(self):
+        check_fields(self)
         keep = lambda name, value: object.__setattr__(self, name, value)
         for one in fields(self):
             keep(one.name, plain(one.name, getattr(self, one.name)))
@@ -126,6 +128,7 @@ class TrainingError(RuntimeError):
 class Trainer:
     """A training run between two steps: model, Adam, dead counts, sparsity coefficient. `step()` makes one; `fit` makes them all."""
 
+    @checked(data=having("batch", several=True, what="a LinearRepresentationBench, Samples, or what has their batch"))
     def __init__(self, model: SDLModel, data, config: Config, anchors: Anchors | Sequence[Anchors | None] | None = None, world: World = World()):
         self.model, self.config, self.world = model, config, world
         self.data = list(data) if isinstance(data, Sequence) else [data]

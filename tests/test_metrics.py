@@ -97,7 +97,7 @@ def test_instances_are_matched_one_by_one():
     (lambda: best_matches(torch.full((2, 3), torch.nan), torch.ones(3, 2)), "rows must be finite"),
     (lambda: best_matches(torch.ones(2, 3), torch.zeros(3, 2)), "column 0 of truth is zero"),
     (lambda: best_matches(torch.ones(2, 2, 3), torch.ones(5, 3, 2)), "5 instances"),
-    (lambda: gt_recovery(torch.tensor([.5, torch.nan])), ">= 0"),
+    (lambda: gt_recovery(torch.tensor([.5, torch.nan])), "matches must be finite"),
     (lambda: gt_recovery(torch.tensor([.5]), math.nan), "tau"),
     (lambda: gt_recovery(torch.zeros(0)), "shape"),
     (lambda: recovery_curve(torch.ones(2, 3)), "shape"),

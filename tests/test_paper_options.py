@@ -6,7 +6,20 @@ import math
 import pytest
 import torch
 
-from sdl_theory import Config, LinearRepresentationBench, SDLModel, TopK, Trainer, diagnose, evaluate, fit, objectives, read_saelens, training_bytes, write_saelens
+from sdl_theory import (
+    Config,
+    LinearRepresentationBench,
+    SDLModel,
+    TopK,
+    Trainer,
+    diagnose,
+    evaluate,
+    fit,
+    objectives,
+    read_saelens,
+    training_bytes,
+    write_saelens,
+)
 from sdl_theory.checkpoint import read_tensors, write_tensors
 from sdl_theory.metrics import firing_level
 from sdl_theory.objectives import Knobs, objective

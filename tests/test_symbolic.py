@@ -1,5 +1,9 @@
 """Letter by letter: the symbols agree with the numbers."""
 
+import math
+from fractions import Fraction
+
+import numpy as np
 import pytest
 import sympy as sp
 import torch
@@ -46,3 +50,13 @@ def test_bad_input_is_named():
     for bad in ((1, 1, 1), (0.5, 0, 1), (0.5, 1, -1)):
         with pytest.raises(ValueError, match="needs -1 < rho < 1"):
             two_features().at(*bad)
+
+
+def test_numbers_of_any_kind_are_exact_and_what_is_none_is_named():
+    here = two_features().at(sp.Rational(3, 5), 1, 2)
+    for rho in ("3/5", .6, "0.6", Fraction(3, 5), np.float64(.6), torch.tensor(.6, dtype=torch.float64)):
+        assert two_features().at(rho, "1", np.int64(2)) == here
+    for bad in (None, math.nan, math.inf, "x", "1/0", True, [], 1j, sp.Symbol("x"), sp.I, sp.oo, torch.ones(2), torch.empty((), device="meta"), object(), "nan"):
+        for place, name in enumerate(("rho", "m_1", "m_2")):
+            with pytest.raises(ValueError, match=f"{name} must be a finite number"):
+                two_features().at(*[bad if i == place else good for i, good in enumerate((.5, 1, 2))])

@@ -1,6 +1,7 @@
 """Rows, charts and explorers without a browser."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from sdl_theory import JumpReLU, Problem, Verdict, Weights, approximate_loss, imagenet_directions
 from sdl_theory.audit import three_features
 from widgets import charts, explorers, rows
-from widgets.explorers import pair_explorer, three_explorer
-from widgets.explorers.base import ticks
+from widgets.explorers import pair_explorer, solution_explorer, three_explorer
+from widgets.explorers.base import Explorer, figure, slider, ticks
+from widgets.explorers.start import _start_story
 from widgets.live import LiveChart, png
 
 
@@ -220,3 +222,35 @@ def test_slow_explorers_wait_for_release():
     slow.chart.observe(lambda change: busy.append(change["new"]), "busy")
     slow.set(rho=0.1)
     assert busy == [True, False] and pair_explorer().controls["rho"].continuous_update
+
+
+@pytest.mark.parametrize("make", EXPLORERS, ids=lambda make: make.__name__)
+def test_explorers_refuse_what_is_no_number_or_no_control(make):
+    shown = make()
+    before = shown.state
+    name = next(iter(before))
+    for values, words in (({name: math.nan}, name), ({name: None}, name), ({name: "x"}, name), ({name: math.inf}, name), ({"nothing": 1}, "no control 'nothing'"), ({name: before[name], "rhoo": 1}, "rhoo")):
+        with pytest.raises(ValueError, match=words):
+            shown.set(**values)
+        assert shown.state == before
+    with pytest.raises(ValueError, match=r"must be (a (finite )?number|one of)"):
+        make(**{name: math.nan})
+
+
+def test_a_preset_of_no_control_is_refused():
+    with pytest.raises(ValueError, match="no control 'c'; there are S"):
+        Explorer({"S": slider("S", 0.5, 0.1, 0.9, 0.1)}, _start_story, charts.start_chart, lambda S: "", {"wrong": {"c": 1.0}})
+    with pytest.raises(ValueError, match="S must be a finite number; got nan"):
+        Explorer({"S": slider("S", 0.5, 0.1, 0.9, 0.1)}, _start_story, charts.start_chart, lambda S: "", {"wrong": {"S": math.nan}})
+
+
+def test_a_loss_that_is_not_zero_is_not_called_zero():
+    assert [figure(loss) for loss in (0.0, 1e-20, 3e-5, .0049, .005, .5, 2.0)] == ["0.00", "0.00", "3.0e-05", "4.9e-03", "0.01", "0.50", "2.00"] and figure(4e-4, 3) == "4.0e-04"
+    shown = solution_explorer()
+    shown.set(mu=.05, theta=0.0)
+    assert "W* has loss 5.0e-03" in shown.words or "W* has loss 0.01" in shown.words
+    for mu in (.05, .1, -.05):
+        for theta in (0.0, .05, .95):
+            shown.set(mu=mu, theta=theta, angle=5.0)
+            losses = [loss for loss, *_ in rows.solution_rows(round(mu, 4), round(theta, 4), 5.0)[1]]
+            assert all(("loss 0.00" in part) == (loss < 1e-12) for part, loss in zip(shown.words.split(";"), losses)), shown.words

@@ -20,7 +20,7 @@ def solution_chart(data):
         arrows = of(data, panel).transform_calculate(size="datum.value < 2 ? 420 : datum.value == 2 ? 150 : 45")
         size = alt.Size("size:Q", scale=None, legend=None)
         note = of(data, 10 + panel).transform_calculate(
-            loss="'loss ' + format(datum.x, '.2f')", cosines="'cosine: rows ' + format(datum.y, '.2f') + ', columns ' + format(datum.x2, '.2f')")
+            loss="'loss ' + format(datum.x, datum.x > 1e-12 && datum.x < .005 ? '.1e' : '.2f')", cosines="'cosine: rows ' + format(datum.y, '.2f') + ', columns ' + format(datum.x2, '.2f')")
         words = [note.mark_text(fontSize=11).encode(x=alt.datum(0), y=alt.datum(height), text=text) for height, text in ((1.6, "loss:N"), (1.35, "cosines:N"))]
         panels.append(alt.layer(
             arrows.mark_rule(strokeWidth=2).encode(x=x, y=y, x2=alt.datum(0), y2=alt.datum(0), color=colour),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..charts import absorption_chart, dead_chart
 from ..rows import absorption_rows, dead_rows
-from .base import Explorer, count, slider
+from .base import Explorer, count, figure, slider
 
 
 def _absorption_story(strength: float, child: int, theta: float) -> tuple[dict, str, str]:
@@ -15,7 +15,7 @@ def _absorption_story(strength: float, child: int, theta: float) -> tuple[dict, 
     if not answer.realizable:
         return data, "not realizable", answer.reason + "."
     first = "It is" if seen["first"] == child - 1 else f"The ladder would take child {seen['first'] + 1} first; this is not"
-    return data, f"absorbed, a {after.verdict}", (f"The family's loss falls from {parent.loss - seen['other']:.3f} to {after.loss - seen['other']:.3f}. "
+    return data, f"absorbed, a {after.verdict}", (f"The family's loss falls from {figure(parent.loss - seen['other'], 3)} to {figure(after.loss - seen['other'], 3)}. "
                                                   f"{first} the child whose leaving helps most.")
 
 

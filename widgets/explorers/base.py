@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import ipywidgets as W
 
+from sdl_theory.checks import check_number, refuse
+
 from ..charts import live
 from ..live import LiveChart
 
@@ -17,13 +19,28 @@ def _room(name: str) -> W.Layout:
 
 def slider(name: str, value: float, low: float, high: float, step: float) -> W.FloatSlider:
     """A named real control."""
-    return W.FloatSlider(value=value, min=low, max=high, step=step, description=name, continuous_update=True,
+    return W.FloatSlider(value=check_number(name, value), min=low, max=high, step=step, description=name, continuous_update=True,
                          style={"description_width": "initial"}, layout=_room(name), readout_format=".2f")
 
 
 def count(name: str, value: int, low: int, high: int) -> W.IntSlider:
     """A named whole-number control."""
-    return W.IntSlider(value=value, min=low, max=high, description=name, style={"description_width": "initial"}, layout=_room(name))
+    return W.IntSlider(value=int(check_number(name, value)), min=low, max=high, description=name, style={"description_width": "initial"}, layout=_room(name))
+
+
+def choice(name: str, value: str, options: list[str], width: float | None = None) -> W.Dropdown:
+    """A named choice."""
+    if value not in options:
+        refuse(name, f"one of {', '.join(map(str, options))}", value)
+    return W.Dropdown(value=value, options=options, description=name, style={"description_width": "initial"},
+                      layout=W.Layout(width=f"{9 + 0.6 * len(name) if width is None else width:.0f}em", flex="0 0 auto"))
+
+
+def figure(loss: float, places: int = 2) -> str:
+    """A loss in words: two decimals, but never 0.00 for one that is not zero; below 1e-12 it is rounding, and 0."""
+    if abs(loss) < 1e-12:
+        return f"{0:.{places}f}"
+    return f"{loss:.{places}f}" if abs(loss) >= 0.5 * 10.0**-places else f"{loss:.1e}"
 
 
 def ticks(control: W.FloatSlider | W.IntSlider) -> list[float]:
@@ -54,7 +71,7 @@ class Explorer:
         for control in controls.values():
             control.continuous_update = not slow
             control.observe(self._update, "value")
-        self.preset_values = presets = {**presets, "reset": self.state}
+        self.preset_values = presets = {name: self._read(values) for name, values in {**presets, "reset": self.state}.items()}
         self.presets = {name: W.Button(description=name, tooltip=f"set {values}", layout=W.Layout(width="auto")) for name, values in presets.items()}
         for name, button in self.presets.items():
             button.on_click(lambda _, values=presets[name]: self.set(**values))
@@ -68,17 +85,31 @@ class Explorer:
         return {name: control.value for name, control in self.controls.items()}
 
     def set(self, **values: float) -> None:
-        """Move controls, by name, all at once; a value out of range goes to its end."""
-        self._moving = True
+        """Move controls, by name, all at once; a value out of range goes to its end. ValueError, and nothing moves, for no control's name, or no number."""
+        values, self._moving = self._read(values), True
         try:
             for name, value in values.items():
-                control = self.controls[name]
-                control.value = value if hasattr(control, "options") else type(control.value)(value)          # ipywidgets keeps it within its ends
+                self.controls[name].value = value          # ipywidgets keeps it within its ends
         finally:
             self._moving = False
         if self.chart.ends:
             self.chart.value = float(next(iter(self.state.values())))
         self._update(None)
+
+    def _read(self, values: dict[str, float]) -> dict[str, float]:
+        """The values as their controls take them; or a ValueError that names the control."""
+        if unknown := [name for name in values if name not in self.controls]:
+            raise ValueError(f"there is no control {unknown[0]!r}; there are {', '.join(self.controls)}")
+        read = {}
+        for name, value in values.items():
+            control = self.controls[name]
+            if not hasattr(control, "options"):
+                read[name] = type(control.value)(min(max(check_number(name, value), control.min), control.max))
+            elif value not in control.options:
+                refuse(name, f"one of {', '.join(map(str, control.options))}", value)
+            else:
+                read[name] = value
+        return read
 
     def _update(self, _change) -> None:
         if self._moving:

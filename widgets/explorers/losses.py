@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..charts import gap_chart, solution_chart
 from ..rows import gap_rows, solution_rows
 from ..rows.losses import MAGNITUDE
-from .base import Explorer, count, slider
+from .base import Explorer, count, figure, slider
 
 
 def _gap_story(n: int, log_rate: float, theta: float) -> tuple[dict, str, str]:
@@ -32,9 +32,9 @@ def gap_explorer(n: int = 6, log_rate: float = -2.0, theta: float = 0.0) -> Expl
 def _solution_story(mu: float, theta: float, angle: float) -> tuple[dict, str, str]:
     mu, theta = round(mu, 4), round(theta, 4)
     data, (star, dual, mirrored) = solution_rows(mu, theta, angle)
-    first = f"W* has loss {star[0]:.2f}" + (f", since mu = {mu:.2f} > theta = {theta:.2f}" if mu > theta else f", since mu = {mu:.2f} <= theta = {theta:.2f}")
-    second = f"the dual basis has loss {dual[0]:.2f} with rows at cosine {dual[1]:.2f} to the features"
-    third = f"the mirrored pair has loss {mirrored[0]:.2f} and best cosines of {mirrored[1]:.2f}"
+    first = f"W* has loss {figure(star[0])}" + (f", since mu = {mu:.2f} > theta = {theta:.2f}" if mu > theta else f", since mu = {mu:.2f} <= theta = {theta:.2f}")
+    second = f"the dual basis has loss {figure(dual[0])} with rows at cosine {dual[1]:.2f} to the features"
+    third = f"the mirrored pair has loss {figure(mirrored[0])} and best cosines of {mirrored[1]:.2f}"
     zero = sum(loss < 1e-9 for loss, *_ in (star, dual, mirrored))
     return data, f"{zero} of 3 at zero loss", f"{first}; {second}; {third}."
 

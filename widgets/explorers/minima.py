@@ -11,7 +11,7 @@ from ..charts import lattice_chart, pair_chart, three_chart
 from ..rows import lattice_rows, pair_rows, three_rows, three_worlds
 from ..rows.descent import SEEDS
 from ..rows.lattice import PARTITIONS, edges, label, places
-from .base import Explorer, count, slider
+from .base import Explorer, count, figure, slider
 
 WHY = {
     Verdict.TRAP: "a local minimum: gradient descent in small steps stays. The positive eigenvector has the top eigenvalue.",
@@ -24,7 +24,7 @@ WHY = {
 
 def _verdict_story(answer: tuple[dict, GroupMinimum]) -> tuple[dict, str, str]:
     data, minimum = answer
-    return data, str(minimum.verdict), WHY[minimum.verdict] + (f" Loss {minimum.loss:.3f}." if minimum.exists else "")
+    return data, str(minimum.verdict), WHY[minimum.verdict] + (f" Loss {figure(minimum.loss, 3)}." if minimum.exists else "")
 
 
 def pair_explorer(rho: float = 0.6) -> Explorer:
@@ -69,7 +69,7 @@ def _lattice_story(rho: float, partition: int, theta: float) -> tuple[dict, str,
     elif chosen.verdict is Verdict.SADDLE and left < SEEDS:
         but = " The way down begins very flat here, and 600 steps are few."
     why = "" if chosen.verdict is Verdict.GLOBAL else WHY.get(chosen.verdict, from_one(chosen.reason))
-    return data, f"{label(groups)}: {chosen.verdict}", f"loss {chosen.loss:.3f}. {stays} after a nudge of .01.{but} {why[:1].upper()}{why[1:]}"
+    return data, f"{label(groups)}: {chosen.verdict}", f"loss {figure(chosen.loss, 3)}. {stays} after a nudge of .01.{but} {why[:1].upper()}{why[1:]}"
 
 
 def lattice_explorer(rho: float = 0.5, partition: int = 5, theta: float = 0.0) -> Explorer:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import ipywidgets as W
-
 from ..charts import machine_chart
 from ..rows import machine_rows
 from ..rows.pairs import KINDS
-from .base import Explorer, slider
+from .base import Explorer, choice, figure, slider
 from .minima import WHY
 
 
@@ -15,12 +13,12 @@ def _machine_story(kind: str, mu: float, other: float) -> tuple[dict, str, str]:
     data, minimum = machine_rows(kind, round(mu, 4), round(other, 4))
     counts = {"SAE": f"one cosine counts, {mu:.2f} (the second slider does nothing here)", "transcoder": f"the cosine of the targets counts, {other:.2f}; the inputs' {mu:.2f} only shapes the region",
               "crosscoder": f"the sum of both models' cosines counts: {mu:.2f} and {other:.2f} make {mu + other:.2f}"}[kind]
-    return data, str(minimum.verdict), f"{counts}; {WHY[minimum.verdict]}" + (f" Loss {minimum.loss:.2f}." if minimum.exists else "")
+    return data, str(minimum.verdict), f"{counts}; {WHY[minimum.verdict]}" + (f" Loss {figure(minimum.loss)}." if minimum.exists else "")
 
 
 def machine_explorer(kind: str = "transcoder", mu: float = 0.3, other: float = -0.5) -> Explorer:
     """Theorem 3.7 for three machines: choose one, and the cosines of two features where it reads and where it writes."""
-    controls = {"kind": W.Dropdown(value=kind, options=KINDS, description="machine", style={"description_width": "initial"}, layout=W.Layout(width="15em", flex="0 0 auto")),
+    controls = {"kind": choice("machine", kind, KINDS, 15),
                 "mu": slider("input cosine mu", mu, -0.9, 0.9, 0.05), "other": slider("cosine of targets / model 2", other, -0.9, 0.9, 0.05)}
     code = lambda kind, mu, other: ("from sdl_theory import group_minimum\nfrom widgets.rows.pairs import machine\n"
                                     f"print(group_minimum(machine({kind!r}, mu={mu:.2f}, other={other:.2f}), [0, 1]))")

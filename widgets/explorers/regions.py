@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..charts import region_chart
 from ..rows import region_rows
 from ..rows.regions import plane_problem, sectors
-from .base import Explorer, count, slider
+from .base import Explorer, count, figure, slider
 
 
 def _region_story(region: int, a: float, b: float) -> tuple[dict, str, str]:
@@ -13,12 +13,12 @@ def _region_story(region: int, a: float, b: float) -> tuple[dict, str, str]:
     data, seen = region_rows(int(region) - 1, a, b)
     fired, least = seen["fired"], seen["least"]
     if a == 0:
-        return data, "on every wall", f"w_E = 0 is the corner where all six regions meet. Lt = {seen['loss']:.2f}, and which way it slopes depends on the side on which you leave."
+        return data, "on every wall", f"w_E = 0 is the corner where all six regions meet. Lt = {figure(seen['loss'])}, and which way it slopes depends on the side on which you leave."
     if not fired:
-        return data, "flat", f"the neuron fires for nothing, Lt = {seen['loss']:.2f}, and every small step leaves it there."
+        return data, "flat", f"the neuron fires for nothing, Lt = {figure(seen['loss'])}, and every small step leaves it there."
     who = "feature " + str(fired[0] + 1) if len(fired) == 1 else "features " + " and ".join(str(d + 1) for d in fired) if len(fired) == 2 else "all three features"
     together = f"along both {least['joint']:.2f}, so not convex" if least["joint"] < -1e-9 else f"along both {abs(least['joint']):.2f}: convex here, too"
-    return data, "biconvex", (f"the neuron fires for {who}. Least curvature along W_E {abs(least['E']):.2f} and along W_D {abs(least['D']):.2f}, so convex in each; {together}. Lt = {seen['loss']:.2f}.")
+    return data, "biconvex", (f"the neuron fires for {who}. Least curvature along W_E {abs(least['E']):.2f} and along W_D {abs(least['D']):.2f}, so convex in each; {together}. Lt = {figure(seen['loss'])}.")
 
 
 def region_explorer(region: int = 1, a: float = 0.8, b: float = 0.6) -> Explorer:

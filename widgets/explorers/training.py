@@ -13,7 +13,7 @@ import ipywidgets as W
 
 from ..charts import race_chart
 from ..rows.training import NO_CLIP, Curves, Race, first_curves, race_rows
-from .base import Explorer, count, slider
+from .base import Explorer, choice, count, slider
 
 SLICE, PAUSE = 0.06, 0.005            # seconds of training between looks at the world, and for the world to speak
 
@@ -173,11 +173,6 @@ class TrainingExplorer(Explorer):
             self._count()                      # before the words, which speak of it
         super()._update(change)
         self.chart.stale = not self._at_work and (self._stale or self.race in self._failed)
-
-
-def choice(name: str, value: str, options: list[str]) -> W.Dropdown:
-    """A named choice."""
-    return W.Dropdown(value=value, options=options, description=name, style={"description_width": "initial"}, layout=W.Layout(width=f"{9 + 0.6 * len(name):.0f}em", flex="0 0 auto"))
 
 
 def training_explorer(anchors: int = 16, log_lam: float = -1.0, at: str = TRUE, gradients: str = CLIPPED, S: float = 0.95, mu: float = 0.3, k: int = 3) -> TrainingExplorer:
