@@ -14,14 +14,9 @@ import torch
 
 from .checks import Tensor, as_tensor, check_count, own, refuse, shown
 from .problem import Problem, Weights
+from .tolerances import rounding
 
 LEAST_THETA = 1e-30       # below, encoder rows scaled to the threshold underflow
-ROUNDING = 8.0            # a sum of k products is right to about sqrt(k) machine epsilons of its length; eight times that is beyond doubt
-
-
-def rounding(k: int, dtype: torch.dtype = torch.float64) -> float:
-    """What rounding can add to <w, x> of vectors in R^k, relative to ||w|| ||x||."""
-    return ROUNDING * math.sqrt(k) * torch.finfo(dtype).eps
 
 
 def read(problem: Problem, weights: Weights) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,7 @@ class Anchors:
     def __post_init__(self):
         check_fields(self)
         if self.features is not None:
-            object.__setattr__(self, "features", tuple(check_count("a feature of Anchors", feature, 0) for feature in self.features))
+            object.__setattr__(self, "features", tuple(check_count("a number in features", feature, 0) for feature in self.features))
         for name in ("W_E", "W_D"):
             matrix = getattr(self, name).detach()
             if not torch.isfinite(matrix).all():

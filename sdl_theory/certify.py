@@ -13,7 +13,8 @@ from .groups import spectrum, way_down_is_free
 from .patterns import to_numpy
 from .problem import Problem, Tensor, Weights, check_match
 from .signature import between, checked
-from .verdict import STATIONARY, WALL_TOLERANCE, ZERO_RESIDUAL, Verdict, tolerance, verdict_of
+from .tolerances import STATIONARY, WALL_TOLERANCE, ZERO_RESIDUAL, tolerance
+from .verdict import Verdict, verdict_of
 
 
 class CertificateError(AssertionError):

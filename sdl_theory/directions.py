@@ -24,7 +24,7 @@ from .stored import read_array, read_safetensors
 from .verdict import Verdict
 
 DATA = Path(__file__).parent / "data"
-CLEAR = 1e-6              # random groups that every tolerance of `group_minimum` leaves by so much are judged many at a time
+CLEARLY = 1e-6            # random groups that every tolerance of `group_minimum` leaves by so much are judged many at a time
 SYNONYMS = {"herding dog": "shepherd dog"}      # kennel-club words for WordNet's
 
 
@@ -259,7 +259,7 @@ def trap_share(problem: Problem, size: int, draws: int, generator: torch.Generat
             y = vectors[:, :, -1] * torch.where(vectors[:, :, -1].sum(1, keepdim=True) < 0, -1.0, 1.0)
             z, total = y / root[part], values.sum(1)
             lowest, gap, left = z.amin(1) / z.amax(1), (values[:, -1] - values[:, -2]) / total, values[:, :-1].sum(1) / total
-            clear = (lowest.abs() > CLEAR) & (y.abs().amin(1) > CLEAR * y.amax(1)) & (gap > CLEAR) & (left > CLEAR)      # else as one asks singly
+            clear = (lowest.abs() > CLEARLY) & (y.abs().amin(1) > CLEARLY * y.amax(1)) & (gap > CLEARLY) & (left > CLEARLY)      # else as one asks singly
             traps += int((clear & (lowest > 0)).sum())
             traps += sum(group_minimum(problem, group.tolist()).verdict is Verdict.TRAP for group in part[~clear])
     else:

@@ -9,8 +9,7 @@ import torch
 from .activations import Activation, ReLU
 from .problem import Problem, Tensor, Weights, check_count
 from .signature import checked
-
-RANK_TOLERANCE = 1e-9      # relative to the largest singular value
+from .tolerances import RANK_TOLERANCE
 
 
 def _embed(problem: Problem, n_q: int, least: int, rows: Tensor, columns: Tensor, why: str) -> Weights:

@@ -16,9 +16,10 @@ import torch
 
 from .patterns import check_group, to_numpy
 from .problem import Problem, Tensor, check_problem
-from .separation import TOUCHING, separate
+from .separation import separate
 from .signature import checked
-from .verdict import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, ZERO_RESIDUAL, Verdict, tolerance
+from .tolerances import EIGEN_TOLERANCE, NO_MOVE, POSITIVE_TOLERANCE, RANK_TOLERANCE, SUBSPACE, TOUCHING, ZERO_RESIDUAL, tolerance
+from .verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def spectrum(problem: Problem, group: Sequence[int]) -> Spectrum:
     if not len(F):
         return Spectrum(F, s, A, B, np.zeros(0), np.zeros((0, 0)))
     _, sizes, V = np.linalg.svd(W_p, full_matrices=False)     # the row space of B is that of W_p, times s: judge rank where columns are unit
-    V = V[sizes > 1e-9 * sizes[0]]
+    V = V[sizes > RANK_TOLERANCE * sizes[0]]
     K = A.T @ A
     independent = len(V) == len(F)
     if independent:
@@ -191,7 +192,7 @@ def way_down_is_free(system: Spectrum, W: np.ndarray, touching: np.ndarray) -> b
     if not touching.any():
         return True
     move = np.linalg.lstsq(system.B.T, system.vectors[:, 0], rcond=1e-10)[0] @ W[:, touching]
-    none = 1e-12 * np.abs(move).max()
+    none = NO_MOVE * np.abs(move).max()
     return bool((move <= none).all() or (move >= -none).all())
 
 
@@ -200,5 +201,5 @@ def admissible_rows(system: Spectrum, cluster: slice) -> np.ndarray:
     E = system.vectors[:, cluster]
     leaving = system.B @ (np.eye(len(E)) - E @ E.T)       # w^T leaving = 0
     U, sizes, _ = np.linalg.svd(leaving, full_matrices=True)
-    rank = int((sizes > 1e-11 * max(np.linalg.norm(system.B, 2), 1e-300)).sum())
+    rank = int((sizes > SUBSPACE * max(np.linalg.norm(system.B, 2), 1e-300)).sum())
     return U[:, rank:]

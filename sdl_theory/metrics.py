@@ -164,7 +164,7 @@ class Report:
     def summary(self) -> dict[str, float]:
         """Every figure by a flat name, plain numbers: decoder_recovery_95, encoder_raw_mip, decoder_mcc, encoder_null_mip, l0, ...
 
-        Cosine figures carry the side alone, raw ones side_raw: the paper's M_GT and M_IP are encoder_raw_recovery_95 and encoder_raw_mip.
+        Cosine figures carry the side alone, raw ones side_raw: M_GT and M_IP of the paper's section 5.1 are encoder_raw_recovery_95 and encoder_raw_mip.
         null_mip and null_recovery_95 without a side are the decoder's, in cosine.
         """
         flat = {f.name: getattr(self, f.name) for f in fields(self)[2:]} | dict(heldout=len(self.heldout))

@@ -20,7 +20,8 @@ from .patterns import check_pattern, row_theta, to_numpy
 from .problem import Problem, Tensor, Weights, as_matrix, check_problem
 from .separation import dead_row, encoder_row
 from .signature import checked
-from .verdict import POSITIVE_TOLERANCE, WALL_TOLERANCE, Verdict
+from .tolerances import POSITIVE_TOLERANCE, SILENT, WALL_TOLERANCE
+from .verdict import Verdict
 
 
 @checked
@@ -122,7 +123,7 @@ def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: Spectrum, 
     """The row with its best decoder column; for theta = 0, where scale is free, the two of equal norm."""
     y = system.B.T @ w
     w_D = system.A @ y / (y @ y)
-    if np.linalg.norm(w_D) * np.linalg.norm(y) <= 1e-12 * np.linalg.norm(system.A):
+    if np.linalg.norm(w_D) * np.linalg.norm(y) <= SILENT * np.linalg.norm(system.A):
         w_D = np.zeros_like(w_D)                     # eigenvalue 0: rounding noise has no direction
     if theta == 0 and w_D.any():
         t = np.sqrt(np.linalg.norm(w_D) / np.linalg.norm(w))

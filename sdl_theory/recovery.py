@@ -26,8 +26,7 @@ def unit_rows(rows: Tensor) -> Tensor:
 
 
 def _floats(name: str, value, shape: str) -> Tensor:
-    matrix = as_matrix(name, value, shape).detach()
-    return matrix if matrix.dtype == torch.float64 else matrix.float()
+    return matrix if (matrix := as_matrix(name, value, shape).detach()).dtype == torch.float64 else matrix.float()
 
 
 def _unit_truth(truth) -> Tensor:
@@ -57,15 +56,13 @@ def _products(rows: Tensor, truth: Tensor) -> Iterator[tuple[slice, Tensor]]:
 def best_matches(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> Tensor:
     r"""The best match of each true direction among the learned rows: :math:`\max_i |\langle w_i, w^d \rangle|`, shape (n,).
 
-    rows : (n_q, d), W_E or W_D.mT; truth : (d, n), W_p or W_r, whose columns are normalized always. The rows are normalized if
-    `cosine` (a zero row matches nothing: 0), else taken as they are, "raw". The metric of arXiv:2512.05534, section 5.1 and appendix B, is the raw one of W_E;
-    it changes with the scale of W_E, which the loss does not see. A crosscoder's
-    column is normalized as a whole, all blocks stacked: the match is the cosine of stacked columns.
+    rows : (n_q, d), W_E or W_D.mT; truth : (d, n), W_p or W_r, whose columns are normalized always, a crosscoder's as a whole, all blocks stacked.
+    The rows are normalized if `cosine` (a zero row matches nothing: 0), else taken as they are, "raw".
     With a leading axis I on the rows, and on the truth if each instance has its own: (I, n). ValueError if not finite, or a column is zero.
 
-    The paper's score is :math:`s_d = \max_i |\langle w_E^i, w_p^d \rangle|`, best_matches(W_E, W_p, cosine=False). Under ReLU and Top-k
-    (t W_E, W_D / t) is the same function, so has the same loss, and its scores are t times as large: the share found can go from 0% to 100%. Cosines
-    do not move. Hence `evaluate` gives both, for both matrices, beside random rows.
+    The metric of arXiv:2512.05534, section 5.1 and appendix B, is the raw one of the encoder, best_matches(W_E, W_p, cosine=False). Under ReLU and
+    Top-k (t W_E, W_D / t) is the same function, so has the same loss, and its scores are t times as large: the share found can go from 0% to 100%.
+    Cosines do not move. Hence `evaluate` gives both, for both matrices, beside random rows.
 
     On the bench a crosscoder's column, m blocks of unit norm stacked, has norm sqrt(m). It is normalized because assumption 2.1 of the paper has unit
     columns of the whole W_p, and because a match is then at most the row's norm for every kind of model, so that one null serves all. But the

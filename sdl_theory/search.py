@@ -17,9 +17,9 @@ from .patterns import activation_pattern, check_pattern, partitions, pattern, re
 from .problem import Problem, Tensor, Weights, check_count
 from .separation import dead_row, encoder_row
 from .signature import checked
+from .tolerances import SEARCH_WALL
 from .verdict import Verdict, verdict_of
 
-WALL = 1e-6            # a row closer than this to a wall, relative to its size, ends on it
 PROXIMAL = 1e-9        # keeps the encoder's flat directions from running away; it moves no fixed point
 BEST_LIMIT = 10
 
@@ -82,7 +82,7 @@ def alternating_convex_search(problem: Problem, P: Tensor, sigma: Activation = R
             break
     G, h = region
     slack = (G @ E.ravel() - h).min(initial=np.inf)
-    interior = bool(slack > WALL * max(np.linalg.norm(E, axis=1).max(), 1e-300))
+    interior = bool(slack > SEARCH_WALL * max(np.linalg.norm(E, axis=1).max(), 1e-300))
     weights, losses[-1] = _as_weights(problem, mask, sigma, data, E, D, to_numpy(start.W_E), losses[-1])
     while len(losses) > 1 and losses[-1] > losses[-2]:      # stepping off a wall may cost more than the last steps gained
         del losses[-2]

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .activations import rounding
+from .tolerances import CLEAR, TOUCHING, WALL_TOLERANCE, rounding
 
-TOUCHING = 1e-13        # hulls of unit vectors closer than this touch: a few hundred times what rounding of their entries can do
-CLEAR = 1e-6            # a distance that non-negative least squares gets right to 1e-4 of itself: its squares end at 1e-14
 FORCED_LIMIT = 64       # features off F up to which it is asked, one by one, whether their wall is forced
 
 
@@ -169,7 +167,7 @@ def _not_forced(V: np.ndarray, F: np.ndarray, theta: float) -> np.ndarray:
 
 def _onto(walls: np.ndarray, row: np.ndarray) -> np.ndarray:
     """The row with z = 0, to rounding, on those walls that it all but touches."""
-    touching = walls[:, np.abs(row @ walls) <= 1e-9 * np.linalg.norm(row)]
+    touching = walls[:, np.abs(row @ walls) <= WALL_TOLERANCE * np.linalg.norm(row)]
     return row - np.linalg.lstsq(touching.T, row @ touching, rcond=1e-12)[0] if touching.size else row
 
 

@@ -25,22 +25,6 @@ class Verdict(str, Enum):
         return self.value
 
 
-# Tolerances, all of them relative, each with its reason. Machine epsilon is 2e-16 in float64.
-STATIONARY = 1e-10            # a gradient below this, of what its terms add up to, is zero: a hundred thousand roundings, and what tests promise
-EIGEN_TOLERANCE = 1e-13       # eigenvalues this close, of tr K, are equal: well above eigh's own rounding, and so far below STATIONARY that any
-                              # vector between two of them passes for stationary, even at an eigenvalue of 1e-3 tr K (float32: 10 epsilons)
-POSITIVE_TOLERANCE = 1e-9     # z is positive when z_min > this * z_max: y has s = sqrt(M_d) in it, which says nothing about signs
-ZERO_RESIDUAL = 1e-10         # feature d is reconstructed when ||r_d|| is below this of ||w_r^d|| and the terms of W_D z_d: feature by feature,
-                              # so that a large M_d of another does not hide its loss
-ZERO_LOSS = ZERO_RESIDUAL**2  # the same of a loss
-WALL_TOLERANCE = 1e-9         # z this close to theta, of the row's length, is on the wall: a descent of any sensible step reaches it
-
-
-def tolerance(least: float, eps: float, epsilons: float = 1000.0) -> float:
-    """A tolerance above, raised to what the dtype (of machine epsilon `eps`) can tell: in float32 and below, to so many of its epsilons."""
-    return least if eps < 1e-12 else max(least, epsilons * eps)
-
-
 def verdict_of(groups, falls, leak) -> tuple[Verdict, object]:
     """THE rule (Theorem 3.7, corrected), and what decided it: from groups that fire for several features, each (name, is_top, is_simple, is_lossy).
 

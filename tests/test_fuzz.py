@@ -87,7 +87,7 @@ class World:
 
 def calls(w: World) -> dict:
     """One good call of everything public: name -> (function, its arguments)."""
-    p, pw, pws = dict(problem=w.problem), dict(problem=w.problem, weights=w.weights), dict(problem=w.problem, weights=w.weights, sigma=w.sigma)
+    p, pws = dict(problem=w.problem), dict(problem=w.problem, weights=w.weights, sigma=w.sigma)
     tiny = dict(steps=2, batch=8, warmup=1)
     setting = dict(preset="demo", bench=dict(n=12, n_p=12, mu=.2), n_q=12, k=2, seeds=[0], **tiny)
     one = lib.load_directions(unit(3, 4), list("abcd"))

@@ -7,7 +7,7 @@ import altair as alt
 from .style import BLUE, GREY, ORANGE, of, styled
 
 POINTS = "datum.value === 0 ? '0' : format(100 * datum.value, '+.0f')"
-PANELS = (("True anchors", "the paper's kind", [-0.03, 0.03]), ("Sham anchors", "as many random directions; mind the scale", [-0.85, 0.15]))
+PANELS = (("True anchors", "directions of true features", [-0.03, 0.03]), ("Sham anchors", "as many random directions; mind the scale", [-0.85, 0.15]))
 
 
 def gain_chart(data, names: list[str]):
