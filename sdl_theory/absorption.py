@@ -15,7 +15,8 @@ from .patterns import activation_pattern, check_group, row_theta, to_numpy
 from .problem import Problem, Tensor, Weights, check_count, check_match
 from .separation import encoder_row
 from .signature import checked
-from .verdict import POSITIVE_TOLERANCE, Verdict
+from .tolerances import POSITIVE_TOLERANCE
+from .verdict import Verdict
 
 EXACT_SUPPORTS = 12       # groups up to this size have lambda+ by enumeration of supports
 

@@ -40,6 +40,8 @@ def separate(strict: np.ndarray, weak: np.ndarray) -> Separation:
     norms = np.linalg.norm(strict, axis=1)
     if norms.min() <= TOUCHING:                 # a direction that is zero here: no w is positive on it
         return Separation(None, 0.0, np.eye(1, len(strict), int(norms.argmin()))[0], np.zeros(len(weak)))
+    if len(weak) and (nothing := np.linalg.norm(weak, axis=1) <= TOUCHING).any():       # asks nothing; its rounding must not ask either
+        weak = np.where(nothing[:, None], 0.0, weak)
     a, b = _shortest(strict, weak)
     w = strict.T @ a + weak.T @ b
     if np.linalg.norm(w) > CLEAR and _separates(w, strict, weak):

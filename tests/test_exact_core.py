@@ -43,6 +43,12 @@ def test_realize_and_verdicts_equal_exact_rationals(part):
     assert {"none", "global", "trap", "degenerate"} <= {verdict for _, verdict in answers}
 
 
+@pytest.mark.parametrize("seed", [124958])
+def test_problems_that_a_long_run_found(seed):
+    """124958: a feature whose z is 0 on all rows that the eigenvector allows; only rounding made it anything else."""
+    assert disagreements(seed)[0] == []
+
+
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 8])
 def test_a_forced_zero_is_kept_zero(k):
     """2k directions in R^k at mu = 0: k opposite pairs. Each feature alone forces z = 0 on all others but its opposite."""
