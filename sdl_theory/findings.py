@@ -62,7 +62,7 @@ def _literal_metric():
     return Seen(f"loss {show(losses[0])}, {show(losses[1])}; found at .95: {found[0]:.0%}, {found[1]:.0%}", max(losses) < ZERO and found == [0, 1])
 
 
-@finding("section 5.1", "", "... and gives the ideal point of a crosscoder with unit blocks 1/sqrt(m)", "2 blocks, n=6, n_p=16, W_E = W_p^T/2; truth: stacked columns, normalized", HOLDS, "ideal_weights(Problem(W, blocks=[8, 8]), 6)")
+@finding("section 5.1", "", "... and gives the ideal point of a crosscoder with unit blocks (our convention) 1/sqrt(m)", "2 blocks, n=6, n_p=16, W_E = W_p^T/2; truth: stacked columns, normalized", HOLDS, "ideal_weights(Problem(W, blocks=[8, 8]), 6)")
 def _crosscoder():
     blocks = [feature_matrix(6, 8, .6, generator=seeded(seed)) for seed in (3, 4)]
     problem = Problem(torch.cat(blocks), blocks=[8, 8])

@@ -1,7 +1,7 @@
 """Does showing some features help to find the others, by the paper's own metric? Anchored minus plain at the demo preset, with its controls.
 
 `python -m sdl_theory.gain` runs what is missing, arm by arm, into notebooks/results/anchoring_gain.json, and prints the differences. It may be killed
-and started again. One thread; about half an hour a method.
+and started again. One thread, about twenty minutes a method on an idle machine.
 """
 
 from __future__ import annotations
