@@ -26,14 +26,14 @@ def main(argv: list[str] | None = None) -> int:
     _shared(train)
     train.add_argument("--method", default="topk", help="relu, jumprelu, topk, batchtopk, matryoshka, gated, transcoder, crosscoder or relu_biased (topk)")
     train.add_argument("--anchors", type=int, default=0, metavar="K", help="anchor K random true features (default 0)")
-    train.add_argument("--out", type=Path, help="folder for checkpoint.safetensors, history.jsonl, report.json")
+    train.add_argument("--out", type=_path, help="folder for checkpoint.safetensors, history.jsonl, report.json")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out, if there is one")
     train.add_argument("--saelens", type=Path, metavar="FOLDER", help="also write the model as a SAELens folder")
     train.set_defaults(run=_train)
     table = commands.add_parser("table", help="the paper's Table 1: every method, anchored and not, on the same held-out features")
     _shared(table)
     table.add_argument("--methods", nargs="+", help="rows to run, of the methods of train (default: the seven of Table 1)")
-    table.add_argument("--out", type=Path, help="JSON file for the table, written after every row; rows that it holds already are not run again")
+    table.add_argument("--out", type=_path, help="JSON file for the table, written after every row; rows that it holds already are not run again")
     table.set_defaults(run=_table)
     arguments = parser.parse_args(argv)
     return _guarded(arguments)
@@ -43,10 +43,19 @@ def _guarded(arguments) -> int:
     """Run the command; whatever goes wrong is one line on stderr, and a return code of 1."""
     try:
         return arguments.run(arguments)
+    except KeyboardInterrupt as stopped:
+        print(str(stopped) or "stopped", file=sys.stderr)
+        return 130
     except (ValueError, TypeError, OSError, OverflowError, MemoryError, RuntimeError) as error:
         first = (str(error).strip() or "out of memory").splitlines()[0]
         print(f"error: {first if isinstance(error, (ValueError, OSError)) else f'{type(error).__name__}: {first}'}", file=sys.stderr)
         return 1
+
+
+def _path(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; name a place")
+    return Path(text)
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +77,8 @@ def _overrides(pairs: list[str]) -> dict:
             value = ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(text.lower(), text))
         except (ValueError, SyntaxError):
             value = text
+        if name == "seed":
+            raise SystemExit(f"error: --set {pair}: truth, start and stream follow from --seeds; use --seeds {text}")
         if name in BENCH:
             bench[name] = value
         elif name in known or name in MODEL:
@@ -100,20 +111,30 @@ def _train(arguments) -> int:
     from .checkpoint import CheckpointError, write_atomically
     from .metrics import evaluate
     from .parallel import World
-    from .reproduce import provenance, setup, train_row
+    from .reproduce import check_overrides, provenance, setup, train_row
+    from .saelens_format import check_saelens, write_saelens
     from .train import TrainingError
 
     device = _device(arguments.device)
     world = World.start(device)
     many = bool(arguments.seeds and len(arguments.seeds) > 1)
     try:
+        override = _overrides(arguments.set)
+        check_overrides(arguments.method, override)
+        if "lam_anchor" in override and not arguments.anchors:
+            raise ValueError(f"lam_anchor = {override['lam_anchor']!r} weighs anchors, and there are none; add --anchors K")
         if many and arguments.saelens:
             raise ValueError(f"a SAELens folder holds one model, --seeds asks for {len(arguments.seeds)}; give one seed, or leave --saelens out")
         row = setup(arguments.preset, arguments.method, anchors=arguments.anchors, seeds=arguments.seeds or [0], instances=many, device=device,
-                    **_overrides(arguments.set))
+                    **override)
         check_held_out(row.anchors, row.data)
+        if arguments.saelens:
+            check_saelens(row.model, arguments.saelens)          # now, and not when the training is done
         history = train_row(row, out=arguments.out, resume=arguments.resume, world=world, progress=sys.stderr.isatty())
         if world.rank == 0:
+            if history.interrupted:
+                how = f"go on with --resume --out {arguments.out}" if arguments.out else "without --out nothing is kept"
+                print(f"stopped at step {history.rows[-1]['step'] if history.rows else 0} (last log) of {row.config.steps}; {how}", file=sys.stderr)
             anchored = [list(a.features) for a in row.anchors] if row.anchors else [[] for _ in row.data]
             report = evaluate(row.model, row.data, anchored=anchored if many else anchored[0])
             print(report if not many else "\n\n".join(map(str, report)))
@@ -123,8 +144,6 @@ def _train(arguments) -> int:
                              reports=[one.summary() for one in (report if many else [report])])
                 write_atomically(arguments.out / "report.json", json.dumps(whole, indent=1).encode())
             if arguments.saelens:
-                from .saelens_format import write_saelens
-
                 write_saelens(row.model, arguments.saelens)
         return 128 + (history.signal or 2) if history.interrupted else 0          # 130: Ctrl-C, 143: SIGTERM
     except (TrainingError, CheckpointError, FileExistsError, ValueError, OSError) as error:
@@ -173,7 +192,10 @@ def _run_table(arguments) -> int:
         if out:
             have = {(row.method, row.anchored > 0) for row in table}
             rows = [*table, *(row for row in done if (row.method, row.anchored > 0) not in have)]           # what --methods does not name stays
-            whole = settings | provenance(device) | dict(rows=[asdict(row) for row in rows])
+            made = provenance(device)
+            if done and (before := {name: stored.get(name) for name in made}) != made:
+                made["before"] = [*stored.get("before", []), before]              # rows of two makings: say both
+            whole = settings | made | dict(rows=[asdict(row) for row in rows])
             write_atomically(out, json.dumps(whole, indent=1).encode())
 
     try:

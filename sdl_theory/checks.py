@@ -40,6 +40,8 @@ def as_tensor(name: str, value) -> Tensor:
         value = value.W_p if hasattr(value, "W_p") and not hasattr(value, "dtype") else value      # Directions and Hierarchy carry theirs
         if isinstance(value, (str, bytes, type)):
             raise TypeError("text or a class is no number")
+        if isinstance(value, np.ndarray) and any(stride < 0 for stride in value.strides):
+            value = value.copy()                                      # a reversed view, which PyTorch cannot share
         tensor = torch.as_tensor(value)
         if not hasattr(value, "dtype") and not tensor.is_complex():
             tensor = torch.as_tensor(value, dtype=torch.float64)      # plain numbers and lists are read in float64, not torch's default

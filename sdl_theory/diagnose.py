@@ -68,7 +68,7 @@ class Diagnosis:
                  f"L, share lost     {self.loss:.4g}",
                  f"Lt, share lost    {'-' if self.approximate_loss is None else f'{self.approximate_loss:.4g}'}",
                  f"one feature active in {self.one_active:.2g} of all samples, two or more in {self.two_active:.2g}: verdicts are facts about Lt,",
-                 "which sees the former alone."]
+                 "which sees the former alone. Neurons are read from single features: what is dead here (under Top-k: wins no place) a mixture may wake."]
         return "\n".join(lines)
 
     __repr__ = __str__

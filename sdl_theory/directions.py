@@ -109,6 +109,7 @@ def load_directions(source: Tensor | str | Path, names: Sequence[str] | None = N
     where = f" of {source}" if isinstance(source, (str, Path)) else ""
     matrix = as_matrix(f"directions{where}", _read(source, key), "(n_p, n)").detach().double().cpu()
     matrix = matrix.mT if rows else matrix
+    matrix = matrix / matrix.abs().amax(0).where(matrix.any(0), 1.0)          # first, so that no square over- or underflows
     norms = matrix.norm(dim=0)
     if (norms == 0).any():
         raise ValueError(f"direction {int((norms == 0).nonzero()[0])}{where} is zero and has no unit vector; drop it (dead latents often are)")
@@ -201,6 +202,8 @@ def diagnose_groups(problem: Problem, groups: Mapping[str, Sequence[int]], *, co
     dual = dual_basis(W)
     for name, members in groups.items():
         group = check_group(lookup.features(name, members), problem.n, f"group {name!r} of groups")
+        if not group:
+            raise ValueError(f"group {name!r} must hold at least one feature")
         minimum, row = group_minimum(problem, group), group_row(problem, group, theta, W=W, dual=dual)
         F = np.zeros(problem.n, dtype=bool)
         F[group] = True

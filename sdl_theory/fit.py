@@ -92,6 +92,8 @@ class _Run:
             mask = None
             if isinstance(bench, LinearRepresentationBench) and (anchor is None or anchor.features is not None):
                 mask = (bench.W_r != 0).any(0)                     # a zero column has no direction to recover
+                if anchor and max(anchor.features, default=-1) >= bench.n:
+                    raise ValueError(f"anchors name feature {max(anchor.features)}; the bench has n = {bench.n} features, counted from 0")
                 mask[list(anchor.features) if anchor else []] = False
             self.held_out.append((bench, mask) if mask is not None and mask.any() else None)
         self.anchored = [[] if a is None else a.features and list(a.features) for a in anchors]
@@ -125,10 +127,10 @@ class _Run:
         """Load the checkpoint, if there is one; find out now, not after hours, whether `out` can be written and the processes agree."""
         trainer = self.trainer
         if self.out is None and resume:
-            raise ValueError("resume=True needs out=, the folder of the run to go on with")
+            raise ValueError("resume=True (--resume) needs out= (--out), the folder of the run to go on with")
         if self.out and self.checkpoint.exists():
             if not resume:
-                raise FileExistsError(f"{self.checkpoint} exists: pass resume=True to go on with it, or another folder")
+                raise FileExistsError(f"{self.checkpoint} exists: pass resume=True (--resume) to go on with it, or another folder")
             tensors, metadata = read_tensors(self.checkpoint)
             self._check(metadata)
             try:
@@ -136,6 +138,8 @@ class _Run:
             except ValueError as error:
                 raise CheckpointError(f"{self.checkpoint} does not fit this run: {error}") from None
             self.history = History.load(self.out / "history.jsonl", upto=metadata["step"])
+        elif self.out and not resume and any(self._has(name) for name in ("history.jsonl", "report.json")):
+            raise FileExistsError(f"{self.out} holds a history.jsonl or a report.json, and no checkpoint that they belong to: give this run a folder of its own")
         self.history.anchored = self.anchored
         if trainer.world.size > 1:
             figure = trainer.steps_done + sum(float(value.sum(dtype=torch.float64)) for value in trainer.model.state_dict().values())
@@ -143,6 +147,10 @@ class _Run:
                 raise ValueError("the processes begin from different weights: give SDLModel the same generator seed in each, and a folder `out` that all see")
         if self.out:
             self._write(with_checkpoint=False)
+
+    def _has(self, name: str) -> bool:
+        """Is there such a file in `out`, and something in it?"""
+        return (self.out / name).is_file() and (self.out / name).stat().st_size > 0
 
     def _check(self, theirs: dict) -> None:
         if isinstance(theirs.get("config"), dict):                    # settings younger than the file had their default then

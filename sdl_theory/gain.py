@@ -22,7 +22,7 @@ from .lock import locked
 from .loss import Estimate
 from .metrics import evaluate
 from .recovery import interval
-from .reproduce import Setup, provenance, setup, train_row
+from .reproduce import ROWS, Setup, provenance, setup, train_row
 
 SEEDS = tuple(range(1000, 1020))            # looked at by nobody while recipes were chosen
 TOGETHER = 5                                # seeds in one batched model
@@ -116,7 +116,7 @@ def gain_table(rows: list[dict]) -> Table[Gain]:
                     "encoder_raw_recovery_95", "encoder_raw_mip", "encoder_mip", "decoder_recovery_95", "decoder_mip"))
             except ValueError:
                 continue
-            seeds = sum(one["method"] == method and not one["anchors"] and one["clipped"] and one["left_out"] == SHOWN[0] for one in rows)
+            seeds = len({one["seed"] for one in rows if one["method"] == method})
             table.append(Gain(method, f"{arm.anchors} {'sham' if arm.sham else 'true'}", arm.lam, arm.clipped, seeds, found, mip, encoder, decoder_found, decoder))
     return table
 
@@ -125,33 +125,65 @@ def main(argv: list[str] | None = None) -> int:
     """Run what is missing, store after every arm, print the table."""
     parser = argparse.ArgumentParser(prog="python -m sdl_theory.gain", description=__doc__.splitlines()[0])
     parser.add_argument("--methods", nargs="+", default=["topk", "relu"], help="methods of `sdl_theory table` (topk relu)")
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help=f"in this order, {TOGETHER} to a batched model ({SEEDS[0]} to {SEEDS[-1]}); others need an --out of their own")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file of all runs; what it holds is not run again (the project's own record)")
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     try:
         with locked(arguments.out):
             return _run_missing(arguments)
-    except (KeyboardInterrupt, OSError) as stopped:
-        print(stopped, file=sys.stderr)
+    except (KeyboardInterrupt, OSError, ValueError) as stopped:
+        print(stopped if isinstance(stopped, KeyboardInterrupt) else f"error: {stopped}", file=sys.stderr)
         return 130 if isinstance(stopped, KeyboardInterrupt) else 1
 
 
 def _run_missing(arguments) -> int:
     from tqdm import tqdm
 
-    rows = load_gain(arguments.out)["rows"] if arguments.out.exists() else []
-    have = {json.dumps({name: one[name] for name in asdict(Arm("")) | {"seed": 0}}) for one in rows}
-    groups = [tuple(arguments.seeds[i:i + TOGETHER]) for i in range(0, len(arguments.seeds), TOGETHER)]
-    jobs = [(arm, seeds) for method in arguments.methods for arm in arms(method) for seeds in groups
-            if not all(json.dumps(asdict(arm) | {"seed": seed}) in have for seed in seeds)]
+    rows, made = _stored(arguments.out)
+    jobs = _missing(arguments, rows)
+    now = provenance() | dict(preset="demo", together=TOGETHER)
+    if jobs and made and {name: made.get(name) for name in now} != now:
+        made = now | dict(before=made)                     # rows of two makings: say both
     for arm, seeds in tqdm(jobs, desc="arms", unit="arm"):
         rows += run_arm(arm, seeds)
-        lines = ",\n  ".join(map(json.dumps, rows))
-        head = json.dumps(provenance() | dict(preset="demo", together=TOGETHER))
+        lines, head = ",\n  ".join(map(json.dumps, rows)), json.dumps(made or now)
         write_atomically(arguments.out, f'{{\n "made_with": {head},\n "rows": [\n  {lines}\n ]\n}}\n'.encode())
     print(gain_table(rows))
     return 0
+
+
+def _stored(path: Path) -> tuple[list[dict], dict]:
+    """The rows of an earlier call, and what it was made with; ValueError for a file of something else."""
+    if not path.exists():
+        return [], {}
+    try:
+        stored = load_gain(path)
+        assert {"method", "seed", "left_out", *FIGURES} <= set(stored["rows"][0])
+        return stored["rows"], stored["made_with"]
+    except (ValueError, KeyError, IndexError, TypeError, AssertionError):
+        raise ValueError(f"{path} is no record of anchored and plain runs; give this one a file of its own") from None
+
+
+def _missing(arguments, rows: list[dict]) -> list[tuple[Arm, tuple[int, ...]]]:
+    """The arms and groups of seeds that are not stored. A seed's start depends on those it is trained with, so no group may be stored in part."""
+    seeds = arguments.seeds
+    if unknown := [method for method in arguments.methods if method not in ROWS]:
+        raise ValueError(f"--methods {unknown[0]}: no such method; there are {', '.join(ROWS)}")
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ValueError(f"--seeds must be whole numbers >= 0, each once; got {seeds}")
+    if arguments.out == RESULTS and seeds != list(SEEDS):
+        raise ValueError(f"--seeds other than {SEEDS[0]} to {SEEDS[-1]} need a file of their own: pass --out")
+    have = {json.dumps({name: one[name] for name in asdict(Arm("")) | {"seed": 0}}) for one in rows}
+    jobs = []
+    for arm in (arm for method in arguments.methods for arm in arms(method)):
+        for group in (tuple(seeds[i:i + TOGETHER]) for i in range(0, len(seeds), TOGETHER)):
+            there = [json.dumps(asdict(arm) | {"seed": seed}) in have for seed in group]
+            if any(there) and not all(there):
+                raise ValueError(f"--seeds {list(group)} are trained together, and {arguments.out} holds some of them from another group; give this one a file of its own")
+            if not any(there):
+                jobs.append((arm, group))
+    return jobs
 
 
 if __name__ == "__main__":

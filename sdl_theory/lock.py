@@ -34,17 +34,9 @@ def locked(path: str | Path | None, *, folder: bool = False):
     if path is None:
         yield False
         return
-    path = Path(path)
-    if folder:
-        if path.exists() and not path.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "out must be a folder, and this is none: name another", str(path))
-        path.mkdir(parents=True, exist_ok=True)
-        lock = path / ".lock"
-    else:
-        target = writable(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lock = target.with_name(f".{target.name}.lock")
-    number = _take(lock, path)
+    with _named(path := Path(path)):
+        lock = _place(path, folder)
+        number = _take(lock, path)
     try:
         yield number is not None
     finally:
@@ -52,6 +44,31 @@ def locked(path: str | Path | None, *, folder: bool = False):
             if _is_at(number, lock):
                 lock.unlink()                      # while it is held: who comes next finds no file, or sees that the one he opened is gone
             os.close(number)
+
+
+@contextmanager
+def _named(path: Path):
+    """What the system says of a lock file nobody has heard of, said of the place that was asked for."""
+    try:
+        yield
+    except InUse:
+        raise
+    except OSError as error:
+        if error.errno is None or error.strerror is None or ":" in error.strerror:           # said already
+            raise
+        raise type(error)(error.errno, f"out cannot be written to ({error.strerror}): name another place, or mend its permissions", str(path)) from None
+
+
+def _place(path: Path, folder: bool) -> Path:
+    """The lock file's path; the folder is made if it is not there."""
+    if folder:
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "out must be a folder, and this is none: name another", str(path))
+        path.mkdir(parents=True, exist_ok=True)
+        return path / ".lock"
+    target = writable(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target.with_name(f".{target.name}.lock")
 
 
 def _take(lock: Path, path: Path) -> int | None:

@@ -179,6 +179,7 @@ class Report:
         return (f"{len(self.heldout)} held-out features{left_out}, n_q = {self.n_q}, {self.samples} samples\n"
                 f"{self.table()}\n"
                 f"encoder raw: the paper's metric (section 5.1, appendix B), max_i |<w_E^i, w_p^d>|; it scales with W_E\n"
+                f"decoder cosine: whether the truth is in the model; an encoder's cosines fall as it learns to cancel interference. null_*: random rows\n"
                 f"loss {self.loss:.4g} per sample, explained variance {self.explained_variance:.4g}, L0 {self.l0:.4g}, "
                 f"F1 {self.f1_best:.3g} (best latent), {self.f1_matched:.3g} (matched by decoder)\n"
                 f"latents: {self.dead:.1%} dead, {self.strictly_dead:.1%} strictly dead, {self.duplicate:.1%} of the live duplicate, "

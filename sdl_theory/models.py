@@ -208,10 +208,13 @@ class SDLModel(nn.Module):
     @classmethod
     @checked(path=PathLike)
     def load(cls, path, device: torch.device | str = "cpu") -> SDLModel:
-        """The model that `save`, or a training run's checkpoint, holds."""
+        """The model that `save` wrote, or a training run: its checkpoint.safetensors, or the folder that holds it."""
+        from pathlib import Path
+
         from .checkpoint import read_tensors
         from .stored import stored_model
 
+        path = Path(path) / "checkpoint.safetensors" if Path(path).is_dir() else path
         return stored_model(cls, path, *read_tensors(path, device), device)
 
     def __repr__(self):

@@ -46,12 +46,22 @@ def check_group(group: Sequence[int], n: int, name: str = "group") -> list[int]:
     """The group as a list of distinct feature indices in [0, n), or a ValueError."""
     if not isinstance(group, Iterable) or isinstance(group, str):
         raise ValueError(f"{name} must be a list of feature indices; got {group!r}. One feature d is [d]")
-    indices = [check_count(f"a feature index in {name} (0 <= d < n = {n})", d, -n) for d in group]
+    if any(isinstance(d, (bool, np.bool_)) or getattr(d, "dtype", None) == torch.bool for d in group):
+        raise ValueError(f"{name} must list feature indices in [0, {n}), not a mask of them; for a mask use mask.nonzero()[:, 0]")
+    indices = [check_index(f"a feature index in {name} (0 <= d < n = {n})", d) for d in group]
     if outside := [d for d in indices if not 0 <= d < n]:
         raise ValueError(f"{name} has feature {outside[0]}, outside [0, {n}): the problem has n = {n} features, counted from 0")
     if len(set(indices)) < len(indices):
         raise ValueError(f"{name} lists a feature twice: {indices}")
     return indices
+
+
+def check_index(name: str, value) -> int:
+    """`value` as an int of either sign, or a ValueError."""
+    try:
+        return -check_count(name, -value, 0) if value < 0 else check_count(name, value, 0)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must be a whole number; got {value!r}") from None
 
 
 def check_pattern(P: Tensor, n: int) -> Tensor:

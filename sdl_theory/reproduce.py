@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -45,7 +46,7 @@ class Preset:
 # silences small interference, and no L1 coefficient from .03 to 1 brought the demo's L0 near 1 (.3: 61 of 400; relu_biased: 1.8).
 PRESETS = {
     "demo": Preset(dict(n=100, n_p=77, S=.99, mu=.1), n_q=400, k=3, anchors=10, seeds=5,
-                   config=Config(steps=1200, batch=256, lr=3e-3, warmup=50, dead_after=20_000, log_every=25, eval_every=100),
+                   config=Config(steps=1200, batch=256, lr=3e-3, warmup=50, dead_after=20_000, log_every=25, eval_every=100, checkpoint_every=100),
                    rows=dict(relu=dict(sparsity=.3), relu_biased=dict(biases=True, sparsity=.3), jumprelu=dict(target_l0=1.0, sparsity=.02, gain=.03),
                              gated=dict(target_l0=1.0, gain=.03), batchtopk=dict(k=1), matryoshka=dict(k=1), crosscoder=dict(bench=dict(mu=.15)))),
     "paper": Preset(dict(n=1000, n_p=768, S=.99, mu=.1), n_q=16_000, k=32, anchors=100, seeds=1,
@@ -83,6 +84,8 @@ def setup(preset: str | Preset = "demo", method: str = "topk", *, anchors: int |
     if not seeds or not instances and len(seeds) > 1:
         raise ValueError(f"{'' if instances else 'instances=False trains one model: '}seeds must name {'at least ' if instances else ''}one; got {seeds}"
                          + ("" if instances else ". Run them as jobs of their own"))
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must differ, or their intervals mean nothing; got {seeds}")
     row = preset.rows.get(method, {})
     bench = _magnitudes(preset.bench | row.get("bench", {}) | (override.pop("bench", None) or {}))
     recipe = dict(n_q=preset.n_q, k=preset.k) | row | override
@@ -98,6 +101,18 @@ def setup(preset: str | Preset = "demo", method: str = "topk", *, anchors: int |
     count = preset.anchors if anchors is None else check_count("anchors", anchors, 0)
     chosen = [Anchors.of_truth(b, count) for b in benches] if count else None
     return Setup(model, benches, chosen, replace(preset.config, **dict(seed=seeds[0]) | recipe))
+
+
+SPARSE = ("relu", "jumprelu", "gated")
+BELONGS = dict(k=WITH_K, ks=("matryoshka",), levels=("matryoshka",), level_loss=("matryoshka",), plain=("topk", "matryoshka"), bandwidth=("jumprelu",),
+               sparsity=SPARSE, target_l0=SPARSE, gain=SPARSE, aux_coef=WITH_K, aux_k=WITH_K, aux_target=WITH_K)
+
+
+def check_overrides(method: str, override: dict) -> None:
+    """Raise a ValueError for a setting that this method does not have, and that would change nothing."""
+    for name in override:
+        if name in BELONGS and method in ROWS and ROWS[method][0] not in BELONGS[name]:
+            raise ValueError(f"{name} = {override[name]!r} is a setting of {', '.join(BELONGS[name])}; method = {method!r} has none. Leave it out")
 
 
 @checked
@@ -180,6 +195,8 @@ def table_1(preset: str | Preset = "demo", methods: Sequence[str] = TABLE_1, *, 
     import time
 
     had = {(row.method, row.anchored > 0): row for row in done}
+    for method in methods:                          # a fault in the last row's settings is found before the first row is trained
+        setup(preset, method, anchors=None, seeds=seeds, device=device, **deepcopy(override))
     table = Table()
     for method in methods:
         for anchored in (False, True):

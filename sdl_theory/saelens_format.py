@@ -7,6 +7,7 @@ Written after sae-lens 6.54.12 and tested against folders that it wrote. https:/
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -102,6 +103,15 @@ def write_saelens(model: SDLModel, folder: str | Path, *, metadata: dict | None 
     with replacing(Path(folder) / CFG) as temporary:
         temporary.write_text(cfg, encoding="utf-8")
         write_tensors(Path(folder) / WEIGHTS, _tensors(model), {})
+
+
+def check_saelens(model: SDLModel, folder: str | Path) -> None:
+    """Raise what `write_saelens` would raise, before a training: a model that SAELens has not, or a folder that cannot be written."""
+    _cfg(model, None)
+    folder = Path(folder)
+    place = folder if folder.exists() else next(parent for parent in folder.absolute().parents if parent.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise ValueError(f"--saelens {folder}: {place} is {'no folder' if not place.is_dir() else 'not writable'}; name another")
 
 
 def _read_cfg(path: Path) -> dict:
