@@ -12,9 +12,12 @@ from .activations import Activation, ReLU, check_sigma, read
 from .groups import spectrum, way_down_is_free
 from .patterns import to_numpy
 from .problem import Problem, Tensor, Weights, check_match
+from .separation import separate
 from .signature import between, checked
-from .tolerances import STATIONARY, WALL_TOLERANCE, ZERO_RESIDUAL, tolerance
+from .tolerances import OFF, STATIONARY, WALL_TOLERANCE, ZERO_RESIDUAL, tolerance
 from .verdict import Verdict, verdict_of
+
+MOST_WALLS = 64           # walls that are tried, one by one, for a way over them
 
 
 class CertificateError(AssertionError):
@@ -27,8 +30,10 @@ class Certificate:
 
     loss : Lt.  grad_D, grad_E : relative gradient norms.  pattern : P.  neurons : one Verdict a neuron.  wall_distance : min |z - theta|
     over features with M_d > 0 (for Top-k also the distance to a swap).  stationary : both norms <= tol.  verdict, reason : see `certify`.
-    first_order : where the verdict is escapable, the largest cosine of <r_d, w_D^i> over the walls (i, d) that are touched: > 0, the first step
-    over that wall lowers Lt; < 0, none does; 0 (an unused row with w_D = 0, say), first order does not decide. None elsewhere.
+    first_order : where the verdict is escapable, whether a first step over a wall (i, d) that is touched lowers Lt: > 0, the cosine of r_d and w_D^i
+    where one does, and the row can cross that wall without crossing one that costs; < 0, the largest cosine, where every wall costs; 0, first order
+    does not decide (a row with w_D = 0; walls that can be crossed together only; under Top-k more than one). None elsewhere. A step over a wall costs
+    or gains -2 M_d <r_d, w_D^i> times its length under ReLU; JumpReLU jumps, M_d (theta^2 ||w_D^i||^2 - 2 theta <r_d, w_D^i>); Top-k swaps two latents.
     """
 
     loss: float
@@ -102,7 +107,7 @@ def certify(problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol:
     loss = (problem.M_d * R.square().sum(0)).sum().item()
     grad_D, grad_E = _relative_norms(problem, weights, Z, P[firing], R, firing, tol)
     stationary = grad_D <= tol and grad_E <= tol
-    point = _Point(problem, weights, z, P, Z, R, firing, sigma.barrier(z, slack))
+    point = _Point(problem, weights, z, P, Z, R, firing, sigma.barrier(z, slack), sigma, tol)
     first_order = None
     if not stationary:
         verdict, reason = Verdict.NOT_STATIONARY, f"{'grad_D' if grad_D > tol else 'grad_E'} is not zero"
@@ -145,6 +150,8 @@ class _Point:
     R: Tensor
     firing: Tensor
     barrier: Tensor
+    sigma: Activation
+    tol: float
 
     @cached_property
     def fired(self) -> Tensor:
@@ -176,6 +183,8 @@ class _Point:
                 y = to_numpy(self.Z[row, system.features]) * system.s
                 y = y / np.linalg.norm(y)
                 values[i] = float(np.square(system.A @ y).sum())
+                if (off := system.off(y)) > max(OFF, self.tol * 1e4):
+                    return Verdict.UNDECIDED, f"neuron {i}: M_d differ so much that gradients say nothing of its small ones; its z is {off:.1g} of its largest away from every eigenvector", None
                 groups.append((i, system.is_top(y), system.simple, bool(self.lossy[features].any())))
         verdict, at = verdict_of(groups, lambda i: self._falls(i, systems[i]), self._leak)
         if verdict is Verdict.SADDLE:
@@ -194,15 +203,43 @@ class _Point:
         return way_down_is_free(system, to_numpy(self.problem.W_p), touching.cpu().numpy())
 
     def _over_the_walls(self, i: int, d: int) -> tuple[str, float]:
-        """The reason, and the largest cosine <r_d, w_D^i> over all walls touched."""
-        rows, features = self._touching.nonzero()[:, 0], self.lossy.nonzero()[:, 0]
-        unit = lambda columns: columns / columns.norm(dim=0).clamp(min=1e-300 if columns.dtype == torch.float64 else 1e-30)
-        cosines = unit(self.weights.W_D[:, rows]).mT @ unit(self.R[:, features])
-        best = torch.where(self._near(rows, features), cosines, torch.tensor(-2., dtype=cosines.dtype, device=cosines.device)).max().item()
-        best = 0.0 if abs(best) <= tolerance(WALL_TOLERANCE, torch.finfo(cosines.dtype).eps) else best
-        way = ("the first step over a wall lowers Lt: <r_d, w_D> > 0" if best > 0 else
-               "but no first step over any wall lowers Lt: <r_d, w_D> < 0" if best < 0 else "first order does not decide whether Lt falls: <r_d, w_D> = 0")
+        """The reason, and `first_order`, over all walls that rows with a decoder column touch."""
+        W_D, features = self.weights.W_D, self.lossy.nonzero()[:, 0]
+        rows = (self._touching & (W_D.norm(dim=0) > 0)).nonzero()[:, 0]
+        near = self._near(rows, features)
+        at, of = near.nonzero(as_tuple=True)
+        best = 0.0
+        if len(at):
+            w, r = W_D[:, rows[at]], self.R[:, features[of]]
+            cosines = (w * r).sum(0) / (w.norm(dim=0) * r.norm(dim=0)).clamp(min=torch.finfo(w.dtype).tiny)
+            gains, least = self._gains(rows[at], features[of], w, r), tolerance(WALL_TOLERANCE, torch.finfo(w.dtype).eps)
+            gains = torch.where(gains.abs() <= least * (w.norm(dim=0) * r.norm(dim=0)), 0.0, gains)
+            if (gains < 0).all():
+                best = -max(-cosines.max().item(), least)
+            else:
+                best = max([max(cosines[p].item(), least) for p in (gains > 0).nonzero()[:MOST_WALLS, 0].tolist() if self._free(p, at, features[of], gains)], default=0.0)
+        way = ("a first step over a wall lowers Lt: <r_d, w_D> > 0" if best > 0 else
+               "but no first step over any wall lowers Lt: <r_d, w_D> < 0" if best < 0 else "first order does not decide whether Lt falls")
         return f"neuron {i} is on a wall of feature {d}, whose group has nonzero loss; {way}", best
+
+    def _gains(self, rows: Tensor, features: Tensor, w: Tensor, r: Tensor) -> Tensor:
+        """What crossing each wall gains, up to positive factors."""
+        if not hasattr(self.sigma, "k"):
+            theta = torch.as_tensor(self.sigma.theta, dtype=w.dtype, device=w.device)
+            return (w * r).sum(0) - (theta[rows] if theta.ndim else theta) / 2 * w.square().sum(0)
+        on = self.P[:, features]
+        z = torch.where(on, self.z[:, features], torch.inf)
+        lowest, incumbent = z.min(0)
+        swap = r + lowest * (self.weights.W_D[:, incumbent] - w)
+        return torch.where(on.sum(0) == min(self.sigma.k, len(self.P)), r.square().sum(0) - swap.square().sum(0), (w * r).sum(0))
+
+    def _free(self, p: int, at: Tensor, features: Tensor, gains: Tensor) -> bool:
+        """Can the row of pair p cross its wall without crossing one that costs?"""
+        same = at == at[p]
+        if hasattr(self.sigma, "k"):
+            return int(same.sum()) == 1
+        costs = to_numpy(self.problem.W_p[:, features[same & (gains < 0)]]).T
+        return separate(to_numpy(self.problem.W_p[:, features[p:p + 1]]).T, -costs).w is not None
 
     def _near(self, rows: Tensor, features: Tensor) -> Tensor:
         """Off-entries of Z on, or within tolerance of, the wall, for these rows and features."""

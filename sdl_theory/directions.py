@@ -21,6 +21,7 @@ from .problem import Problem, Tensor
 from .separation import encoder_row
 from .signature import check_fields, checked
 from .stored import read_array, read_safetensors
+from .tolerances import EIGEN_TOLERANCE, tolerance
 from .verdict import Verdict
 
 DATA = Path(__file__).parent / "data"
@@ -262,7 +263,8 @@ def trap_share(problem: Problem, size: int, draws: int, generator: torch.Generat
             y = vectors[:, :, -1] * torch.where(vectors[:, :, -1].sum(1, keepdim=True) < 0, -1.0, 1.0)
             z, total = y / root[part], values.sum(1)
             lowest, gap, left = z.amin(1) / z.amax(1), (values[:, -1] - values[:, -2]) / total, values[:, :-1].sum(1) / total
-            clear = (lowest.abs() > CLEARLY) & (y.abs().amin(1) > CLEARLY * y.amax(1)) & (gap > CLEARLY) & (left > CLEARLY)      # else as one asks singly
+            least = max(CLEARLY, 10 * tolerance(EIGEN_TOLERANCE, torch.finfo(problem.W_p.dtype).eps, 10))
+            clear = (lowest.abs() > least) & (y.abs().amin(1) > least * y.amax(1)) & (gap > least) & (left > least)      # else as one asks singly
             traps += int((clear & (lowest > 0)).sum())
             traps += sum(group_minimum(problem, group.tolist()).verdict is Verdict.TRAP for group in part[~clear])
     else:

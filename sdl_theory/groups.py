@@ -93,6 +93,20 @@ class Spectrum:
         z = y / self.s
         return y / np.linalg.norm(y) if z.min() > POSITIVE_TOLERANCE * z.max() else None
 
+    def exact(self, y: np.ndarray, cluster: slice) -> np.ndarray:
+        """This y, which an encoder row has but for rounding, in the eigenspace: what a decoder column may be read from where eigenvalues differ much."""
+        E = self.vectors[:, cluster] if cluster.stop - cluster.start > 1 else self.positive(cluster)[:, None]
+        return E @ (E.T @ y)
+
+    def off(self, y: np.ndarray) -> float:
+        """How far, in z and of its largest, this y of unit norm is from its eigenspace: small M_d hide it from a gradient's norm."""
+        nearest = max(self.clusters, key=lambda cluster: np.square(self.vectors[:, cluster].T @ y).sum())
+        E = self.vectors[:, nearest]
+        if nearest.stop - nearest.start == 1 and (positive := self.positive(nearest)) is not None:
+            E = positive[:, None]
+        z = np.abs(y / self.s)
+        return float((np.abs(y - E @ (E.T @ y)) / self.s).max() / z.max())
+
     def loss(self, y: np.ndarray) -> float:
         """||A - w_D y^T||_F^2 with the best w_D: tr K - lambda, without the cancellation; 0 if every feature is reconstructed."""
         if not len(y):
@@ -197,9 +211,9 @@ def way_down_is_free(system: Spectrum, W: np.ndarray, touching: np.ndarray) -> b
 
 
 def admissible_rows(system: Spectrum, cluster: slice) -> np.ndarray:
-    """Orthonormal basis of {w : B^T w lies in this eigenspace}, shape (n_p, k)."""
-    E = system.vectors[:, cluster]
-    leaving = system.B @ (np.eye(len(E)) - E @ E.T)       # w^T leaving = 0
-    U, sizes, _ = np.linalg.svd(leaving, full_matrices=True)
-    rank = int((sizes > SUBSPACE * max(np.linalg.norm(system.B, 2), 1e-300)).sum())
-    return U[:, rank:]
+    """Orthonormal basis of {w : B^T w lies in this eigenspace}, shape (n_p, k); asked of z = W_p^T w, whose columns are of unit norm whatever M_d."""
+    y = system.positive(cluster) if cluster.stop - cluster.start == 1 else None
+    E = np.linalg.qr((system.vectors[:, cluster] if y is None else y[:, None]) / system.s[:, None])[0]
+    W_p = system.B / system.s
+    U, sizes, _ = np.linalg.svd(W_p - (W_p @ E) @ E.T, full_matrices=True)              # w^T of this is 0
+    return U[:, int((sizes > SUBSPACE * np.linalg.norm(W_p, 2)).sum()):]

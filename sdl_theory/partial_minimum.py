@@ -99,7 +99,7 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
         z = np.where(F, z, -least if theta == 0 else 0.0) * (1.0 if theta == 0 else 2 * theta / least)
         w = z @ dual
         w = w / np.linalg.norm(w) if theta == 0 else w
-        return _row(minimum, w, W, system, theta)
+        return _row(minimum, w, W, system, theta, minimum.y.numpy() * (system.B.T @ w @ minimum.y.numpy()))
     for cluster in system.clusters:
         if system.positive(cluster) is None:
             continue
@@ -109,7 +109,8 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
         y = system.B.T @ w
         if (y / system.s).min() <= POSITIVE_TOLERANCE * (y / system.s).max():
             continue
-        return _row(replace(minimum, y=torch.from_numpy(y / np.linalg.norm(y))), w, W, system, theta)
+        y = system.exact(y, cluster)
+        return _row(replace(minimum, y=torch.from_numpy(y / np.linalg.norm(y))), w, W, system, theta, y)
     if not len(system.features):      # M_d = 0 throughout: any row that fires for the group will do
         w = encoder_row(W, F, theta, None, lossy)
         if w is not None:
@@ -119,9 +120,8 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
                        "(or only on a wall that rounding cannot show)"), None, None, None)
 
 
-def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: Spectrum, theta: float) -> Row:
-    """The row with its best decoder column; for theta = 0, where scale is free, the two of equal norm."""
-    y = system.B.T @ w
+def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: Spectrum, theta: float, y: np.ndarray) -> Row:
+    """The row with its best decoder column, read from the exact y; for theta = 0, where scale is free, the two of equal norm."""
     w_D = system.A @ y / (y @ y)
     if np.linalg.norm(w_D) * np.linalg.norm(y) <= SILENT * np.linalg.norm(system.A):
         w_D = np.zeros_like(w_D)                     # eigenvalue 0: rounding noise has no direction

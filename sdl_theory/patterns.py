@@ -150,7 +150,8 @@ def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realizat
     r"""Theorem 3.2's regions Omega_P, arXiv:2512.05534: an encoder that shows P, or the proof that there is none.
 
     ReLU, JumpReLU: row by row, z > theta on F_i and <= theta off it. TopK(k): all rows jointly, z_id > max(theta, z_jd) for i in A(d), j
-    not, when |A(d)| = k; z_jd <= theta when |A(d)| < k. Plain Top-k (theta = -inf) needs |A(d)| = k for every d.
+    not, when |A(d)| = k; z_jd <= theta when |A(d)| < k. Plain Top-k (theta = -inf) needs |A(d)| = k for every d. Regions are meant without ties:
+    a pattern that only level latents show, the lower index first, counts as infeasible.
     Infeasible (Jump)ReLU rows carry Farkas weights: conv(F) meets cone(off), resp. conv(off, 0) when theta > 0.
     P : bool (n_q, n). Only theta = 0 against theta > 0 decides, not theta's value. BatchTopK: ValueError.
     """

@@ -19,6 +19,7 @@ TOUCHING = 1e-13              # hulls of unit vectors closer than this touch: a 
 CLEAR = 1e-6                  # a distance that non-negative least squares gets right to 1e-4 of itself: its squares end at 1e-14
 RANK_TOLERANCE = 1e-9         # singular values below this, of the largest, are zero: directions as close as that are one to WALL_TOLERANCE, too
 SUBSPACE = 1e-11              # singular values below this, of ||B||, leave an eigenspace's rows free: eigenvectors are right to 1e-13 or so
+OFF = 1e-6                    # z this far, of its largest, from every eigenspace is no stationary point, however small M_d makes its gradient
 NO_MOVE = 1e-12               # a row's move along a wall, of its largest component, that is none
 SILENT = 1e-12                # a decoder column this small, of what it has to reconstruct, is zero: its direction would be rounding's
 

@@ -195,3 +195,41 @@ def test_a_dead_zero_row_is_first_order_silent():
     padded = Weights(torch.cat([pair.W_E, torch.zeros(1, 2, dtype=f64)]), torch.cat([pair.W_D, torch.zeros(2, 1, dtype=f64)], 1))
     c = certify(problem, padded)
     assert c.verdict is Verdict.ESCAPABLE and c.first_order == 0 and "does not decide" in c.reason
+
+
+def test_walls_that_can_be_crossed_together_only_promise_nothing():
+    """Two features on one input: the second row meets both walls or none, and its gains cancel. The point has the least loss there is, 1."""
+    problem = Problem([[1., 1]], [[1., 0], [0, 1]])
+    c = certify(problem, Weights([[1.], [0]], [[.5, .5], [.5, -.5]]))
+    assert c.verdict is Verdict.ESCAPABLE and c.first_order == 0 and "does not decide" in c.reason
+
+
+@pytest.mark.parametrize("sigma, scales", [(JumpReLU(.5), (10.,)), (TopK(1), (.5, 1., 2., 5.))])
+def test_a_jump_or_a_swap_that_costs_is_no_way_out(sigma, scales):
+    """<r_d, w_D> > 0, and still no way: a JumpReLU's jump overshoots; a Top-1 swap takes the incumbent's column away."""
+    U = torch.linalg.cholesky(torch.tensor([[1., .6], [.6, 1]], dtype=f64)).mT
+    dual, mean = torch.linalg.inv(U), U.mean(1)
+    rows = torch.stack([dual[0] + dual[1], .5 * dual[0] - dual[1] if isinstance(sigma, JumpReLU) else dual[0] - dual[1]])
+    for scale in scales:
+        weights = Weights(rows, torch.stack([mean, scale * (U[:, 0] - mean)], 1))
+        c = certify(Problem(U), weights, sigma)
+        assert c.verdict is Verdict.ESCAPABLE and c.first_order < 0
+        nudged = [Weights(rows + 1e-5 * randn(seed, 2, 2), weights.W_D + 1e-5 * randn(seed + 500, 2, 2)) for seed in range(200)]
+        assert min(approximate_loss(Problem(U), one, sigma).item() for one in nudged) > c.loss - 1e-9
+
+
+def test_saddles_far_below_the_top_are_found_whatever_the_rotation():
+    """Nearly opposite directions, or one large M_d: the decoder column is read from the eigenvector, not from a rounded row."""
+    for turn in torch.linspace(0, 3, 25, dtype=f64):
+        for angle, ratio in ((math.radians(179.99), 1.), (math.radians(133), 1e6), (math.radians(120), 1e8)):
+            W = torch.stack([torch.stack([turn.cos(), turn.sin()]), torch.stack([(turn + angle).cos(), (turn + angle).sin()])], 1)
+            problem = Problem(W, M_d=torch.tensor([ratio, 1.], dtype=f64))
+            assert partial_minimum(problem, pattern([[0, 1]], 2, 1)).verdict is Verdict.SADDLE
+            assert next(survey_partitions(problem, n_q=1)).verdict is Verdict.SADDLE
+
+
+def test_a_gradient_that_a_small_weight_hides_makes_no_trap():
+    """W = I, M = (1, 1e-12): z_2 may fall from .5 to 0 and the loss with it; the gradient of that is below any tolerance."""
+    problem = Problem(torch.eye(2, dtype=f64), M_d=torch.tensor([1, 1e-12]))
+    assert certify(problem, Weights([[1, .5]], [[1.], [0.]])).verdict is Verdict.UNDECIDED
+    assert partial_minimum(problem, pattern([[0, 1]], 2, 1)).verdict is Verdict.NONE
