@@ -278,5 +278,5 @@ def test_bad_arguments_are_named():
         fit(model(), [BENCH, BENCH], progress=False)
     with pytest.raises(ValueError, match="n_p is 30"):
         model().encode(torch.zeros(3, 29))
-    with pytest.raises(ValueError, match="resume=True needs out="):
+    with pytest.raises(ValueError, match="resume=True .--resume. needs out="):
         fit(model(), BENCH, resume=True, progress=False)

@@ -600,9 +600,9 @@ def test_training_in_a_thread_leaves_signals_alone(tmp_path):
 def test_an_existing_run_is_not_written_over(tmp_path):
     go(tmp_path, steps=10)
     before = holds(tmp_path)
-    with pytest.raises(FileExistsError, match=f"{tmp_path}/checkpoint.safetensors exists: pass resume=True to go on with it, or another folder"):
+    with pytest.raises(FileExistsError, match=f"{tmp_path}/checkpoint.safetensors exists: pass resume=True .--resume. to go on with it, or another folder"):
         go(tmp_path, steps=10)
-    with pytest.raises(ValueError, match="resume=True needs out="):
+    with pytest.raises(ValueError, match="resume=True .--resume. needs out="):
         go(None, resume=True)
     assert_same(holds(tmp_path), before)
     assert_same(holds(tmp_path), (go(tmp_path, steps=10, resume=True), before)[1])        # a finished run has nothing left to do
