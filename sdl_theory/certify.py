@@ -218,8 +218,9 @@ class _Point:
                 best = -max(-cosines.max().item(), least)
             else:
                 best = max([max(cosines[p].item(), least) for p in (gains > 0).nonzero()[:MOST_WALLS, 0].tolist() if self._free(p, at, features[of], gains)], default=0.0)
-        way = ("a first step over a wall lowers Lt: <r_d, w_D> > 0" if best > 0 else
-               "but no first step over any wall lowers Lt: <r_d, w_D> < 0" if best < 0 else "first order does not decide whether Lt falls")
+        smooth = not hasattr(self.sigma, "k") and self.sigma.homogeneous            # elsewhere a jump or a swap decides, not <r_d, w_D> alone
+        way = ("a first step over a wall lowers Lt" + ": <r_d, w_D> > 0" * smooth if best > 0 else
+               "but no first step over any wall lowers Lt" + ": <r_d, w_D> < 0" * smooth if best < 0 else "first order does not decide whether Lt falls")
         return f"neuron {i} is on a wall of feature {d}, whose group has nonzero loss; {way}", best
 
     def _gains(self, rows: Tensor, features: Tensor, w: Tensor, r: Tensor) -> Tensor:

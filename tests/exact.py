@@ -1,6 +1,6 @@
 """Integer problems and their answers in exact rational arithmetic: the oracle for `realize`, `partial_minimum` and `survey_partitions`.
 
-`python -m tests.exact 50000` runs so many and counts disagreements (about an hour); the tests run a few hundred. Nothing here is from the library.
+`python -m tests.exact 50000` runs so many and counts disagreements (about ten minutes); the tests run a few hundred. Nothing here is from the library.
 
 Directions are rational unit vectors, many of them opposite, equal or dependent. Each group's K = sum_j lambda_j q_j q_j^T / |q_j|^2 is made from
 rational orthogonal vectors q_j and rational lambda_j, repeated and zero ones among them, so its eigenvectors are known and not computed.

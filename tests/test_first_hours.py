@@ -78,8 +78,8 @@ def test_the_record_of_gains_keeps_its_groups(tmp_path, monkeypatch, capsys):
 
 
 def test_a_place_that_cannot_be_written_is_named(capsys):
-    if not Path("/proc").is_dir():                   # not Linux: no place that even root cannot write to
-        return
+    if not Path("/proc").is_dir():
+        pytest.skip("not Linux: no place that even root cannot write to")
     assert main(["train", "--out", "/proc/foo", *QUICK]) == 1
     said = capsys.readouterr().err
     assert "/proc/foo" in said and "name another place" in said and ".lock" not in said
