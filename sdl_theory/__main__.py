@@ -68,7 +68,7 @@ def _shared(parser: argparse.ArgumentParser) -> None:
 
 def _overrides(pairs: list[str]) -> dict:
     """name=value words as keyword arguments of `reproduce.setup`."""
-    from .train import Config
+    from .training.trainer import Config
 
     known, bench, rest = {f.name for f in fields(Config)}, {}, {}
     for pair in pairs:
@@ -107,13 +107,13 @@ def _device(name: str | None):
 
 
 def _train(arguments) -> int:
-    from .anchoring import check_held_out
-    from .checkpoint import CheckpointError, write_atomically
-    from .metrics import evaluate
-    from .parallel import World
-    from .reproduce import check_overrides, provenance, setup, train_row
-    from .saelens_format import check_saelens, write_saelens
-    from .train import TrainingError
+    from .experiments.tables import check_overrides, provenance, setup, train_row
+    from .files import CheckpointError, write_atomically
+    from .measure.report import evaluate
+    from .training.anchors import check_held_out
+    from .training.saelens import check_saelens, write_saelens
+    from .training.trainer import TrainingError
+    from .training.world import World
 
     device = _device(arguments.device)
     world = World.start(device)
@@ -167,9 +167,9 @@ def _table(arguments) -> int:
 def _run_table(arguments) -> int:
     from dataclasses import asdict
 
-    from .checkpoint import write_atomically
-    from .reproduce import TABLE_1, TableRow, provenance, table_1
-    from .train import TrainingError
+    from .experiments.tables import TABLE_1, TableRow, provenance, table_1
+    from .files import write_atomically
+    from .training.trainer import TrainingError
 
     device, out = _device(arguments.device), arguments.out
     settings = dict(preset=arguments.preset, seeds=arguments.seeds, overrides=arguments.set, tau=.95)
@@ -211,7 +211,7 @@ def _run_table(arguments) -> int:
 
 
 def _verify(real: bool, markdown: bool) -> int:
-    from .audit import as_markdown, run
+    from .experiments.audit import as_markdown, run
 
     rows = []
     for row in run(real):

@@ -9,7 +9,7 @@ import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .checkpoint import writable
+from .files import writable
 
 try:
     import fcntl

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .checkpoint import CheckpointError
 from .checks import Tensor, check_count
+from .files import CheckpointError
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 

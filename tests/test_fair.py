@@ -88,7 +88,7 @@ def texts():
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] == "markdown":
                 yield path.name, "".join(cell["source"])
-    for path in sorted([*(ROOT / "sdl_theory").glob("*.py"), *(ROOT / "widgets").rglob("*.py")]):
+    for path in sorted([*(ROOT / "sdl_theory").rglob("*.py"), *(ROOT / "widgets").rglob("*.py")]):
         for text in strings(path):
             yield path.name, text
 

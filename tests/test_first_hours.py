@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from sdl_theory import Anchors, Config, LinearRepresentationBench, Problem, Samples, SDLModel, diagnose_groups, fit, load_directions, pattern, setup
-from sdl_theory import gain as record
 from sdl_theory.__main__ import main
+from sdl_theory.experiments import gain as record
 
 QUICK = ["--set", "steps=4", "batch=8", "n=12", "n_p=9", "mu=.6", "n_q=16", "log_every=2", "checkpoint_every=2"]
 
@@ -40,14 +40,14 @@ def test_what_somebody_keeps_in_a_folder_is_not_overwritten(tmp_path, capsys):
 
 
 def test_a_saelens_folder_is_tried_before_the_training(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sdl_theory.reproduce.train_row", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("sdl_theory.experiments.tables.train_row", lambda *_, **__: pytest.fail("it trained"))
     (tmp_path / "file").write_text("")
     assert main(["train", "--saelens", str(tmp_path / "file"), *QUICK]) == 1 and "is no folder" in capsys.readouterr().err
     assert main(["train", "--saelens", str(tmp_path / "new"), *QUICK, "plain=true"]) == 1 and "plain" in capsys.readouterr().err
 
 
 def test_a_fault_in_the_last_row_is_found_before_the_first(monkeypatch, capsys):
-    monkeypatch.setattr("sdl_theory.reproduce.train_row", lambda *_, **__: pytest.fail("it trained"))
+    monkeypatch.setattr("sdl_theory.experiments.tables.train_row", lambda *_, **__: pytest.fail("it trained"))
     assert main(["table", "--methods", "topk", "foo", *QUICK]) == 1 and "foo" in capsys.readouterr().err
 
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import sdl_theory as lib
-from sdl_theory.metrics import FiringCounts
+from sdl_theory.measure.report import FiringCounts
 
 HOSTILE = {
     "None": lambda: None, "nan": lambda: math.nan, "inf": lambda: math.inf, "-inf": lambda: -math.inf, "-1": lambda: -1, "0": lambda: 0, "1.5": lambda: 1.5,

@@ -77,7 +77,7 @@ def test_names_in_readme_exist():
     library = importlib.import_module("sdl_theory")
     named = re.findall(r"`(\w+)\(", README) + [n for line in README.splitlines() if line.startswith("| Theorem") for n in re.findall(r"`(\w+)`", line.split("|")[2])]
     assert len(named) > 15 and [name for name in named if not hasattr(library, name)] == []
-    source = "\n".join(path.read_text() for path in (ROOT / "sdl_theory").glob("*.py"))
+    source = "\n".join(path.read_text() for path in (ROOT / "sdl_theory").rglob("*.py"))
     glossary = [n for line in README.split("## Glossary")[1].splitlines() if line.startswith("| ") for n in re.findall(r"`(\w+)`", line.split("|")[2])]
     assert len(glossary) > 12 and [name for name in glossary if not re.search(rf"\b{name}\b", source)] == []
     for path in re.findall(r"\]\(((?:notebooks|tests|sdl_theory|widgets)[^)#]*)\)", README):
@@ -100,7 +100,7 @@ def test_notebooks_keep_the_rules(path):
 
 
 def test_files_stay_small():
-    for path in [*ROOT.glob("sdl_theory/*.py"), *(ROOT / "widgets").rglob("*.py")]:
+    for path in [*ROOT.glob("sdl_theory/**/*.py"), *(ROOT / "widgets").rglob("*.py")]:
         lines = path.read_text().splitlines()
         assert len(lines) <= 300, f"{path.name} has {len(lines)} lines"
         for node in ast.walk(ast.parse(path.read_text())):

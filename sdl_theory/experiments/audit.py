@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from .claims import FAILS, HOLDS, HYPOTHESIS, OPEN, Claim, Row, Seen
-from .counterexamples import from_gram, no_child_can_leave, outside_constraint, three_features
 from .findings import FINDINGS
 from .paper_claims import PAPER
 
-__all__ = ["CLAIMS", "FAILS", "HOLDS", "HYPOTHESIS", "OPEN", "Claim", "Row", "Seen", "as_markdown", "from_gram", "no_child_can_leave", "outside_constraint", "run", "three_features"]
+__all__ = ["CLAIMS", "FAILS", "HOLDS", "HYPOTHESIS", "OPEN", "Claim", "Row", "Seen", "as_markdown", "run"]
 
 CLAIMS: list[Claim] = [*PAPER, *FINDINGS]
 

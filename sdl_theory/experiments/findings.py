@@ -6,24 +6,24 @@ import math
 
 import torch
 
-from .absorption import loss_ladder
-from .activations import JumpReLU, ReLU
-from .biconvexity import gradients
-from .certify import certify
+from ..activations import JumpReLU, ReLU
+from ..measure.recovery import best_matches, gt_recovery
+from ..problem import Problem, Weights
+from ..theory.absorption import loss_ladder
+from ..theory.biconvexity import gradients
+from ..theory.certify import certify
+from ..theory.convex_search import survey_partitions
+from ..theory.counterexamples import from_gram, outside_constraint, three_features
+from ..theory.global_minimum import ideal_loss, ideal_weights, pseudo_inverse_weights
+from ..theory.groups import group_minimum
+from ..theory.loss import approximate_loss, squared_errors
+from ..theory.partial_minimum import partial_minimum
+from ..theory.patterns import pattern, realize
+from ..theory.verdict import Verdict
+from ..truth.directions import diagnose_groups, imagenet_directions, trap_share
+from ..truth.features import feature_matrix
+from ..truth.sampling import SparseFeatures
 from .claims import HOLDS, ZERO, Claim, Seen, register, seeded, show
-from .counterexamples import from_gram, outside_constraint, three_features
-from .directions import diagnose_groups, imagenet_directions, trap_share
-from .features import feature_matrix
-from .global_minimum import ideal_loss, ideal_weights, pseudo_inverse_weights
-from .groups import group_minimum
-from .loss import approximate_loss, squared_errors
-from .partial_minimum import partial_minimum
-from .patterns import pattern, realize
-from .problem import Problem, Weights
-from .recovery import best_matches, gt_recovery
-from .sampling import SparseFeatures
-from .search import survey_partitions
-from .verdict import Verdict
 
 FINDINGS: list[Claim] = []
 finding = register(FINDINGS, ours=True)
@@ -70,13 +70,13 @@ def _crosscoder():
     return Seen(f"inner products {show(score.min())} to {show(score.max())}", (score - math.sqrt(.5)).abs().max() < ZERO)
 
 
-@finding("3.7", "3.6", "the failure is no freak of perpendicular features", "cosines .6, .3, -.2; M_d=(1,1,1), (1,3,1), (.3,1,1)", HOLDS, "sdl_theory.audit.three_features(M_d)")
+@finding("3.7", "3.6", "the failure is no freak of perpendicular features", "cosines .6, .3, -.2; M_d=(1,1,1), (1,3,1), (.3,1,1)", HOLDS, "sdl_theory.theory.counterexamples.three_features(M_d)")
 def _three():
     seen = [partial_minimum(three_features(M), pattern([[0, 1, 2]], 3, 3)).verdict for M in ((1, 1, 1), (1, 3, 1), (.3, 1, 1))]
     return Seen(", ".join(map(str, seen)), seen == [Verdict.TRAP, Verdict.NONE, Verdict.SADDLE])
 
 
-@finding("3.7", "3.6", "a positive eigenvector and a realizable pattern are not enough: the row's walls count", "w_3 ~ 2 w_1 - w_2, <w_1,w_2> = .5, {1,2},{3}", HOLDS, "sdl_theory.audit.outside_constraint()")
+@finding("3.7", "3.6", "a positive eigenvector and a realizable pattern are not enough: the row's walls count", "w_3 ~ 2 w_1 - w_2, <w_1,w_2> = .5, {1,2},{3}", HOLDS, "sdl_theory.theory.counterexamples.outside_constraint()")
 def _outside():
     problem, P = outside_constraint(), pattern([[0, 1], [2]], 3, 3)
     group = group_minimum(problem, [0, 1])

@@ -1,6 +1,6 @@
 """Does showing some features help to find the others, by the paper's own metric? Anchored minus plain at the demo preset, with its controls.
 
-`python -m sdl_theory.gain` runs what is missing, arm by arm, into notebooks/results/anchoring_gain.json, and prints the differences. It may be killed
+`python -m sdl_theory.experiments.gain` runs what is missing, arm by arm, into notebooks/results/anchoring_gain.json, and prints the differences. It may be killed
 and started again. One thread, about twenty minutes a method on an idle machine.
 """
 
@@ -14,15 +14,15 @@ from pathlib import Path
 
 import torch
 
-from .anchoring import Anchors
-from .bench import seeded
-from .checkpoint import write_atomically
-from .directions import Table
-from .lock import locked
-from .loss import Estimate
-from .metrics import evaluate
-from .recovery import interval
-from .reproduce import ROWS, Setup, provenance, setup, train_row
+from ..files import write_atomically
+from ..lock import locked
+from ..measure.recovery import interval
+from ..measure.report import evaluate
+from ..theory.loss import Estimate
+from ..training.anchors import Anchors
+from ..truth.bench import seeded
+from ..truth.directions import Table
+from .tables import ROWS, Setup, provenance, setup, train_row
 
 SEEDS = tuple(range(1000, 1020))            # looked at by nobody while recipes were chosen
 TOGETHER = 5                                # seeds in one batched model
@@ -31,7 +31,7 @@ SHOWN = (10, 50)                            # numbers of anchors, of the demo's 
 LINES = tuple((k, lam) for k in SHOWN for lam in (.1, 1.0))
 FIGURES = ("encoder_raw_recovery_95", "encoder_raw_mip", "encoder_recovery_95", "encoder_mip", "decoder_recovery_95", "decoder_mip", "encoder_raw_null_mip",
            "null_mip", "loss", "l0")
-RESULTS = Path(__file__).resolve().parent.parent / "notebooks" / "results" / "anchoring_gain.json"
+RESULTS = Path(__file__).resolve().parents[2] / "notebooks" / "results" / "anchoring_gain.json"
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def difference(rows: list[dict], arm: Arm, figure: str) -> Estimate:
     of = lambda wanted: {one["seed"]: one[figure] for one in rows if one["left_out"] == arm.anchors and {name: one[name] for name in asdict(wanted)} == asdict(wanted)}
     theirs, plain = of(arm), of(Arm(arm.method, clipped=arm.clipped))
     if not theirs or set(theirs) != set(plain):
-        raise ValueError(f"{arm} and its plain twin must both be there, seed by seed; got {len(theirs)} and {len(plain)} seeds. Run python -m sdl_theory.gain")
+        raise ValueError(f"{arm} and its plain twin must both be there, seed by seed; got {len(theirs)} and {len(plain)} seeds. Run python -m sdl_theory.experiments.gain")
     return interval([theirs[seed] - plain[seed] for seed in sorted(theirs)])
 
 
@@ -123,7 +123,7 @@ def gain_table(rows: list[dict]) -> Table[Gain]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run what is missing, store after every arm, print the table."""
-    parser = argparse.ArgumentParser(prog="python -m sdl_theory.gain", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m sdl_theory.experiments.gain", description=__doc__.splitlines()[0])
     parser.add_argument("--methods", nargs="+", default=["topk", "relu"], help="methods of `sdl_theory table` (topk relu)")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help=f"in this order, {TOGETHER} to a batched model ({SEEDS[0]} to {SEEDS[-1]}); others need an --out of their own")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file of all runs; what it holds is not run again (the project's own record)")

@@ -6,22 +6,22 @@ import math
 
 import torch
 
-from .absorption import absorb
-from .activations import JumpReLU, ReLU, TopK
-from .biconvexity import gradients, hessian
-from .certify import certify
+from ..activations import JumpReLU, ReLU, TopK
+from ..measure.recovery import best_matches
+from ..problem import Problem, Weights
+from ..theory.absorption import absorb
+from ..theory.biconvexity import gradients, hessian
+from ..theory.certify import certify
+from ..theory.counterexamples import from_gram, in_plane, no_child_can_leave
+from ..theory.global_minimum import ideal_loss, ideal_weights, mirrored_weights
+from ..theory.loss import approximate_loss, exact_loss, loss_gap_bound, squared_errors
+from ..theory.partial_minimum import partial_minimum, printed_recipe
+from ..theory.patterns import pattern, realize
+from ..theory.verdict import Verdict
+from ..truth.directions import imagenet_directions
+from ..truth.features import feature_matrix, hierarchy
+from ..truth.sampling import Constant, SparseFeatures
 from .claims import FAILS, HOLDS, HYPOTHESIS, ZERO, Claim, Seen, register, seeded, show
-from .counterexamples import from_gram, in_plane, no_child_can_leave
-from .directions import imagenet_directions
-from .features import feature_matrix, hierarchy
-from .global_minimum import ideal_loss, ideal_weights, mirrored_weights
-from .loss import approximate_loss, exact_loss, loss_gap_bound, squared_errors
-from .partial_minimum import partial_minimum, printed_recipe
-from .patterns import pattern, realize
-from .problem import Problem, Weights
-from .recovery import best_matches
-from .sampling import Constant, SparseFeatures
-from .verdict import Verdict
 
 PAPER: list[Claim] = []
 claim = register(PAPER, ours=False)

@@ -9,18 +9,18 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 
-from .anchoring import Anchors, check_held_out
-from .bench import LinearRepresentationBench
-from .directions import Table
-from .fit import fit
-from .history import History
-from .loss import Estimate
-from .metrics import evaluate
-from .models import WITH_K, SDLModel
-from .problem import check_count
-from .recovery import interval
-from .signature import checked
-from .train import Config
+from ..measure.recovery import interval
+from ..measure.report import evaluate
+from ..problem import check_count
+from ..signature import checked
+from ..theory.loss import Estimate
+from ..training.anchors import Anchors, check_held_out
+from ..training.fit import fit
+from ..training.history import History
+from ..training.model import WITH_K, SDLModel
+from ..training.trainer import Config
+from ..truth.bench import LinearRepresentationBench
+from ..truth.directions import Table
 
 ROWS = {"relu": ("relu", "sae"), "jumprelu": ("jumprelu", "sae"), "topk": ("topk", "sae"), "batchtopk": ("batchtopk", "sae"),
         "matryoshka": ("matryoshka", "sae"), "transcoder": ("topk", "transcoder"), "crosscoder": ("topk", "crosscoder"),
@@ -174,7 +174,7 @@ def provenance(device: torch.device | str = "cpu") -> dict:
     """What a stored table must say of itself: commit (None outside a checkout), versions, device, threads."""
     import platform
 
-    from .stored import own_commit
+    from ..stored import own_commit
 
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "CPU"
     return dict(commit=own_commit(), python=platform.python_version(), torch=torch.__version__, device=name, threads=torch.get_num_threads())
@@ -225,7 +225,7 @@ def _table_row(method: str, row: Setup, reports, seconds: float) -> TableRow:
 
 def _magnitudes(bench: dict) -> dict:
     """The bench's arguments, c_min and beta among them made into its law."""
-    from .sampling import ShiftedExponential
+    from ..truth.sampling import ShiftedExponential
 
     law = {name: bench[name] for name in ("c_min", "beta") if name in bench}
     if law and bench.get("magnitudes") is not None:

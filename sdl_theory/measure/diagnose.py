@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import torch
 
-from .bench import LinearRepresentationBench
-from .certify import Certificate, certify
-from .checks import check_count
-from .directions import Table
-from .groups import group_minimum
-from .loss import approximate_loss
-from .metrics import firing_level
-from .models import SDLModel
-from .problem import Tensor
+from ..checks import check_count
+from ..problem import Tensor
+from ..signature import between, checked
+from ..theory.certify import Certificate, certify
+from ..theory.groups import group_minimum
+from ..theory.loss import approximate_loss
+from ..theory.verdict import Verdict
+from ..training.model import SDLModel
+from ..truth.bench import LinearRepresentationBench
+from ..truth.directions import Table
 from .recovery import strictly_dead
-from .signature import between, checked
-from .verdict import Verdict
+from .report import firing_level
 
 
 @dataclass(frozen=True)

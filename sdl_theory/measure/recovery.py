@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
-from .loss import Estimate
-from .problem import Tensor, as_matrix, as_tensor, check_count
-from .signature import checked
+from ..problem import Tensor, as_matrix, as_tensor, check_count
+from ..signature import checked
+from ..theory.loss import Estimate
 
 CHUNK = 1 << 22           # entries of a product of rows held at once
 

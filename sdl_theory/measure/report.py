@@ -9,11 +9,11 @@ from dataclasses import dataclass, fields, make_dataclass
 import torch
 import torch.nn.functional as F
 
-from .directions import Table
-from .patterns import check_group
-from .problem import Tensor, as_matrix, check_count
+from ..problem import Tensor, as_matrix, check_count
+from ..signature import bool_mask, checked, filled, having, latent_indices
+from ..theory.patterns import check_group
+from ..truth.directions import Table
 from .recovery import CHUNK, Null, Recovery, best_pairs, check_tau, duplicate, mcc, mirrored_share, random_matches, strictly_dead
-from .signature import bool_mask, checked, filled, having, latent_indices
 
 ORDER = (("encoder", "raw"), ("encoder", "cosine"), ("decoder", "cosine"), ("decoder", "raw"))        # the paper's own metric first
 

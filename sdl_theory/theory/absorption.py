@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .activations import Activation, BatchTopK, TopK
+from ..activations import Activation, BatchTopK, TopK
+from ..problem import Problem, Tensor, Weights, check_count, check_match
+from ..signature import checked
+from ..tolerances import POSITIVE_TOLERANCE
 from .groups import group_minimum
 from .partial_minimum import printed_recipe
 from .patterns import activation_pattern, check_group, row_theta, to_numpy
-from .problem import Problem, Tensor, Weights, check_count, check_match
 from .separation import encoder_row
-from .signature import checked
-from .tolerances import POSITIVE_TOLERANCE
 from .verdict import Verdict
 
 EXACT_SUPPORTS = 12       # groups up to this size have lambda+ by enumeration of supports

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from .activations import Activation, ReLU, check_sigma, read
-from .problem import Problem, Tensor, Weights, check_match
-from .signature import checked
+from ..activations import Activation, ReLU, check_sigma, read
+from ..problem import Problem, Tensor, Weights, check_match
+from ..signature import checked
 
 HESSIAN_LIMIT = 4096      # variables of a dense Hessian
 

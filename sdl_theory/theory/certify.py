@@ -8,13 +8,13 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from .activations import Activation, ReLU, check_sigma, read
+from ..activations import Activation, ReLU, check_sigma, read
+from ..problem import Problem, Tensor, Weights, check_match
+from ..signature import between, checked
+from ..tolerances import OFF, STATIONARY, WALL_TOLERANCE, ZERO_RESIDUAL, tolerance
 from .groups import spectrum, way_down_is_free
 from .patterns import to_numpy
-from .problem import Problem, Tensor, Weights, check_match
 from .separation import separate
-from .signature import between, checked
-from .tolerances import OFF, STATIONARY, WALL_TOLERANCE, ZERO_RESIDUAL, tolerance
 from .verdict import Verdict, verdict_of
 
 MOST_WALLS = 64           # walls that are tried, one by one, for a way over them

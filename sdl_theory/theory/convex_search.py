@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .activations import Activation, BatchTopK, ReLU, TopK
-from .checks import check_search
+from ..activations import Activation, BatchTopK, ReLU, TopK
+from ..checks import check_search
+from ..problem import Problem, Tensor, Weights, check_count
+from ..signature import checked
+from ..tolerances import SEARCH_WALL
 from .groups import spectrum, way_down_is_free
 from .loss import approximate_loss
 from .partial_minimum import PartialMinimum, Row, group_row, lossy_features, on_wall, partial_minimum
 from .patterns import activation_pattern, check_pattern, partitions, pattern, realize, row_theta, to_numpy, topk_conditions
-from .problem import Problem, Tensor, Weights, check_count
 from .separation import dead_row, encoder_row
-from .signature import checked
-from .tolerances import SEARCH_WALL
 from .verdict import Verdict, verdict_of
 
 PROXIMAL = 1e-9        # keeps the encoder's flat directions from running away; it moves no fixed point

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from .problem import Problem, Tensor
+from ..problem import Problem, Tensor
 
 
 def from_gram(G) -> Tensor:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from .activations import Activation, ReLU
-from .problem import Problem, Tensor, Weights, check_count
-from .signature import checked
-from .tolerances import RANK_TOLERANCE
+from ..activations import Activation, ReLU
+from ..problem import Problem, Tensor, Weights, check_count
+from ..signature import checked
+from ..tolerances import RANK_TOLERANCE
 
 
 def _embed(problem: Problem, n_q: int, least: int, rows: Tensor, columns: Tensor, why: str) -> Weights:

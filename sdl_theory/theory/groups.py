@@ -14,11 +14,11 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from ..problem import Problem, Tensor, check_problem
+from ..signature import checked
+from ..tolerances import EIGEN_TOLERANCE, NO_MOVE, POSITIVE_TOLERANCE, RANK_TOLERANCE, SUBSPACE, TOUCHING, ZERO_RESIDUAL, tolerance
 from .patterns import check_group, to_numpy
-from .problem import Problem, Tensor, check_problem
 from .separation import separate
-from .signature import checked
-from .tolerances import EIGEN_TOLERANCE, NO_MOVE, POSITIVE_TOLERANCE, RANK_TOLERANCE, SUBSPACE, TOUCHING, ZERO_RESIDUAL, tolerance
 from .verdict import Verdict
 
 

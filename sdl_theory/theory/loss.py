@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from .activations import Activation, BatchTopK, ReLU, check_sigma, read
-from .checks import check_count, check_number
-from .problem import Problem, Tensor, Weights, check_match
-from .sampling import Constant, SparseFeatures
-from .signature import checked
-from .tolerances import rounding
+from ..activations import Activation, BatchTopK, ReLU, check_sigma, read
+from ..checks import check_count, check_number
+from ..problem import Problem, Tensor, Weights, check_match
+from ..signature import checked
+from ..tolerances import rounding
+from ..truth.sampling import Constant, SparseFeatures
 
 EXACT_LIMIT = 20          # 2^20 supports
 CHUNK = 1 << 14

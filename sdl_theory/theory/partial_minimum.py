@@ -13,14 +13,14 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from .activations import Activation, BatchTopK, ReLU, TopK, check_sigma
+from ..activations import Activation, BatchTopK, ReLU, TopK, check_sigma
+from ..problem import Problem, Tensor, Weights, as_matrix, check_problem
+from ..signature import checked
+from ..tolerances import POSITIVE_TOLERANCE, SILENT, WALL_TOLERANCE
 from .certify import certify
 from .groups import GroupMinimum, Spectrum, admissible_rows, solve_group, spectrum
 from .patterns import check_pattern, row_theta, to_numpy
-from .problem import Problem, Tensor, Weights, as_matrix, check_problem
 from .separation import dead_row, encoder_row
-from .signature import checked
-from .tolerances import POSITIVE_TOLERANCE, SILENT, WALL_TOLERANCE
 from .verdict import Verdict
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .activations import Activation, BatchTopK, ReLU, TopK, check_sigma, read
-from .problem import Problem, Tensor, Weights, as_tensor, check_count, check_match, check_problem
+from ..activations import Activation, BatchTopK, ReLU, TopK, check_sigma, read
+from ..problem import Problem, Tensor, Weights, as_tensor, check_count, check_match, check_problem
+from ..signature import checked
+from ..tolerances import rounding
 from .separation import dead_row, encoder_row, lifted_separation, separate
-from .signature import checked
-from .tolerances import rounding
 
 COUPLED_LIMIT = 4_000_000     # entries of the joint system of a Top-k pattern
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .tolerances import CLEAR, TOUCHING, WALL_TOLERANCE, rounding
+from ..tolerances import CLEAR, TOUCHING, WALL_TOLERANCE, rounding
 
 FORCED_LIMIT = 64       # features off F up to which it is asked, one by one, whether their wall is forced
 

@@ -12,7 +12,7 @@ from numbers import Real
 
 import sympy as sp
 
-from .checks import refuse
+from ..checks import refuse
 
 
 @dataclass(frozen=True)

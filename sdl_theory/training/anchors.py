@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 
-from .bench import LinearRepresentationBench
-from .checks import Tensor, as_matrix, as_tensor, check_count, check_number
-from .signature import check_fields, checked
+from ..checks import Tensor, as_matrix, as_tensor, check_count, check_number
+from ..signature import check_fields, checked
+from ..truth.bench import LinearRepresentationBench
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Anchors:
     @checked
     def of_truth(cls, bench: LinearRepresentationBench, k: int, *, seed: int = 0) -> Anchors:
         """k random true features of a bench. A crosscoder of m blocks is anchored at W_p^T / m, as its ideal encoder is (`ideal_weights`)."""
-        from .bench import seeded
+        from ..truth.bench import seeded
 
         k = check_count("anchors k", k, 0)
         if k > bench.n:

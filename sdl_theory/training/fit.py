@@ -11,19 +11,19 @@ from pathlib import Path
 
 import torch
 
-from .anchoring import Anchors
-from .bench import LinearRepresentationBench
-from .checkpoint import CheckpointError, read_tensors, sweep, write_tensors
+from ..files import CheckpointError, read_tensors, sweep, write_tensors
+from ..lock import locked
+from ..measure.recovery import best_matches
+from ..plain import check_json, leaves
+from ..signature import checked, having
+from ..truth.bench import LinearRepresentationBench
+from .anchors import Anchors
 from .history import History
-from .lock import locked
-from .models import SDLModel
-from .parallel import World
-from .plain import check_json, leaves
-from .recovery import best_matches
-from .scale import readable, training_bytes
-from .signature import checked, having
+from .memory import readable, training_bytes
+from .model import SDLModel
 from .stopping import HEARD, between_steps
-from .train import Config, Trainer, TrainingError
+from .trainer import Config, Trainer, TrainingError
+from .world import World
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc", "ALLOC_FAILED")
 SHOWN = {"loss": "loss", "L0": "l0", "W_E found, raw": "encoder_raw_recovery_95", "W_D found, cos": "decoder_recovery_95",

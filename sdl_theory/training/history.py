@@ -6,8 +6,8 @@ import json
 import math
 from pathlib import Path
 
-from .checkpoint import write_atomically
-from .signature import checked
+from ..files import write_atomically
+from ..signature import checked
 
 
 class History:

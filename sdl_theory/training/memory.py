@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .machine import check_fits, readable
-from .models import WITH_K, SDLModel
-from .problem import check_count
-from .signature import checked
+from ..machine import check_fits, readable
+from ..problem import check_count
+from ..signature import checked
+from .model import WITH_K, SDLModel
 
 SPARSE = {"topk": 1.1, "batchtopk": 1.75, "matryoshka": 1.75}         # z, and what finding its largest takes, in units of z
 DENSE = {"relu": 4, "jumprelu": 5.4, "gated": 6.3, "topk": 5.2, "batchtopk": 5.2, "matryoshka": 6}       # z, codes, masks, and the gradients of all that
@@ -46,7 +46,7 @@ def training_bytes(model: SDLModel | None = None, batch: int = 1024, *, n_p: int
     Matryoshka with m `ks` (give the model): 1.1, or with instances 5.2 + 1.5 (m - 1); measured for m = 2, 3, 5: 6.4, 7.9, 10.9.
 
     Not counted: PyTorch itself, the bench's own samples, AuxK (another 4 batch times dead latents, at most), anchors' gradients, metrics, a compiler's
-    workspace. Tested to 25% against the resident memory of CPU processes; see tests/test_scale.py. bfloat16 halves the latents.
+    workspace. Tested to 25% against the resident memory of CPU processes; see tests/training/test_scale.py. bfloat16 halves the latents.
     """
     many = 1
     if model is not None:

@@ -9,10 +9,10 @@ from os import PathLike
 import torch
 from torch import nn
 
-from .activations import Activation, JumpReLU, ReLU, TopK
-from .kernels import top_k
-from .problem import Tensor, Weights, check_count
-from .signature import between, checked, place, rows
+from ..activations import Activation, JumpReLU, ReLU, TopK
+from ..problem import Tensor, Weights, check_count
+from ..signature import between, checked, place, rows
+from .pairs import top_k
 
 METHODS = ("relu", "jumprelu", "topk", "batchtopk", "matryoshka", "gated")
 WITH_K = ("topk", "batchtopk", "matryoshka")
@@ -201,7 +201,7 @@ class SDLModel(nn.Module):
     @checked(path=PathLike)
     def save(self, path) -> None:
         """Write the model to one safetensors file."""
-        from .checkpoint import write_tensors
+        from ..files import write_tensors
 
         write_tensors(path, self.state_dict(), {"model": self.settings})
 
@@ -211,8 +211,8 @@ class SDLModel(nn.Module):
         """The model that `save` wrote, or a training run: its checkpoint.safetensors, or the folder that holds it."""
         from pathlib import Path
 
-        from .checkpoint import read_tensors
-        from .stored import stored_model
+        from ..files import read_tensors
+        from ..stored import stored_model
 
         path = Path(path) / "checkpoint.safetensors" if Path(path).is_dir() else path
         return stored_model(cls, path, *read_tensors(path, device), device)

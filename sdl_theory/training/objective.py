@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .kernels import Pairs, decode_pairs, encode_pairs, largest_values, top_k, top_k_lowest
-from .models import SDLModel
-from .parallel import World
-from .problem import Tensor
+from ..problem import Tensor
+from .model import SDLModel
+from .pairs import Pairs, decode_pairs, encode_pairs, largest_values, top_k, top_k_lowest
+from .world import World
 
 SPARSE_BELOW = 1 / 50         # share of active preactivations below which pairs beat dense products
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from .models import WITH_K, SDLModel
-from .problem import Tensor
+from ..problem import Tensor
+from .model import WITH_K, SDLModel
 
 # A new encoder row is this much of the mean live one. Bricken et al. (2023), who resample ReLU dictionaries, take .2, so that a latent wakes without shouting.
 # In the top-k family a latent that fires at all has to outdo the k-th largest of the live ones, which a row of .2 hardly ever does: it gets no gradient and
-# dies again. So these begin with the whole norm (tests/test_train.py counts both).
+# dies again. So these begin with the whole norm (tests/training/test_train.py counts both).
 SMALL_ROW = .2
 ALIKE = 1 - 1e-6      # cosine from which two rows are one direction: equal ones meet every sample alike, and multiples differ by rounding only (1e-7 in float32)
 ROOM = 1 << 24        # cosines looked at together

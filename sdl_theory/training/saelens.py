@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from .checkpoint import CheckpointError, replacing, write_tensors
-from .models import SDLModel
-from .problem import Tensor, check_count
-from .signature import checked
+from ..files import CheckpointError, replacing, write_tensors
+from ..problem import Tensor, check_count
+from ..signature import checked
+from .model import SDLModel
 
 CFG, WEIGHTS, VERSION = "cfg.json", "sae_weights.safetensors", "6.54.12"
 ARCHITECTURES = {"standard": "relu", "jumprelu": "jumprelu", "topk": "topk", "gated": "gated", "transcoder": "relu", "jumprelu_transcoder": "jumprelu"}

@@ -9,16 +9,16 @@ from numbers import Real
 
 import torch
 
-from .anchoring import AnchorLoss, Anchors
-from .bench import seeded
-from .models import WITH_K, SDLModel
-from .objectives import Knobs, objective
-from .parallel import World
-from .plain import plain
-from .problem import Tensor, check_count
+from ..plain import plain
+from ..problem import Tensor, check_count
+from ..signature import check_fields, checked, having
+from ..truth.bench import seeded
+from .anchors import AnchorLoss, Anchors
+from .memory import check_training_fits
+from .model import WITH_K, SDLModel
+from .objective import Knobs, objective
 from .resampling import resample
-from .scale import check_training_fits
-from .signature import check_fields, checked, having
+from .world import World
 
 # Training is called off when the loss is this many times the ceiling: the largest loss so far, on any batch, of a model that answers 0, or of the run's first
 # step where the untrained model has more. On the demo bench, six methods and lr from 3e-3 to 1e9: peaks up to 900 come and go (relu at lr .3 peaks at 45

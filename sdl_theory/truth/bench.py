@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .checks import as_matrix, check_count, check_number, own, refuse
-from .codes import Batch, Codes, draw_codes
+from ..checks import as_matrix, check_count, check_number, own, refuse
+from ..machine import check_batch
+from ..plain import plain
+from ..problem import Problem, Tensor
+from ..signature import checked
 from .features import feature_matrix
-from .machine import check_batch
-from .plain import plain
-from .problem import Problem, Tensor
 from .sampling import Constant, Magnitudes, ShiftedExponential, SparseFeatures, Uniform
-from .signature import checked
+from .streams import Batch, Codes, draw_codes
 
 KINDS = ("sae", "transcoder", "crosscoder")
 LAWS = {law.__name__: law for law in (ShiftedExponential, Uniform, Constant)}
@@ -215,7 +215,7 @@ class LinearRepresentationBench:
     @checked
     def save(self, folder: str | Path) -> None:
         """Write `bench.json` and `truth.safetensors` (W_p and W_r in float64) into `folder`, each at once or not at all."""
-        from .checkpoint import write_atomically, write_tensors
+        from ..files import write_atomically, write_tensors
 
         folder = Path(folder)
         truth = {name: value for name, value in zip(("W_p", "W_r"), self._truth) if value is not None}
@@ -229,7 +229,7 @@ class LinearRepresentationBench:
 
         ValueError if bench.json and the truth beside it do not go together (shapes, unit columns, mu, figures of directions of your own).
         """
-        from .checkpoint import read_tensors
+        from ..files import read_tensors
 
         file, truth = Path(folder) / "bench.json", Path(folder) / "truth.safetensors"
         tensors, _ = read_tensors(truth)

@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .activations import Activation, ReLU
-from .checks import as_matrix, check_count, own, refuse
-from .groups import group_minimum
-from .partial_minimum import dual_basis, group_row
-from .patterns import check_group, to_numpy
-from .problem import Problem, Tensor
-from .separation import encoder_row
-from .signature import check_fields, checked
-from .stored import read_array, read_safetensors
-from .tolerances import EIGEN_TOLERANCE, tolerance
-from .verdict import Verdict
+from ..activations import Activation, ReLU
+from ..checks import as_matrix, check_count, own, refuse
+from ..problem import Problem, Tensor
+from ..signature import check_fields, checked
+from ..stored import read_array, read_safetensors
+from ..theory.groups import group_minimum
+from ..theory.partial_minimum import dual_basis, group_row
+from ..theory.patterns import check_group, to_numpy
+from ..theory.separation import encoder_row
+from ..theory.verdict import Verdict
+from ..tolerances import EIGEN_TOLERANCE, tolerance
 
 DATA = Path(__file__).parent / "data"
 CLEARLY = 1e-6            # random groups that every tolerance of `group_minimum` leaves by so much are judged many at a time

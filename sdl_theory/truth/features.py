@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from .checks import Tensor, as_matrix, check_bytes, check_count, own
-from .signature import check_fields, checked
+from ..checks import Tensor, as_matrix, check_bytes, check_count, own
+from ..signature import check_fields, checked
 
 CHUNK = 1024           # columns of the Gram matrix held at once: n = 16384 needs megabytes, not gigabytes
 LAM = 1e-3             # weight of the soft push on every positive cosine; above .01 it fights the target

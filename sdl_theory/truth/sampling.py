@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from .checks import Tensor, check_count, check_number, refuse
-from .signature import check_fields, checked
+from ..checks import Tensor, check_count, check_number, refuse
+from ..signature import check_fields, checked
 
 
 @dataclass(frozen=True)

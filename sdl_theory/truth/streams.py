@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from .problem import Tensor
+from ..problem import Tensor
 from .sampling import SparseFeatures
 
 SPARE = 6.0           # standard deviations of room for more active features than expected; if it does not do, more are drawn

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from sdl_theory import audit, paper_claims
 from sdl_theory.__main__ import main
-from sdl_theory.claims import Claim, Seen
+from sdl_theory.experiments import audit, paper_claims
+from sdl_theory.experiments.claims import Claim, Seen
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 NUMBER = re.compile(r"-?(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?|-?\.\d+")
 # Claims that stood among the paper's and that it does not make. They may stand among our findings only.
 NOT_THE_PAPERS = ("benchmark", "siblings", "every group", "superposition", "nearly all", "ladder")

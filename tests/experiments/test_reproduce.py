@@ -12,8 +12,8 @@ import torch
 
 from sdl_theory import LinearRepresentationBench, SDLModel, ShiftedExponential, Uniform, evaluate, read_saelens, setup, table_1
 from sdl_theory.__main__ import main
-from sdl_theory.checkpoint import read_tensors
-from sdl_theory.reproduce import PRESETS, ROWS, TABLE_1, TableRow, _table_row
+from sdl_theory.experiments.tables import PRESETS, ROWS, TABLE_1, TableRow, _table_row
+from sdl_theory.files import read_tensors
 
 TINY = replace(PRESETS["demo"], bench=dict(n=20, n_p=16, S=.95, mu=.5), n_q=48, k=2, anchors=3, seeds=2,
                config=replace(PRESETS["demo"].config, steps=40, batch=64, log_every=20, eval_every=0),
@@ -44,7 +44,7 @@ def test_overrides_and_their_limits():
 
 
 def test_both_rows_of_a_method_are_judged_on_the_same_held_out_features(monkeypatch):
-    import sdl_theory.reproduce as reproduce
+    import sdl_theory.experiments.tables as reproduce
 
     asked = []
     monkeypatch.setattr(reproduce, "evaluate", lambda model, data, **how: asked.append(how["anchored"]) or evaluate(model, data, **how))
@@ -92,7 +92,7 @@ def test_rows_of_tables_without_the_literal_metric_are_refused(tmp_path, capsys)
 
 
 def test_the_stored_table_can_be_gone_on_with():
-    stored = json.loads((Path(__file__).parent.parent / "notebooks/results/table_1_demo.json").read_text(encoding="utf-8"))
+    stored = json.loads((Path(__file__).resolve().parents[2] / "notebooks/results/table_1_demo.json").read_text(encoding="utf-8"))
     rows = [TableRow.from_json(row) for row in stored["rows"]]
     assert [(row.method, row.anchored) for row in rows] == [(method, k) for method in (*TABLE_1[2:5], *TABLE_1[:2], *TABLE_1[5:], "relu_biased") for k in (0, 10)]
     assert (stored["preset"], stored["seeds"], stored["overrides"], stored["tau"]) == ("demo", None, [], .95) and len(stored["commit"]) == 7

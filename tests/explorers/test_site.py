@@ -14,7 +14,7 @@ from PIL import Image
 from widgets.formulas import BadFormula, mathml
 from widgets.site import build, chart_words
 
-NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdl_theory import JumpReLU, Problem, Verdict, Weights, approximate_loss, imagenet_directions
-from sdl_theory.audit import three_features
+from sdl_theory.theory.counterexamples import three_features
 from widgets import charts, explorers, rows
 from widgets.explorers import pair_explorer, solution_explorer, three_explorer
 from widgets.explorers.base import Explorer, figure, slider, ticks

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sdl_theory import Config, LinearRepresentationBench, SDLModel, Verdict, diagnose, fit, ideal_weights, pattern
-from sdl_theory.sampling import Constant
+from sdl_theory.truth.sampling import Constant
 
 
 def three(cosines, **bench):

@@ -11,11 +11,9 @@ import torch
 from scipy import integrate, stats
 from strategies import randn, unit
 
-from sdl_theory import Constant, Problem, Weights, ideal_weights, mirrored_weights, pseudo_inverse_weights, recovery
-from sdl_theory.bench import LinearRepresentationBench
-from sdl_theory.metrics import FiringCounts, activation_f1, dead, evaluate, explained_variance, firing_level, l0
-from sdl_theory.models import METHODS, SDLModel
-from sdl_theory.recovery import (
+from sdl_theory import Constant, Problem, Weights, ideal_weights, mirrored_weights, pseudo_inverse_weights
+from sdl_theory.measure import recovery
+from sdl_theory.measure.recovery import (
     best_matches,
     best_pairs,
     duplicate,
@@ -30,6 +28,9 @@ from sdl_theory.recovery import (
     recovery_curve,
     strictly_dead,
 )
+from sdl_theory.measure.report import FiringCounts, activation_f1, dead, evaluate, explained_variance, firing_level, l0
+from sdl_theory.training.model import METHODS, SDLModel
+from sdl_theory.truth.bench import LinearRepresentationBench
 
 
 def bench(n=12, n_p=16, S=.8, mu=.3, **kwargs):

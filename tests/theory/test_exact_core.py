@@ -28,7 +28,7 @@ from sdl_theory import (
     survey_partitions,
     trap_share,
 )
-from sdl_theory.counterexamples import from_gram
+from sdl_theory.theory.counterexamples import from_gram
 from tests.exact import disagreements
 from tests.strategies import make_problem, randn, unit
 

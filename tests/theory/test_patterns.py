@@ -11,7 +11,7 @@ from scipy.optimize import linprog
 from strategies import points, problems, randn, unit
 
 from sdl_theory import BatchTopK, JumpReLU, Problem, ReLU, TopK, activation_pattern, partitions, pattern, realize
-from sdl_theory.separation import separate
+from sdl_theory.theory.separation import separate
 
 
 def lp_margin(W, F, theta) -> float:

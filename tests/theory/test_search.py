@@ -22,7 +22,7 @@ from sdl_theory import (
     realize,
     survey_partitions,
 )
-from sdl_theory.audit import from_gram, three_features
+from sdl_theory.theory.counterexamples import from_gram, three_features
 
 
 @given(problems(most=4), thresholds)

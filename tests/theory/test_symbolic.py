@@ -9,8 +9,8 @@ import sympy as sp
 import torch
 
 from sdl_theory import Problem, certify, gradients, group_minimum, pattern, printed_recipe
-from sdl_theory.audit import from_gram
-from sdl_theory.symbolic import example_3_5, two_features
+from sdl_theory.theory.counterexamples import from_gram
+from sdl_theory.theory.symbolic import example_3_5, two_features
 
 
 def test_example_3_5():

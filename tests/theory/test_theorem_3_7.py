@@ -31,7 +31,7 @@ from sdl_theory import (
     printed_recipe,
     realize,
 )
-from sdl_theory.audit import from_gram, outside_constraint, three_features
+from sdl_theory.theory.counterexamples import from_gram, outside_constraint, three_features
 
 
 def autograd_norms(problem, weights, sigma):

@@ -15,9 +15,10 @@ from contextlib import ExitStack
 import pytest
 import torch
 
-from sdl_theory import Config, LinearRepresentationBench, SDLModel, Trainer, fit, gain, lock
+from sdl_theory import Config, LinearRepresentationBench, SDLModel, Trainer, fit, lock
 from sdl_theory.__main__ import main
-from sdl_theory.checkpoint import alive, read_tensors, replacing, sweep, write_atomically, write_tensors
+from sdl_theory.experiments import gain
+from sdl_theory.files import alive, read_tensors, replacing, sweep, write_atomically, write_tensors
 from sdl_theory.lock import InUse, locked
 
 FORKS = multiprocessing.get_context("forkserver")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import sdl_theory as lib
-from sdl_theory.checkpoint import read_tensors, write_tensors
+from sdl_theory.files import read_tensors, write_tensors
 
 
 def model(method="topk", **settings):

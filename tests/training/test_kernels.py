@@ -5,10 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdl_theory import LinearRepresentationBench, SDLModel, objectives
-from sdl_theory.kernels import Pairs, decode_pairs, encode_pairs, largest_values, top_k, top_k_lowest
-from sdl_theory.models import METHODS, WITH_K
-from sdl_theory.objectives import Knobs, batch_threshold, objective
+from sdl_theory import LinearRepresentationBench, SDLModel
+from sdl_theory.training import objective as objectives
+from sdl_theory.training.model import METHODS, WITH_K
+from sdl_theory.training.objective import Knobs, batch_threshold, objective
+from sdl_theory.training.pairs import Pairs, decode_pairs, encode_pairs, largest_values, top_k, top_k_lowest
 
 
 def seeded(seed=0):

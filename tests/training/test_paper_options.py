@@ -15,15 +15,15 @@ from sdl_theory import (
     diagnose,
     evaluate,
     fit,
-    objectives,
     read_saelens,
     training_bytes,
     write_saelens,
 )
-from sdl_theory.checkpoint import read_tensors, write_tensors
-from sdl_theory.metrics import firing_level
-from sdl_theory.objectives import Knobs, objective
-from sdl_theory.recovery import strictly_dead
+from sdl_theory.files import read_tensors, write_tensors
+from sdl_theory.measure.recovery import strictly_dead
+from sdl_theory.measure.report import firing_level
+from sdl_theory.training import objective as objectives
+from sdl_theory.training.objective import Knobs, objective
 
 KS = (2, 5, 9)
 KINDS = {"matryoshka with ks": dict(method="matryoshka", ks=KS), "plain matryoshka with ks": dict(method="matryoshka", ks=KS, plain=True),

@@ -16,12 +16,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdl_theory import Anchors, Config, LinearRepresentationBench, SDLModel, Trainer, fit, objectives, setup, train, train_row
+from sdl_theory import Anchors, Config, LinearRepresentationBench, SDLModel, Trainer, fit, setup, train_row
 from sdl_theory.__main__ import main
-from sdl_theory.checkpoint import read_tensors
+from sdl_theory.files import read_tensors
 from sdl_theory.lock import locked
-from sdl_theory.models import METHODS, WITH_K
-from sdl_theory.parallel import World
+from sdl_theory.training import objective as objectives
+from sdl_theory.training import trainer as train
+from sdl_theory.training.model import METHODS, WITH_K
+from sdl_theory.training.world import World
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["torch._dynamo", "torch.distributed", "sdl_theory", "safetensors.torch", "tqdm.auto", "pytest"])
@@ -254,7 +256,7 @@ def test_torchrun_goes_on_with_a_run_and_ends_where_one_process_does(tmp_path, c
     begun = (tmp_path / "two/history.jsonl").read_text()
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m", "sdl_theory"]
     done = subprocess.run([*torchrun, *command, str(tmp_path / "two"), "--resume"], capture_output=True, text=True, timeout=120,
-                          env=os.environ | dict(OMP_NUM_THREADS="1", GLOO_SOCKET_IFNAME="lo"), cwd=Path(__file__).parent.parent)
+                          env=os.environ | dict(OMP_NUM_THREADS="1", GLOO_SOCKET_IFNAME="lo"), cwd=Path(__file__).resolve().parents[2])
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("recovery") == capsys.readouterr().out.count("recovery"), "one report, by the first process"
     assert (tmp_path / "two/history.jsonl").read_text().startswith(begun) and begun.count("\n") == 3
@@ -267,7 +269,7 @@ def test_torchrun_told_to_end_leaves_a_checkpoint_that_goes_on(tmp_path):
     command = ["train", "--preset", "demo", "--method", "topk", "--device", "cpu", "--set", "steps=100000", "batch=128", "log_every=10", "checkpoint_every=50",
                "n_q=80", "eval_every=0", "--out", str(tmp_path / "run")]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m", "sdl_theory"]
-    process = subprocess.Popen([*torchrun, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent,
+    process = subprocess.Popen([*torchrun, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).resolve().parents[2],
                                env=os.environ | dict(OMP_NUM_THREADS="1", GLOO_SOCKET_IFNAME="lo"))
     checkpoint, deadline = tmp_path / "run/checkpoint.safetensors", time.monotonic() + 90
     while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sdl_theory import saelens_format
-from sdl_theory.checkpoint import CheckpointError
-from sdl_theory.models import METHODS, SDLModel
-from sdl_theory.saelens_format import read_saelens, write_saelens
+from sdl_theory.files import CheckpointError
+from sdl_theory.training import saelens as saelens_format
+from sdl_theory.training.model import METHODS, SDLModel
+from sdl_theory.training.saelens import read_saelens, write_saelens
 
 DATA = Path(__file__).parent / "data/saelens"
 READABLE = sorted(path.name for path in DATA.iterdir() if path.is_dir() and not path.name.startswith("refused"))

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from sdl_theory import Config, LinearRepresentationBench, SDLModel, Trainer, training_bytes
-from sdl_theory.models import METHODS
-from sdl_theory.scale import DENSE
+from sdl_theory.training.memory import DENSE
+from sdl_theory.training.model import METHODS
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["torch._dynamo", "sdl_theory", "pytest"])

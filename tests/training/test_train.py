@@ -7,10 +7,10 @@ import torch
 
 from sdl_theory import Anchors, Config, History, LinearRepresentationBench, Samples, SDLModel, Trainer, Weights, evaluate, fit, gt_recovery
 from sdl_theory.activations import JumpReLU, TopK
-from sdl_theory.anchoring import AnchorLoss
-from sdl_theory.models import METHODS, WITH_K
-from sdl_theory.recovery import best_matches
-from sdl_theory.resampling import SMALL_ROW, resample
+from sdl_theory.measure.recovery import best_matches
+from sdl_theory.training.anchors import AnchorLoss
+from sdl_theory.training.model import METHODS, WITH_K
+from sdl_theory.training.resampling import SMALL_ROW, resample
 
 BENCH = LinearRepresentationBench(40, 30, .9, .4, seed=1)
 
@@ -23,7 +23,7 @@ def model(method="topk", instances=None, n_q=64, seed=0, dtype=torch.float32, **
 @pytest.mark.parametrize("method", METHODS)
 def test_one_step_is_adam_on_the_clipped_gradient_off_the_columns(method):
     """The first step against torch's plain Adam, the loss's own autograd gradient, its part along each column removed, clipped, columns renormalized."""
-    from sdl_theory.objectives import Knobs, objective
+    from sdl_theory.training.objective import Knobs, objective
 
     config = Config(steps=10, batch=64, lr=.01, warmup=0, decay=0, clip=.05, sparsity=.2)
     ours, twin = model(method, dtype=torch.float64), model(method, dtype=torch.float64)
@@ -176,7 +176,8 @@ def test_resampling_wakes_latents_in_training_and_never_the_anchored():
 
 def woken(scale, seed, monkeypatch):
     """How many latents a TopK run begins anew, and how many of these fire before the next resampling. scale: norm of a new row over the mean live one."""
-    from sdl_theory import resampling, train
+    from sdl_theory.training import resampling
+    from sdl_theory.training import trainer as train
 
     bench, seen = LinearRepresentationBench(60, 40, .95, .4, seed=seed), dict(begun=0, woken=0, last=[])
     made = SDLModel(40, 120, k=2, generator=torch.Generator().manual_seed(seed))

@@ -31,9 +31,9 @@ from sdl_theory import (
     write_saelens,
 )
 from sdl_theory.__main__ import main
-from sdl_theory.reproduce import PRESETS, provenance
-from sdl_theory.resampling import resample
-from sdl_theory.scale import training_bytes
+from sdl_theory.experiments.tables import PRESETS, provenance
+from sdl_theory.training.memory import training_bytes
+from sdl_theory.training.resampling import resample
 
 BENCH = LinearRepresentationBench(10, 8, .9, .5, seed=1)
 TINY = replace(PRESETS["demo"], bench=dict(n=20, n_p=16, S=.95, mu=.5), n_q=48, k=2, anchors=3, seeds=2,
@@ -75,7 +75,7 @@ def test_a_latent_is_never_begun_anew_at_an_empty_sample(biases):
 @pytest.mark.parametrize("method", ["topk", "relu", "jumprelu", "gated"])
 def test_latents_begun_anew_differ_from_one_another_and_from_the_living(method, room, monkeypatch):
     """Of samples with one feature each most are multiples of one another: as many directions as features. Three of them live already."""
-    monkeypatch.setattr("sdl_theory.resampling.ROOM", room)                    # all samples together, or three at a time
+    monkeypatch.setattr("sdl_theory.training.resampling.ROOM", room)                    # all samples together, or three at a time
     x = torch.eye(8)[torch.arange(200) % 5] * torch.rand(200, 1, generator=torch.Generator().manual_seed(1)).add(.5)
     made = model(n_q=24, method=method, k=2 if method == "topk" else None)
     with torch.no_grad():
@@ -330,7 +330,7 @@ HUGE = 10**11
     (lambda: fit(model(), BENCH, Config(steps=1, batch=HUGE), progress=False), "batch = 100,000,000,000 .*n_q = 24 latents; this machine has .*GiB in all. Take a smaller number"),
     (lambda: BENCH.batch(0, 10**18), "batch = "), (lambda: BENCH.batch(0, 10**40), "size must be .* below")])
 def test_a_batch_beyond_the_machine_is_refused_before_it_is_drawn(ask, words, monkeypatch):
-    monkeypatch.setattr("sdl_theory.bench.draw_codes", lambda *args: pytest.fail("something was drawn"))
+    monkeypatch.setattr("sdl_theory.truth.bench.draw_codes", lambda *args: pytest.fail("something was drawn"))
     with pytest.raises(ValueError, match=words):
         ask()
 

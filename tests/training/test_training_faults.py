@@ -18,11 +18,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdl_theory import Anchors, CheckpointError, Config, LinearRepresentationBench, Samples, SDLModel, Trainer, TrainingError, checkpoint, fit, train
+from sdl_theory import Anchors, CheckpointError, Config, LinearRepresentationBench, Samples, SDLModel, Trainer, TrainingError, fit
+from sdl_theory import files as checkpoint
 from sdl_theory.__main__ import main
-from sdl_theory.checkpoint import read_tensors, write_tensors
+from sdl_theory.files import read_tensors, write_tensors
+from sdl_theory.training import trainer as train
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 EVERY = 5             # steps between checkpoints
 KILLS = 20
 FORKS = multiprocessing.get_context("forkserver")
@@ -305,7 +307,7 @@ def test_a_nan_stops_the_run_at_its_step_and_the_last_checkpoint_is_good(method,
 
 def test_a_nan_in_an_input_that_no_latent_sees_is_seen(tmp_path, monkeypatch):
     """The sparse step looks at the pairs that fire; NaN > theta is False, and the target of a transcoder is another tensor."""
-    from sdl_theory import objectives
+    from sdl_theory.training import objective as objectives
 
     bench = LinearRepresentationBench(40, 30, .9, .3, seed=2, kind="transcoder")
     model = SDLModel(30, 64, method="batchtopk", k=4, generator=torch.Generator().manual_seed(1))

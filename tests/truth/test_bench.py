@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import sdl_theory.codes
+import sdl_theory.truth.streams
 from sdl_theory import Constant, LinearRepresentationBench, Samples, ShiftedExponential, Uniform, interference
-from sdl_theory.bench import draw_codes, seeded
-from sdl_theory.sampling import SparseFeatures
+from sdl_theory.truth.bench import draw_codes, seeded
+from sdl_theory.truth.sampling import SparseFeatures
 
 SMALL = dict(n=40, n_p=30, S=.9, mu=.4)
 
@@ -20,7 +20,7 @@ SMALL = dict(n=40, n_p=30, S=.9, mu=.4)
 def test_gaps_draw_independent_bernoulli_features(spare, monkeypatch):
     """Counts per sample and per feature, and pairs, as Bernoulli(1 - S) has them: within five standard errors; the first and last place too.
     With too little room the rest is drawn in further turns."""
-    monkeypatch.setattr(sdl_theory.codes, "SPARE", spare)
+    monkeypatch.setattr(sdl_theory.truth.streams, "SPARE", spare)
     n, S, batch = 12, .8, 60_000
     x = draw_codes(SparseFeatures(n, S, Constant(2.0)), batch, seeded("cpu", 5)).dense
     assert set(x.unique().tolist()) == {0.0, 2.0}

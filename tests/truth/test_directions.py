@@ -24,8 +24,8 @@ from sdl_theory import (
     pattern,
     trap_share,
 )
-from sdl_theory.data import rebuild
-from sdl_theory.directions import DATA, wilson
+from sdl_theory.truth.data import rebuild
+from sdl_theory.truth.directions import DATA, wilson
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,6 @@ def _exact_story(tenths: int, m_1: int, m_2: int) -> tuple[dict, str, str]:
 def exact_explorer(tenths: int = 6, m_1: int = 1, m_2: int = 2) -> Explorer:
     """Theorem 3.7 for a pair without rounding: rational rho, whole weights, exact loss and eigenvector."""
     controls = {"tenths": count("rho, in tenths", tenths, -9, 9), "m_1": count("weight m_1", m_1, 1, 9), "m_2": count("weight m_2", m_2, 1, 9)}
-    code = lambda tenths, m_1, m_2: f"import sympy as sp\nfrom sdl_theory.symbolic import two_features\nprint(two_features().at(sp.Rational({tenths}, 10), {m_1}, {m_2}))"
+    code = lambda tenths, m_1, m_2: f"import sympy as sp\nfrom sdl_theory.theory.symbolic import two_features\nprint(two_features().at(sp.Rational({tenths}, 10), {m_1}, {m_2}))"
     return Explorer(controls, _exact_story, exact_chart, code, {"Example 3.5": {"tenths": 0, "m_1": 1, "m_2": 1}, "a trap": {"tenths": 6, "m_1": 1, "m_2": 1},
                                                                "a saddle": {"tenths": -6, "m_1": 1, "m_2": 1}, "none at all": {"tenths": 0, "m_1": 1, "m_2": 2}})

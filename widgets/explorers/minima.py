@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sdl_theory import GroupMinimum, Verdict
-from sdl_theory.audit import three_features
+from sdl_theory.theory.counterexamples import three_features
 
 from ..charts import lattice_chart, pair_chart, three_chart
 from ..rows import lattice_rows, pair_rows, three_rows, three_worlds
@@ -40,7 +40,7 @@ def pair_explorer(rho: float = 0.6) -> Explorer:
 def three_explorer(t: float = 1.0) -> Explorer:
     """Three features on one neuron: one slider over M_d walks from a saddle through nothing to a trap, and to nothing again."""
     controls = {"t": slider("path of M_d", t, 0.0, 2.0, 0.02)}
-    code = lambda t: ("from sdl_theory import group_minimum\nfrom sdl_theory.audit import three_features\n"
+    code = lambda t: ("from sdl_theory import group_minimum\nfrom sdl_theory.theory.counterexamples import three_features\n"
                       f"print(group_minimum(three_features({tuple(round(m, 3) for m in three_worlds(t))}), [0, 1, 2]))")
     story = lambda t: _verdict_story(three_rows(three_features(three_worlds(t))))
     return Explorer(controls, story, three_chart, code, {"a saddle": {"t": 0.0}, "a trap": {"t": 1.0}, "none at all": {"t": 2.0}})

@@ -14,7 +14,7 @@ RHO = np.concatenate([np.linspace(-0.95, -0.01, 20), np.linspace(0.01, 0.95, 20)
 
 @lru_cache(maxsize=1)
 def _letters():
-    from sdl_theory.symbolic import two_features  # sympy takes a moment; load it when asked
+    from sdl_theory.theory.symbolic import two_features  # sympy takes a moment; load it when asked
 
     return two_features()
 

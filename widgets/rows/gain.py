@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sdl_theory.gain import LINES, Arm, difference
+from sdl_theory.experiments.gain import LINES, Arm, difference
 
 from .common import table
 

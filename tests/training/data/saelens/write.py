@@ -1,9 +1,9 @@
-"""The folders beside this file, written by SAELens itself: what `tests/test_saelens_format.py` holds our reader and writer to.
+"""The folders beside this file, written by SAELens itself: what `tests/training/test_saelens_format.py` holds our reader and writer to.
 
 Run by hand, never by a test, in an environment of its own (the folders there now are of sae-lens 6.54.12 with torch 2.13.0, on a CPU):
 
     python3 -m venv peers && peers/bin/pip install torch==2.13.0 sae-lens==6.54.12
-    PYTHONHASHSEED=0 OMP_NUM_THREADS=1 peers/bin/python tests/data/saelens/write.py
+    PYTHONHASHSEED=0 OMP_NUM_THREADS=1 peers/bin/python tests/training/data/saelens/write.py
 
 Each folder holds cfg.json and sae_weights.safetensors in SAELens's format, and expected.safetensors: inputs `x`, and what SAELens makes of them
 after loading the folder again in float64, `activations` = encode(x) and `reconstruction` = forward(x). Folders named refused_* cannot be read

@@ -2,7 +2,7 @@
 
 Run by hand from the repository's root, in the environment of `write.py` beside this file, where SAELens is:
 
-    OMP_NUM_THREADS=1 PYTHONPATH=. peers/bin/python tests/data/saelens/check.py
+    OMP_NUM_THREADS=1 PYTHONPATH=. peers/bin/python tests/training/data/saelens/check.py
 """
 
 import itertools
@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from sae_lens import SAE
 
-from sdl_theory.models import METHODS, SDLModel
-from sdl_theory.saelens_format import read_saelens, write_saelens
+from sdl_theory.training.model import METHODS, SDLModel
+from sdl_theory.training.saelens import read_saelens, write_saelens
 
 N_P, N_Q = 6, 10
 
