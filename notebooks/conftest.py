@@ -1,5 +1,5 @@
-"""nbval compares what cells print, numbers as numbers (tests/figures.py). Pictures are proven elsewhere: by the asserts beside them and by
-the browser tests."""
+"""nbval compares what cells print, numbers as numbers (tests/figures.py). Pictures are proven
+elsewhere: by the asserts beside them and by the browser tests."""
 
 from figures import Printed
 
@@ -10,6 +10,8 @@ def pytest_collectstart(collector):
 
 
 def pytest_itemcollected(item):
-    if hasattr(item, "sanitize"):                       # a notebook's cell; what it sanitizes is what it compares
+    if hasattr(item, "sanitize"):  # a notebook's cell; what it sanitizes is what it compares
         sanitize = item.sanitize
-        item.sanitize = lambda text: Printed(sanitize(text)) if isinstance(text, str) else sanitize(text)
+        item.sanitize = lambda text: (
+            Printed(sanitize(text)) if isinstance(text, str) else sanitize(text)
+        )

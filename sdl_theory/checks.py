@@ -1,6 +1,8 @@
-"""What an argument must be: whatever does not fit is a ValueError that names the argument, the value and the fix.
+"""What an argument must be: whatever does not fit is a ValueError that names the argument, the
+value and the fix.
 
-`signature.checked` calls these by a function's annotations; what a value must be beyond its type (a range, a shape, a unit norm) bodies say themselves.
+`signature.checked` calls these by a function's annotations; what a value must be beyond its type (a
+range, a shape, a unit norm) bodies say themselves.
 """
 
 from __future__ import annotations
@@ -14,17 +16,20 @@ import numpy as np
 import torch
 
 Tensor = torch.Tensor
-MOST = 2**63 - 1          # the largest whole number that PyTorch takes
-BYTES = 1 << 31           # what a dense helper matrix may take before a function refuses
+MOST = 2**63 - 1  # the largest whole number that PyTorch takes
+BYTES = 1 << 31  # what a dense helper matrix may take before a function refuses
 
 
 def shown(value) -> str:
     """A value as an error shows it: short, whatever it is."""
     if isinstance(value, (Tensor, np.ndarray)) and value.ndim:
-        return f"{'a tensor' if isinstance(value, Tensor) else 'an array'} {value.dtype} of shape {tuple(value.shape)}"
+        return (
+            f"{'a tensor' if isinstance(value, Tensor) else 'an array'} {value.dtype} of shape "
+            f"{tuple(value.shape)}"
+        )
     try:
         text = repr(value)
-    except Exception:                 # anything may be handed in, and its repr may fail in any way
+    except Exception:  # anything may be handed in, and its repr may fail in any way
         return f"a {type(value).__name__}"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -37,50 +42,70 @@ def refuse(name: str, must: str, value) -> NoReturn:
 def as_tensor(name: str, value) -> Tensor:
     """`value` as a real tensor, or a ValueError that names the symbol."""
     try:
-        value = value.W_p if hasattr(value, "W_p") and not hasattr(value, "dtype") else value      # Directions and Hierarchy carry theirs
+        # Directions and Hierarchy carry theirs
+        value = value.W_p if hasattr(value, "W_p") and not hasattr(value, "dtype") else value
         if isinstance(value, (str, bytes, type)):
             raise TypeError("text or a class is no number")
         if isinstance(value, np.ndarray) and any(stride < 0 for stride in value.strides):
-            value = value.copy()                                      # a reversed view, which PyTorch cannot share
+            value = value.copy()  # a reversed view, which PyTorch cannot share
         tensor = torch.as_tensor(value)
         if not hasattr(value, "dtype") and not tensor.is_complex():
-            tensor = torch.as_tensor(value, dtype=torch.float64)      # plain numbers and lists are read in float64, not torch's default
+            # plain numbers and lists are read in float64, not torch's default
+            tensor = torch.as_tensor(value, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
-        raise ValueError(f"{name} must be a tensor or an array of numbers; got {type(value).__name__} ({str(error).splitlines()[0]})") from None
+        raise ValueError(
+            f"{name} must be a tensor or an array of numbers; got {type(value).__name__} "
+            f"({str(error).splitlines()[0]})"
+        ) from None
     if tensor.is_complex():
         raise ValueError(f"{name} must be real; got {tensor.dtype}")
     if tensor.is_meta or tensor.layout != torch.strided:
-        raise ValueError(f"{name} must be a dense tensor that holds numbers; got one on {tensor.device} of layout {tensor.layout}")
+        raise ValueError(
+            f"{name} must be a dense tensor that holds numbers; got one on {tensor.device} of "
+            f"layout {tensor.layout}"
+        )
     return tensor
 
 
 def check_nan_free(name: str, tensor: Tensor) -> Tensor:
     if tensor.is_floating_point() and tensor.isnan().any():
         entry = tuple(tensor.isnan().nonzero()[0].tolist())
-        raise ValueError(f"{name} must be finite; {f'entry {entry} is nan' if entry else 'got nan'}")
+        raise ValueError(
+            f"{name} must be finite; {f'entry {entry} is nan' if entry else 'got nan'}"
+        )
     return tensor
 
 
 def as_matrix(name: str, value, shape: str) -> Tensor:
-    """`value` as a finite floating 2-D tensor, or a ValueError that names the symbol, the value and the fix."""
+    """`value` as a finite floating 2-D tensor, or a ValueError that names the symbol, the value and
+    the fix.
+    """
     matrix = as_tensor(name, value)
     if not matrix.is_floating_point():
         matrix = matrix.to(torch.float64)
     if matrix.ndim != 2 or 0 in matrix.shape:
-        raise ValueError(f"{name} must be a non-empty matrix of shape {shape}; got shape {tuple(matrix.shape)}")
+        raise ValueError(
+            f"{name} must be a non-empty matrix of shape {shape}; got shape {tuple(matrix.shape)}"
+        )
     if not torch.isfinite(matrix).all():
         bad = torch.nonzero(~torch.isfinite(matrix))[0].tolist()
-        raise ValueError(f"{name} must be finite; entry {tuple(bad)} is {matrix[tuple(bad)].item()}")
+        raise ValueError(
+            f"{name} must be finite; entry {tuple(bad)} is {matrix[tuple(bad)].item()}"
+        )
     return matrix
 
 
 def own(tensor: Tensor) -> Tensor:
-    """A copy, so that nobody who holds the original changes what was checked. A tensor that requires a gradient stays itself: it is a variable."""
+    """A copy, so that nobody who holds the original changes what was checked. A tensor that
+    requires a gradient stays itself: it is a variable.
+    """
     return tensor if tensor.requires_grad else tensor.clone()
 
 
 def _scalar(value):
-    """A number out of NumPy's scalars and 0-d arrays and tensors; None of anything else, a bool included."""
+    """A number out of NumPy's scalars and 0-d arrays and tensors; None of anything else, a bool
+    included.
+    """
     if isinstance(value, (Tensor, np.ndarray, np.generic)):
         if getattr(value, "is_meta", False) or value.ndim or value.dtype in (torch.bool, np.bool_):
             return None
@@ -91,23 +116,55 @@ def _scalar(value):
 def check_count(name: str, value: int, least: int = 1) -> int:
     """`value` as an int of at least `least` (and below 2^63), or a ValueError."""
     number = value if type(value) is int else _scalar(value)
-    if number is not None and (isinstance(number, Integral) or math.isfinite(number)) and int(number) == number and least <= number <= MOST:
+    if (
+        number is not None
+        and (isinstance(number, Integral) or math.isfinite(number))
+        and int(number) == number
+        and least <= number <= MOST
+    ):
         return int(number)
-    small = isinstance(number, Integral) and number > MOST
-    refuse(name, f"a whole number {'below 2^63' if small else f'>= {least}' if least > -MOST else ''}".rstrip(), value)
+    too_large = isinstance(number, Integral) and number > MOST
+    bound = " below 2^63" if too_large else f" >= {least}" if least > -MOST else ""
+    refuse(name, f"a whole number{bound}", value)
 
 
-def check_number(name: str, value: float, *, at_least: float = -math.inf, above: float = -math.inf, at_most: float = math.inf, below: float = math.inf) -> float:
+def check_number(
+    name: str,
+    value: float,
+    *,
+    at_least: float = -math.inf,
+    above: float = -math.inf,
+    at_most: float = math.inf,
+    below: float = math.inf,
+) -> float:
     """`value` as a finite number between the bounds given, or a ValueError."""
     number = value if type(value) is float or type(value) is int else _scalar(value)
     try:
         inside = number is not None and math.isfinite(number) and at_least <= number <= at_most
-        if inside and (number > above or above == -math.inf) and (number < below or below == math.inf):
-            return number if type(number) is float or type(number) is int and abs(number) < 2**53 else float(number)
-    except OverflowError:             # a whole number beyond every float
+        if (
+            inside
+            and (number > above or above == -math.inf)
+            and (number < below or below == math.inf)
+        ):
+            return (
+                number
+                if type(number) is float or type(number) is int and abs(number) < 2**53
+                else float(number)
+            )
+    except OverflowError:  # a whole number beyond every float
         pass
-    bounds = [f"{sign} {bound:g}" for sign, bound in ((">=", at_least), (">", above), ("<=", at_most), ("<", below)) if math.isfinite(bound)]
-    refuse(name, " ".join(["a number" if number is None else "a finite number", " and ".join(bounds)]).strip(), value)
+    bounds = [
+        f"{sign} {bound:g}"
+        for sign, bound in ((">=", at_least), (">", above), ("<=", at_most), ("<", below))
+        if math.isfinite(bound)
+    ]
+    refuse(
+        name,
+        " ".join(
+            ["a number" if number is None else "a finite number", " and ".join(bounds)]
+        ).strip(),
+        value,
+    )
 
 
 def check_flag(name: str, value: bool) -> bool:
@@ -128,7 +185,10 @@ def check_device(name: str, value) -> torch.device:
         torch.empty(0, device=device)
         return device
     except (RuntimeError, TypeError, AssertionError, ValueError, NotImplementedError) as error:
-        raise ValueError(f"{name} must be a device that this PyTorch has, such as 'cpu'; got {shown(value)} ({str(error).splitlines()[0]})") from None
+        raise ValueError(
+            f"{name} must be a device that this PyTorch has, such as 'cpu'; got {shown(value)} "
+            f"({str(error).splitlines()[0]})"
+        ) from None
 
 
 def check_dtype(name: str, value) -> torch.dtype:
@@ -148,11 +208,19 @@ def check_path(name: str, value):
 def check_bytes(what: str, size: int, fix: str, limit: int = BYTES) -> None:
     """Refuse before allocating: a ValueError with the bytes, the limit and the fix."""
     if size > limit:
-        raise ValueError(f"{what} would take {size / 2**30:,.1f} GiB; the limit is {limit / 2**30:g} GiB. {fix}")
+        raise ValueError(
+            f"{what} would take {size / 2**30:,.1f} GiB; the limit is {limit / 2**30:g} GiB. {fix}"
+        )
 
 
 def check_search(n_q: int, n_p: int, n: int) -> None:
-    """Refuse an alternating convex search whose dense Hessian and region, in n_q n_p variables, do not fit."""
+    """Refuse an alternating convex search whose dense Hessian and region, in n_q n_p variables, do
+    not fit.
+    """
     size = n_q * n_p
-    check_bytes(f"alternating_convex_search with n_q = {n_q}, n_p = {n_p}, n = {n} is a dense quadratic program in n_q n_p = {size} variables, which",
-                8 * (6 * size**2 + 3 * n_q * n * size), "Use fewer neurons, dimensions or features")
+    check_bytes(
+        f"alternating_convex_search with n_q = {n_q}, n_p = {n_p}, n = {n} is a dense quadratic "
+        f"program in n_q n_p = {size} variables, which",
+        8 * (6 * size**2 + 3 * n_q * n * size),
+        "Use fewer neurons, dimensions or features",
+    )

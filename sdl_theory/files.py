@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their name, flushed to the disk, then renamed."""
+"""Files that are whole or not there: written beside their name, flushed to disk, then renamed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,16 @@ import torch
 
 from .problem import Tensor
 
-NUMBERS = itertools.count()           # two threads that write one file have a temporary one each
+NUMBERS = itertools.count()  # two threads that write one file have a temporary one each
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64", torch.bool: "BOOL"}
+DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.bool: "BOOL",
+}
 
 
 class CheckpointError(ValueError):
@@ -26,21 +33,31 @@ class CheckpointError(ValueError):
 
 
 def writable(path: Path) -> Path:
-    """Where a file written to `path` comes to lie: symbolic links are followed, and stay. OSError for what no file can replace: a folder, a device, a pipe."""
+    """Where a file written to `path` comes to lie: symbolic links are followed, and stay. OSError
+    for what no file can replace: a folder, a device, a pipe.
+    """
     path = Path(os.path.realpath(path))
     if path.is_symlink():
-        raise OSError(errno.ELOOP, "symbolic links that lead round in a circle: name another file", str(path))
+        raise OSError(
+            errno.ELOOP, "symbolic links that lead round in a circle: name another file", str(path)
+        )
     if path.exists() and not path.is_file():
         what = "a folder" if path.is_dir() else "a device, pipe or socket"
-        raise OSError(errno.EISDIR if path.is_dir() else errno.EINVAL, f"this is {what}, and what is written here is a file: name another", str(path))
+        raise OSError(
+            errno.EISDIR if path.is_dir() else errno.EINVAL,
+            f"this is {what}, and what is written here is a file: name another",
+            str(path),
+        )
     return path
 
 
 @contextmanager
 def replacing(path: Path):
-    """A temporary path that takes `path`'s place if all goes well; what was at `path` stays if anything fails.
+    """A temporary path that takes `path`'s place if all goes well; what was at `path` stays if
+    anything fails.
 
-    The new file has the mode of the one that it replaces (else what the umask leaves), and a link at `path` goes on pointing to it.
+    The new file has the mode of the one that it replaces (else what the umask leaves), and a link
+    at `path` goes on pointing to it.
     """
     path = writable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,18 +71,25 @@ def replacing(path: Path):
         os.replace(temporary, path)
     except OSError as error:
         if error.errno in FULL:
-            raise OSError(error.errno, f"the disk is full (or this file over its limit): {path} could not be written; the last good one is kept. "
-                                       f"Free some space and resume", str(path)) from None
+            raise OSError(
+                error.errno,
+                f"the disk is full (or this file over its limit): {path} could not be written; the "
+                f"last good one is kept. "
+                f"Free some space and resume",
+                str(path),
+            ) from None
         raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def sweep(path: str | Path, locked: bool) -> None:
-    """Remove what killed processes left half-written beside `path`: all of it for who holds the lock (`lock.locked`), else what no living process wrote."""
+    """Remove what killed processes left half-written beside `path`: all of it for who holds the
+    lock (`lock.locked`), else what no living process wrote.
+    """
     path = Path(os.path.realpath(path))
     for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        pid = temporary.name[len(path.name) + 2:].split(".")[0]
+        pid = temporary.name[len(path.name) + 2 :].split(".")[0]
         if locked or pid.isdigit() and not alive(int(pid)):
             temporary.unlink(missing_ok=True)
 
@@ -73,30 +97,37 @@ def sweep(path: str | Path, locked: bool) -> None:
 def alive(pid: int) -> bool:
     """Whether a process `pid` runs on this machine; True where nobody can tell."""
     try:
-        os.kill(pid, 0)               # signal 0 asks and does nothing
+        os.kill(pid, 0)  # signal 0 asks and does nothing
     except (ProcessLookupError, OverflowError):
         return False
     except OSError:
-        return True                   # somebody else's
+        return True  # somebody else's
     return True
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write `content` to `path`: after a crash at any moment the file is the old one or the new one, whole."""
+    """Write `content` to `path`: after a crash at any moment the file is the old one or the new
+    one, whole.
+    """
     with replacing(Path(path)) as temporary:
         temporary.write_bytes(content)
 
 
 def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict) -> None:
-    """Write tensors and JSON-able metadata as safetensors, atomically; one tensor at a time passes through the CPU's memory.
+    """Write tensors and JSON-able metadata as safetensors, atomically; one tensor at a time passes
+    through the CPU's memory.
 
-    The format is written by hand: killed, `safetensors.save_file` leaves a file of a random name behind, and what it writes only its owner may read.
+    The format is written by hand: killed, `safetensors.save_file` leaves a file of a random name
+    behind, and what it writes only its owner may read.
     """
-    tensors = dict(sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])))      # so every tensor is aligned
+    # so every tensor is aligned
+    tensors = dict(sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])))
     header, end = {"__metadata__": {"sdl_theory": json.dumps(metadata)}}, 0
     for name, value in tensors.items():
         start, end = end, end + value.nbytes
-        header[name] = dict(dtype=DTYPES[value.dtype], shape=list(value.shape), data_offsets=[start, end])
+        header[name] = dict(
+            dtype=DTYPES[value.dtype], shape=list(value.shape), data_offsets=[start, end]
+        )
     head = json.dumps(header).encode()
     head += b" " * (-len(head) % 8)
     with replacing(Path(path)) as temporary, open(temporary, "wb") as file:
@@ -106,7 +137,9 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict) 
 
 
 def read_tensors(path: str | Path, device="cpu") -> tuple[dict[str, Tensor], dict]:
-    """Tensors and metadata that `write_tensors` wrote. FileNotFoundError, or CheckpointError for a truncated or foreign file."""
+    """Tensors and metadata that `write_tensors` wrote. FileNotFoundError, or CheckpointError for a
+    truncated or foreign file.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not Path(path).is_file():
@@ -116,6 +149,12 @@ def read_tensors(path: str | Path, device="cpu") -> tuple[dict[str, Tensor], dic
             metadata = json.loads((file.metadata() or {})["sdl_theory"])
             return {name: file.get_tensor(name) for name in file.keys()}, metadata
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is truncated or no safetensors file ({error}); delete it, or resume from another") from None
+        raise CheckpointError(
+            f"{path} is truncated or no safetensors file ({error}); delete it, or resume from "
+            f"another"
+        ) from None
     except (KeyError, json.JSONDecodeError):
-        raise CheckpointError(f"{path} was not written by sdl_theory: it carries no sdl_theory metadata. For SAELens folders use read_saelens") from None
+        raise CheckpointError(
+            f"{path} was not written by sdl_theory: it carries no sdl_theory metadata. For SAELens "
+            f"folders use read_saelens"
+        ) from None

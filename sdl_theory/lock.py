@@ -1,4 +1,4 @@
-"""One run to a folder: a lock that the kernel takes back from a process that dies, however it dies."""
+"""One run to a folder: a lock that the kernel takes back from a process however it dies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .files import writable
 
 try:
     import fcntl
-except ImportError:                   # Windows
+except ImportError:  # Windows
     fcntl = None
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
@@ -25,11 +25,14 @@ class InUse(BlockingIOError):
 
 @contextmanager
 def locked(path: str | Path | None, *, folder: bool = False):
-    """Hold the file `path` (or with `folder` the folder `path`, made if it is not there) for this run alone; yields whether it is held. None: nothing to hold.
+    """Hold the file `path` (or with `folder` the folder `path`, made if it is not there) for this
+    run alone; yields whether it is held. None: nothing to hold.
 
-    The lock is `flock`'s, on a file `.NAME.lock` beside the file (`.lock` in the folder) that goes with the run: the kernel frees it when its process ends,
-    even by SIGKILL, and it keeps out another thread of the same process too. InUse, naming the holder, if it is taken. OSError if `path` cannot be written.
-    Where the system has no flock (Windows, some network disks) a warning says that nothing keeps a second run out.
+    The lock is `flock`'s, on a file `.NAME.lock` beside the file (`.lock` in the folder) that goes
+    with the run: the kernel frees it when its process ends, even by SIGKILL, and it keeps out
+    another thread of the same process too. InUse, naming the holder, if it is taken. OSError if
+    `path` cannot be written. Where the system has no flock (Windows, some network disks) a warning
+    says that nothing keeps a second run out.
     """
     if path is None:
         yield False
@@ -42,28 +45,39 @@ def locked(path: str | Path | None, *, folder: bool = False):
     finally:
         if number is not None:
             if _is_at(number, lock):
-                lock.unlink()                      # while it is held: who comes next finds no file, or sees that the one he opened is gone
+                # while it is held: who comes next finds no file, or sees that the one he opened is
+                # gone
+                lock.unlink()
             os.close(number)
 
 
 @contextmanager
 def _named(path: Path):
-    """What the system says of a lock file nobody has heard of, said of the place that was asked for."""
+    """What the system says of a lock file nobody has heard of, said of the place that was asked
+    for.
+    """
     try:
         yield
     except InUse:
         raise
     except OSError as error:
-        if error.errno is None or error.strerror is None or ":" in error.strerror:           # said already
+        if error.errno is None or error.strerror is None or ":" in error.strerror:  # said already
             raise
-        raise type(error)(error.errno, f"out cannot be written to ({error.strerror}): name another place, or mend its permissions", str(path)) from None
+        raise type(error)(
+            error.errno,
+            f"out cannot be written to ({error.strerror}): name another place, or mend its "
+            f"permissions",
+            str(path),
+        ) from None
 
 
 def _place(path: Path, folder: bool) -> Path:
     """The lock file's path; the folder is made if it is not there."""
     if folder:
         if path.exists() and not path.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "out must be a folder, and this is none: name another", str(path))
+            raise NotADirectoryError(
+                errno.ENOTDIR, "out must be a folder, and this is none: name another", str(path)
+            )
         path.mkdir(parents=True, exist_ok=True)
         return path / ".lock"
     target = writable(path)
@@ -86,14 +100,18 @@ def _take(lock: Path, path: Path) -> int | None:
             if error.errno not in NO_LOCKS:
                 raise
             lock.unlink(missing_ok=True)
-            warnings.warn(f"{path}: this system has no file locks ({error}), so nothing keeps a second run out; give every run a place of its own", stacklevel=4)
+            warnings.warn(
+                f"{path}: this system has no file locks ({error}), so nothing keeps a second run "
+                f"out; give every run a place of its own",
+                stacklevel=4,
+            )
             return None
         if _is_at(number, lock):
-            with suppress(OSError):                # a full disk: held, but nobody will read by whom
+            with suppress(OSError):  # a full disk: held, but nobody will read by whom
                 os.ftruncate(number, 0)
                 os.pwrite(number, f"{os.getpid()} {socket.gethostname()}".encode(), 0)
             return number
-        os.close(number)                           # its holder removed it in between: once more
+        os.close(number)  # its holder removed it in between: once more
 
 
 def _flock(number: int) -> None:
@@ -119,5 +137,11 @@ def _in_use(path: Path, holder: str) -> str:
     elif here and int(pid) == os.getpid():
         who, stop = f"another run of this very process ({pid})", "stop it"
     else:
-        who, stop = f"process {pid}{'' if here else f' on {host}'}", f"stop it (kill {pid}{'' if here else ' there'})"
-    return f"{path} is in use: {who} writes to it. Wait until that run ends, {stop}, or give this run a place of its own"
+        who, stop = (
+            f"process {pid}{'' if here else f' on {host}'}",
+            f"stop it (kill {pid}{'' if here else ' there'})",
+        )
+    return (
+        f"{path} is in use: {who} writes to it. Wait until that run ends, {stop}, or give this "
+        f"run a place of its own"
+    )

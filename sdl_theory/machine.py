@@ -13,7 +13,9 @@ def readable(size: float) -> str:
 
 
 def machine_bytes(device: torch.device | str = "cpu") -> int | None:
-    """All the memory of this machine, or of a CUDA device; None where the system does not say (Windows)."""
+    """All the memory of this machine, or of a CUDA device; None where the system does not say
+    (Windows).
+    """
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
@@ -27,10 +29,23 @@ def check_fits(name: str, value: int, need: float, device: torch.device | str, w
     """ValueError if `need` bytes, which `what` takes, are more than the whole machine has."""
     limit = machine_bytes(device)
     if limit is not None and need > limit:
-        raise ValueError(f"{name} = {value:,} would take at least {readable(need)} for {what}; {'the GPU' if torch.device(device).type == 'cuda' else 'this machine'} "
-                         f"has {readable(limit)} in all. Take a smaller number")
+        raise ValueError(
+            f"{name} = {value:,} would take at least {readable(need)} for {what}; "
+            f"{'the GPU' if torch.device(device).type == 'cuda' else 'this machine'} "
+            f"has {readable(limit)} in all. Take a smaller number"
+        )
 
 
-def check_batch(name: str, size: int, active: float, columns: int, dtype: torch.dtype, device) -> None:
-    """`check_fits` for `size` samples with `active` features each and `columns` dense numbers: an index, a position and a place an active feature at 8 bytes."""
-    check_fits(name, size, size * (active * (24 + dtype.itemsize) + columns * dtype.itemsize + 8), device, "its samples alone")
+def check_batch(
+    name: str, size: int, active: float, columns: int, dtype: torch.dtype, device
+) -> None:
+    """`check_fits` for `size` samples with `active` features each and `columns` dense numbers: an
+    index, a position and a place an active feature at 8 bytes.
+    """
+    check_fits(
+        name,
+        size,
+        size * (active * (24 + dtype.itemsize) + columns * dtype.itemsize + 8),
+        device,
+        "its samples alone",
+    )

@@ -1,4 +1,4 @@
-"""Settings as JSON has them: what NumPy or PyTorch gave becomes a plain number before it is kept."""
+"""Settings as JSON has them: NumPy's and PyTorch's become plain numbers before they are kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from numbers import Integral, Real
 
 
 def plain(name: str, value):
-    """`value` of Python's own types: NumPy's and PyTorch's scalars as int, float or bool, lists and arrays as tuples. ValueError for anything else."""
+    """`value` of Python's own types: NumPy's and PyTorch's scalars as int, float or bool, lists and
+    arrays as tuples. ValueError for anything else.
+    """
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -19,8 +21,10 @@ def plain(name: str, value):
     if isinstance(value, Real):
         return float(value)
     if callable(getattr(value, "item", None)):
-        return plain(name, value.item())               # NumPy's bools, and PyTorch's tensors of one number
-    raise ValueError(f"{name} must be a number, True or False, a word, or a list of such; got {value!r}")
+        return plain(name, value.item())  # NumPy's bools, and PyTorch's tensors of one number
+    raise ValueError(
+        f"{name} must be a number, True or False, a word, or a list of such; got {value!r}"
+    )
 
 
 def leaves(value, where: str = ""):
@@ -41,4 +45,7 @@ def check_json(settings: dict, of_what: str) -> None:
         try:
             json.dumps(value)
         except (TypeError, ValueError, RecursionError) as error:
-            raise ValueError(f"{where} = {value!r} cannot be written into {of_what} ({error}): give it as a plain number, word or list of such") from None
+            raise ValueError(
+                f"{where} = {value!r} cannot be written into {of_what} ({error}): give it as a "
+                f"plain number, word or list of such"
+            ) from None

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import torch
 
-from .checks import Tensor, as_matrix, as_tensor, check_count, own, refuse, shown  # other modules import some of these from here
+# other modules import some of these from here
+from .checks import Tensor, as_matrix, as_tensor, check_count, own, refuse, shown
 
 UNIT_TOLERANCE = 1e-6
 
@@ -31,8 +32,9 @@ class Problem:
     M_d : (n,) non-negative weights E[x_d^2 1{only d is active}]. Default: ones.
     blocks : row counts of W_p's blocks, summing to n_p. Default: one block.
 
-    The three tensors share the dtype and the device of W_p, and are copies: what happens to yours afterwards changes no problem. Raises ValueError on bad shapes, NaN,
-    infinities, columns that are not of unit norm, or negative M_d.
+    The three tensors share the dtype and the device of W_p, and are copies: what happens to yours
+    afterwards changes no problem. Raises ValueError on bad shapes, NaN, infinities, columns that
+    are not of unit norm, or negative M_d.
     """
 
     W_p: Tensor
@@ -43,25 +45,48 @@ class Problem:
     def __post_init__(self):
         W_p = as_matrix("W_p", self.W_p, "(n_p, n)").detach()
         if W_p.dtype not in (torch.float32, torch.float64):
-            raise ValueError(f"W_p is {W_p.dtype}, too coarse for unit columns to {UNIT_TOLERANCE:g}; convert and normalize: W_p = W_p.double(); W_p / W_p.norm(dim=0)")
+            raise ValueError(
+                f"W_p is {W_p.dtype}, too coarse for unit columns to {UNIT_TOLERANCE:g}; convert "
+                f"and normalize: W_p = W_p.double(); W_p / W_p.norm(dim=0)"
+            )
         n_p, n = W_p.shape
         blocks = (n_p,) if self.blocks is None else self.blocks
         if not isinstance(blocks, Sequence):
-            raise ValueError(f"blocks must be a sequence of row counts that sum to n_p = {n_p}; got {blocks!r}")
+            raise ValueError(
+                f"blocks must be a sequence of row counts that sum to n_p = {n_p}; got {blocks!r}"
+            )
         blocks = tuple(check_count("a row count in blocks", rows) for rows in blocks)
         if sum(blocks) != n_p:
-            raise ValueError(f"blocks must be positive row counts that sum to n_p = {n_p}; got {blocks}")
+            raise ValueError(
+                f"blocks must be positive row counts that sum to n_p = {n_p}; got {blocks}"
+            )
         W_p = _unit_columns(W_p, blocks)
         like = dict(dtype=W_p.dtype, device=W_p.device)
-        W_r = W_p if self.W_r is None else as_matrix("W_r", self.W_r, "(n_r, n)").detach().to(**like, copy=True)
+        W_r = (
+            W_p
+            if self.W_r is None
+            else as_matrix("W_r", self.W_r, "(n_r, n)").detach().to(**like, copy=True)
+        )
         if W_r.shape[1] != n:
-            raise ValueError(f"W_r must have one column per feature, n = {n} as in W_p; got shape {tuple(W_r.shape)}")
-        M_d = torch.ones(n, **like) if self.M_d is None else as_tensor("M_d", self.M_d).detach().to(**like, copy=True)
+            raise ValueError(
+                f"W_r must have one column per feature, n = {n} as in W_p; got shape "
+                f"{tuple(W_r.shape)}"
+            )
+        M_d = (
+            torch.ones(n, **like)
+            if self.M_d is None
+            else as_tensor("M_d", self.M_d).detach().to(**like, copy=True)
+        )
         if M_d.shape != (n,):
-            raise ValueError(f"M_d must have shape ({n},), one weight per feature; got {tuple(M_d.shape)}")
+            raise ValueError(
+                f"M_d must have shape ({n},), one weight per feature; got {tuple(M_d.shape)}"
+            )
         if not (torch.isfinite(M_d) & (M_d >= 0)).all():
             d = torch.nonzero(~(torch.isfinite(M_d) & (M_d >= 0)))[0].item()
-            raise ValueError(f"M_d = E[x_d^2 1{{only d active}}] must be finite and >= 0; M_d[{d}] = {M_d[d].item()}")
+            raise ValueError(
+                f"M_d = E[x_d^2 1{{only d active}}] must be finite and >= 0; M_d[{d}] = "
+                f"{M_d[d].item()}"
+            )
         for name, value in (("W_p", W_p), ("W_r", W_r), ("M_d", M_d), ("blocks", blocks)):
             object.__setattr__(self, name, value)
 
@@ -82,7 +107,9 @@ class Problem:
 
     @property
     def mu(self) -> float:
-        r"""Maximum interference max_{i != j} cos(w_p^i, w_p^j), signed. -inf for one feature (no pair)."""
+        r"""Maximum interference max_{i != j} cos(w_p^i, w_p^j), signed. -inf for one feature (no
+        pair).
+        """
         if self.n == 1:
             return -math.inf
         cosines = (self.W_p.mT @ self.W_p) / len(self.blocks)
@@ -90,29 +117,51 @@ class Problem:
 
     @property
     def scale(self) -> float:
-        """sum_d M_d ||w_r^d||^2, the loss of the all-zero model: what relative errors are relative to."""
+        """sum_d M_d ||w_r^d||^2, the loss of the all-zero model: what relative errors are relative
+        to.
+        """
         return (self.M_d * self.W_r.square().sum(0)).sum().item()
 
     def to(self, *args, **kwargs) -> Problem:
         """The same problem in another dtype or on another device."""
         moved = _mover(args, kwargs)
-        return Problem(moved(self.W_p), None if self.W_r is self.W_p else moved(self.W_r), moved(self.M_d), blocks=self.blocks)
+        return Problem(
+            moved(self.W_p),
+            None if self.W_r is self.W_p else moved(self.W_r),
+            moved(self.M_d),
+            blocks=self.blocks,
+        )
 
     def __repr__(self):
-        kind = "crosscoder" if len(self.blocks) > 1 else "SAE" if self.W_r is self.W_p else "transcoder"
+        kind = (
+            "crosscoder"
+            if len(self.blocks) > 1
+            else "SAE"
+            if self.W_r is self.W_p
+            else "transcoder"
+        )
         return f"Problem({kind}: n={self.n}, n_p={self.n_p}, n_r={self.n_r}, {self.W_p.dtype})"
 
 
 def _mover(args, kwargs):
     """Tensor.to with these arguments, or a ValueError where they are none of its own."""
+
     def moved(tensor: Tensor) -> Tensor:
         try:
             there = tensor.to(*args, **kwargs)
         except (RuntimeError, TypeError, ValueError, OverflowError, AssertionError) as error:
-            given = ", ".join([*map(shown, args), *(f"{name}={shown(value)}" for name, value in kwargs.items())])
-            raise ValueError(f"to({given}): the dtype or device must be such as torch.float32 or 'cpu' ({str(error).splitlines()[0]})") from None
+            given = ", ".join(
+                [*map(shown, args), *(f"{name}={shown(value)}" for name, value in kwargs.items())]
+            )
+            raise ValueError(
+                f"to({given}): the dtype or device must be such as torch.float32 or 'cpu' "
+                f"({str(error).splitlines()[0]})"
+            ) from None
         if there.is_complex() or not there.is_floating_point() or there.is_meta:
-            raise ValueError(f"to: dtype must be a real floating one, the device one that holds numbers; got {there.dtype} on {there.device}")
+            raise ValueError(
+                f"to: dtype must be a real floating one, the device one that holds numbers; got "
+                f"{there.dtype} on {there.device}"
+            )
         return there
 
     return moved
@@ -126,8 +175,10 @@ def _unit_columns(W_p: Tensor, blocks: Sequence[int]) -> Tensor:
         if abs(norms[worst].item() - 1) > UNIT_TOLERANCE:
             where = f"block {b} of W_p" if len(blocks) > 1 else "W_p"
             raise ValueError(
-                f"columns of {where} must have unit norm to {UNIT_TOLERANCE:g}; column {worst} has norm "
-                f"{norms[worst].item():.9g}. Divide first: W_p / W_p.norm(dim=0)")
+                f"columns of {where} must have unit norm to {UNIT_TOLERANCE:g}; column {worst} has "
+                f"norm "
+                f"{norms[worst].item():.9g}. Divide first: W_p / W_p.norm(dim=0)"
+            )
         parts.append(part / norms)
     return torch.cat(parts).to(W_p.dtype)
 
@@ -137,19 +188,29 @@ class Weights:
     """An encoder and a decoder: x_hat = W_D sigma(W_E x_p), bias-free.
 
     W_E : (n_q, n_p), one neuron a row.  W_D : (n_r, n_q), one neuron a column.
-    Both are copies; but a tensor that requires a gradient is kept itself, so `Weights(W_E.requires_grad_(), W_D)` may be differentiated and
-    `weights.W_E.grad` read: such a point moves with its variable.
+    Both are copies; but a tensor that requires a gradient is kept itself, so
+    `Weights(W_E.requires_grad_(), W_D)` may be differentiated and `weights.W_E.grad` read: such a
+    point moves with its variable.
     """
 
     W_E: Tensor
     W_D: Tensor
 
     def __post_init__(self):
-        W_E, W_D = as_matrix("W_E", self.W_E, "(n_q, n_p)"), as_matrix("W_D", self.W_D, "(n_r, n_q)")
+        W_E, W_D = (
+            as_matrix("W_E", self.W_E, "(n_q, n_p)"),
+            as_matrix("W_D", self.W_D, "(n_r, n_q)"),
+        )
         if W_E.shape[0] != W_D.shape[1]:
-            raise ValueError(f"W_E (n_q, n_p) and W_D (n_r, n_q) must agree on n_q; got {tuple(W_E.shape)} and {tuple(W_D.shape)}")
+            raise ValueError(
+                f"W_E (n_q, n_p) and W_D (n_r, n_q) must agree on n_q; got {tuple(W_E.shape)} and "
+                f"{tuple(W_D.shape)}"
+            )
         if W_E.dtype != W_D.dtype or W_E.device != W_D.device:
-            raise ValueError(f"W_E and W_D must share dtype and device; got {W_E.dtype} on {W_E.device} and {W_D.dtype} on {W_D.device}")
+            raise ValueError(
+                f"W_E and W_D must share dtype and device; got {W_E.dtype} on {W_E.device} and "
+                f"{W_D.dtype} on {W_D.device}"
+            )
         object.__setattr__(self, "W_E", own(W_E))
         object.__setattr__(self, "W_D", own(W_D))
 
@@ -164,7 +225,9 @@ class Weights:
         return Weights(moved(self.W_E), moved(self.W_D))
 
     def __repr__(self):
-        return f"Weights(W_E {tuple(self.W_E.shape)}, W_D {tuple(self.W_D.shape)}, {self.W_E.dtype})"
+        return (
+            f"Weights(W_E {tuple(self.W_E.shape)}, W_D {tuple(self.W_D.shape)}, {self.W_E.dtype})"
+        )
 
 
 def check_problem(problem) -> None:
@@ -177,12 +240,27 @@ def check_match(problem: Problem, weights: Weights) -> None:
     """Raise a ValueError unless the weights fit the problem's shapes, dtype and device."""
     check_problem(problem)
     if not isinstance(weights, Weights):
-        refuse("weights", "Weights; build Weights(W_E, W_D)" + (" (a pattern without a partial minimum has none: see answer.reason)" if weights is None else ""), weights)
+        refuse(
+            "weights",
+            "Weights; build Weights(W_E, W_D)"
+            + (
+                " (a pattern without a partial minimum has none: see answer.reason)"
+                if weights is None
+                else ""
+            ),
+            weights,
+        )
     if weights.W_E.shape[1] != problem.n_p:
-        raise ValueError(f"W_E has {weights.W_E.shape[1]} columns; this problem's n_p is {problem.n_p}")
+        raise ValueError(
+            f"W_E has {weights.W_E.shape[1]} columns; this problem's n_p is {problem.n_p}"
+        )
     if weights.W_D.shape[0] != problem.n_r:
-        raise ValueError(f"W_D has {weights.W_D.shape[0]} rows; this problem's n_r is {problem.n_r}")
+        raise ValueError(
+            f"W_D has {weights.W_D.shape[0]} rows; this problem's n_r is {problem.n_r}"
+        )
     if weights.W_E.dtype != problem.W_p.dtype or weights.W_E.device != problem.W_p.device:
         raise ValueError(
-            f"weights are {weights.W_E.dtype} on {weights.W_E.device}, the problem is {problem.W_p.dtype} on "
-            f"{problem.W_p.device}; convert one: weights.to({problem.W_p.dtype}) or problem.to(...)")
+            f"weights are {weights.W_E.dtype} on {weights.W_E.device}, the problem is "
+            f"{problem.W_p.dtype} on "
+            f"{problem.W_p.device}; convert one: weights.to({problem.W_p.dtype}) or problem.to(...)"
+        )

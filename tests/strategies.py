@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from sdl_theory import JumpReLU, Problem, ReLU, Weights
 
-KINDS = ("sae", "transcoder", "crosscoder", "equal directions", "zero weights", "orthonormal", "superposed", "one feature")
+KINDS = (
+    "sae",
+    "transcoder",
+    "crosscoder",
+    "equal directions",
+    "zero weights",
+    "orthonormal",
+    "superposed",
+    "one feature",
+)
 
 
 def randn(seed: int, *shape: int) -> torch.Tensor:
@@ -20,12 +29,17 @@ def unit(W: torch.Tensor) -> torch.Tensor:
 
 def make_problem(kind: str, seed: int, n: int, n_p: int) -> Problem:
     """A small problem of one kind; the degenerate kinds are those on which naive code breaks."""
-    M_d = randn(seed + 1, n).abs() + .1
+    M_d = randn(seed + 1, n).abs() + 0.1
     W = unit(randn(seed, n_p, n))
     if kind == "transcoder":
         return Problem(W, randn(seed + 2, n_p + 1, n), M_d)
     if kind == "crosscoder":
-        return Problem(torch.cat([W, unit(randn(seed + 3, 2, n))]), randn(seed + 2, n_p, n), M_d, blocks=[n_p, 2])
+        return Problem(
+            torch.cat([W, unit(randn(seed + 3, 2, n))]),
+            randn(seed + 2, n_p, n),
+            M_d,
+            blocks=[n_p, 2],
+        )
     if kind == "equal directions":
         return Problem(W[:, [0, 0, *range(2, n)][:n]], None, M_d)
     if kind == "zero weights":
@@ -41,7 +55,12 @@ def make_problem(kind: str, seed: int, n: int, n_p: int) -> Problem:
 
 @st.composite
 def problems(draw, kinds=KINDS, most: int = 5):
-    return make_problem(draw(st.sampled_from(kinds)), draw(st.integers(0, 10**6)), draw(st.integers(2, most)), draw(st.integers(2, most)))
+    return make_problem(
+        draw(st.sampled_from(kinds)),
+        draw(st.integers(0, 10**6)),
+        draw(st.integers(2, most)),
+        draw(st.integers(2, most)),
+    )
 
 
 @st.composite
@@ -51,7 +70,7 @@ def points(draw, kinds=KINDS):
     return problem, Weights(randn(seed, n_q, problem.n_p), randn(seed + 1, problem.n_r, n_q))
 
 
-thresholds = st.sampled_from([ReLU(), JumpReLU(.3)])
+thresholds = st.sampled_from([ReLU(), JumpReLU(0.3)])
 
 
 @st.composite

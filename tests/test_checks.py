@@ -1,4 +1,6 @@
-"""What is frozen is copied, what is wrong is named, what is NaN stays NaN, what is too large is refused before memory is taken."""
+"""What is frozen is copied, what is wrong is named, what is NaN stays NaN, what is too large is
+refused before memory is taken.
+"""
 
 import inspect
 import math
@@ -12,7 +14,14 @@ from strategies import randn, unit
 
 import sdl_theory as lib
 from sdl_theory.__main__ import main
-from sdl_theory.checks import check_bytes, check_count, check_device, check_flag, check_number, shown
+from sdl_theory.checks import (
+    check_bytes,
+    check_count,
+    check_device,
+    check_flag,
+    check_number,
+    shown,
+)
 from sdl_theory.signature import checked
 from sdl_theory.stored import own_commit
 
@@ -21,7 +30,11 @@ def test_frozen_means_copied():
     W, M, T = unit(randn(0, 3, 4)), torch.ones(4, dtype=torch.float64), randn(1, 2, 4)
     problem = lib.Problem(W, T, M)
     M[1], T[0, 0], W[0, 0] = -5, math.nan, 9
-    assert problem.M_d.tolist() == [1] * 4 and problem.W_r.isfinite().all() and lib.Problem(problem.W_p).W_p.isfinite().all()
+    assert (
+        problem.M_d.tolist() == [1] * 4
+        and problem.W_r.isfinite().all()
+        and lib.Problem(problem.W_p).W_p.isfinite().all()
+    )
     array = np.ones(4)
     from_numpy = lib.Problem(problem.W_p, M_d=array)
     array[0] = -1
@@ -33,10 +46,10 @@ def test_frozen_means_copied():
     E.zero_(), D.fill_(7)
     assert str(lib.certify(lib.Problem(problem.W_p), weights)) == certificate
 
-    theta = torch.full((2,), .5)
+    theta = torch.full((2,), 0.5)
     sigma = lib.JumpReLU(theta)
     theta[0] = -1
-    assert sigma.theta.tolist() == [.5, .5]
+    assert sigma.theta.tolist() == [0.5, 0.5]
 
     rows, columns = torch.ones(1, 3), torch.ones(3, 1)
     anchors = lib.Anchors([0], rows, columns)
@@ -49,7 +62,7 @@ def test_frozen_means_copied():
     answer.check()
 
     own = torch.eye(4, dtype=torch.float64)
-    bench = lib.LinearRepresentationBench(W_p=own, S=.5)
+    bench = lib.LinearRepresentationBench(W_p=own, S=0.5)
     own.zero_()
     assert bench.problem.W_p.any() and bench._truth[0].any()
 
@@ -82,12 +95,26 @@ def test_weights_that_are_variables_stay_variables():
 
 def test_an_sae_moved_is_an_sae():
     problem = lib.Problem(unit(randn(0, 3, 4)))
-    assert "SAE" in repr(problem.to(torch.float32)) and problem.to(torch.float32).W_p.dtype is torch.float32
+    assert (
+        "SAE" in repr(problem.to(torch.float32))
+        and problem.to(torch.float32).W_p.dtype is torch.float32
+    )
     with pytest.raises(ValueError, match="dtype"):
         problem.to("nowhere")
 
 
-@pytest.mark.parametrize("sigma", [lib.ReLU(), lib.JumpReLU(.1), lib.JumpReLU(torch.full((3,), .1)), lib.TopK(2), lib.TopK(1, -math.inf), lib.BatchTopK(1)], ids=repr)
+@pytest.mark.parametrize(
+    "sigma",
+    [
+        lib.ReLU(),
+        lib.JumpReLU(0.1),
+        lib.JumpReLU(torch.full((3,), 0.1)),
+        lib.TopK(2),
+        lib.TopK(1, -math.inf),
+        lib.BatchTopK(1),
+    ],
+    ids=repr,
+)
 def test_nan_is_not_swallowed(sigma):
     z = torch.tensor([[math.nan, 1.0], [2.0, -math.inf], [-1.0, 3.0]])
     out = sigma(z)
@@ -108,16 +135,40 @@ def test_a_name_of_two_features_is_refused_everywhere():
 
 
 def test_numbers_come_as_they_should():
-    assert check_count("n", np.int64(3)) == 3 and type(check_count("n", torch.tensor(3))) is int and type(check_number("x", np.float32(.5))) is float
-    assert check_number("x", 2) == 2 and check_flag("f", np.bool_(True)) is True and check_device("d", "cpu") == torch.device("cpu")
-    for call, words in [(lambda: check_count("n", 1.5), r"n must be a whole number >= 1; got 1.5"), (lambda: check_count("n", 10**30), "below 2\\^63"),
-                        (lambda: check_count("n", 10**400), "below 2\\^63"), (lambda: check_count("n", "3"), "got '3'"), (lambda: check_number("x", math.nan), "finite number; got nan"),
-                        (lambda: check_number("x", 10**400), "finite"), (lambda: check_number("x", 3, below=3), "x must be a finite number < 3; got 3"),
-                        (lambda: check_number("x", True), "got True"), (lambda: check_flag("f", 1), "f must be True or False; got 1"), (lambda: check_device("d", "meta"), "d must be a device"),
-                        (lambda: check_device("d", "abacus"), "d must be a device"), (lambda: check_bytes("it", 1 << 40, "Ask for less"), "1,024.0 GiB; the limit is 2 GiB. Ask for less")]:
+    assert (
+        check_count("n", np.int64(3)) == 3
+        and type(check_count("n", torch.tensor(3))) is int
+        and type(check_number("x", np.float32(0.5))) is float
+    )
+    assert (
+        check_number("x", 2) == 2
+        and check_flag("f", np.bool_(True)) is True
+        and check_device("d", "cpu") == torch.device("cpu")
+    )
+    for call, words in [
+        (lambda: check_count("n", 1.5), r"n must be a whole number >= 1; got 1.5"),
+        (lambda: check_count("n", 10**30), "below 2\\^63"),
+        (lambda: check_count("n", 10**400), "below 2\\^63"),
+        (lambda: check_count("n", "3"), "got '3'"),
+        (lambda: check_number("x", math.nan), "finite number; got nan"),
+        (lambda: check_number("x", 10**400), "finite"),
+        (lambda: check_number("x", 3, below=3), "x must be a finite number < 3; got 3"),
+        (lambda: check_number("x", True), "got True"),
+        (lambda: check_flag("f", 1), "f must be True or False; got 1"),
+        (lambda: check_device("d", "meta"), "d must be a device"),
+        (lambda: check_device("d", "abacus"), "d must be a device"),
+        (
+            lambda: check_bytes("it", 1 << 40, "Ask for less"),
+            "1,024.0 GiB; the limit is 2 GiB. Ask for less",
+        ),
+    ]:
         with pytest.raises(ValueError, match=words):
             call()
-    assert shown("x" * 200).endswith("...") and len(shown("x" * 200)) == 80 and "shape (2, 3)" in shown(torch.ones(2, 3))
+    assert (
+        shown("x" * 200).endswith("...")
+        and len(shown("x" * 200)) == 80
+        and "shape (2, 3)" in shown(torch.ones(2, 3))
+    )
 
 
 def test_checked_keeps_what_a_function_is():
@@ -126,7 +177,11 @@ def test_checked_keeps_what_a_function_is():
         """An area."""
         return width * height
 
-    assert area.__doc__ == "An area." and str(inspect.signature(area)).startswith("(width: 'float'") or str(inspect.signature(area)).startswith("(width: float")
+    assert (
+        area.__doc__ == "An area."
+        and str(inspect.signature(area)).startswith("(width: 'float'")
+        or str(inspect.signature(area)).startswith("(width: float")
+    )
     assert area(2, height=np.float64(3)) == 6 and area(2.0, 3.0, "anything") == 6
     with pytest.raises(TypeError, match="width"):
         area()
@@ -135,8 +190,10 @@ def test_checked_keeps_what_a_function_is():
     with pytest.raises(ValueError, match="unit must be a text; got 3"):
         area(1.0, unit=3)
     plain = area.__wrapped__
-    cost = min(timeit.repeat(lambda: area(1.0, 2.0), number=2000, repeat=5)) - min(timeit.repeat(lambda: plain(1.0, 2.0), number=2000, repeat=5))
-    assert cost / 2000 < 100e-6                     # a few microseconds; the bound is for busy machines
+    cost = min(timeit.repeat(lambda: area(1.0, 2.0), number=2000, repeat=5)) - min(
+        timeit.repeat(lambda: plain(1.0, 2.0), number=2000, repeat=5)
+    )
+    assert cost / 2000 < 100e-6  # a few microseconds; the bound is for busy machines
 
 
 def test_checked_leaves_autograd_alone():
@@ -157,24 +214,73 @@ def test_a_search_that_does_not_fit_is_refused_before_it_allocates():
 
 def test_directions_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="n = 1000000000 directions in n_p = 100 .*GiB"):
-        lib.feature_matrix(10**9, 100, .5)
+        lib.feature_matrix(10**9, 100, 0.5)
 
 
 SMALL = "train --device cpu --set n=12 n_p=12 mu=.2 n_q=16 k=2 steps=2 batch=8 warmup=1".split()
-HOSTILE_SET = ["lr", "lr=", "lr=nan", "=3", "n=1e9", "steps=-1", "k=99", "betas=3", "betas=(.9,2)", "bench=..", "S=1", "S=x", "mu=[]", "n_q=0", "n_p=1e30", "samples={}", "unit_norm=3",
-               "precision=fp8", "aux_k=.5", "lam_anchor=x", "seed=-1", "batch=", "resample_every=()", "compile=1", "lr=1e400", "n=(((", "decay=2", "target_l0=0", "x=1", ""]
+HOSTILE_SET = [
+    "lr",
+    "lr=",
+    "lr=nan",
+    "=3",
+    "n=1e9",
+    "steps=-1",
+    "k=99",
+    "betas=3",
+    "betas=(.9,2)",
+    "bench=..",
+    "S=1",
+    "S=x",
+    "mu=[]",
+    "n_q=0",
+    "n_p=1e30",
+    "samples={}",
+    "unit_norm=3",
+    "precision=fp8",
+    "aux_k=.5",
+    "lam_anchor=x",
+    "seed=-1",
+    "batch=",
+    "resample_every=()",
+    "compile=1",
+    "lr=1e400",
+    "n=(((",
+    "decay=2",
+    "target_l0=0",
+    "x=1",
+    "",
+]
 
 
-@pytest.mark.parametrize("words", [[*SMALL, word] for word in HOSTILE_SET] + [
-    ["train", "--device", "nonsense"], ["train", "--device", "meta"], ["train", "--device", "cuda:99"], ["train", "--device", ""], ["train", "--seeds", "-1"], ["train", "--seeds", str(10**30)],
-    ["train", "--anchors", "-1"], ["train", "--method", "vae"], ["table", "--methods", "vae"], ["table", "--device", "cpu", "--set", "lr=nan"], ["table", "--set", "nothing"]], ids=lambda w: " ".join(w[-2:]))
+@pytest.mark.parametrize(
+    "words",
+    [[*SMALL, word] for word in HOSTILE_SET]
+    + [
+        ["train", "--device", "nonsense"],
+        ["train", "--device", "meta"],
+        ["train", "--device", "cuda:99"],
+        ["train", "--device", ""],
+        ["train", "--seeds", "-1"],
+        ["train", "--seeds", str(10**30)],
+        ["train", "--anchors", "-1"],
+        ["train", "--method", "vae"],
+        ["table", "--methods", "vae"],
+        ["table", "--device", "cpu", "--set", "lr=nan"],
+        ["table", "--set", "nothing"],
+    ],
+    ids=lambda w: " ".join(w[-2:]),
+)
 def test_the_command_line_has_no_traceback(words, capsys):
     try:
         code = main(words)
         told = capsys.readouterr().err
     except SystemExit as stopped:
         code, told = stopped.code if isinstance(stopped.code, int) else 1, str(stopped.code)
-    assert code != 0 and len([line for line in told.splitlines() if line.startswith("error: ")]) == 1 and "Traceback" not in told
+    assert (
+        code != 0
+        and len([line for line in told.splitlines() if line.startswith("error: ")]) == 1
+        and "Traceback" not in told
+    )
     assert told.strip().splitlines()[-1].startswith("error: ")
 
 
@@ -182,14 +288,26 @@ def test_the_command_line_has_no_traceback(words, capsys):
 def test_a_folder_that_cannot_be_is_one_line(out, tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     assert main([*SMALL, "--out", out if out[0] == "/" else str(tmp_path / out)]) == 1
-    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("error: ") and (tmp_path / "file").read_text() == "mine"
+    assert (
+        capsys.readouterr().err.strip().splitlines()[-1].startswith("error: ")
+        and (tmp_path / "file").read_text() == "mine"
+    )
 
 
 def test_a_copy_inside_a_foreign_repository_has_no_commit(tmp_path):
-    git = lambda *words: subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True, capture_output=True)
+    git = lambda *words: subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
     git("init", "-q")
     (tmp_path / "theirs.py").write_text("")
     git("add", "theirs.py"), git("commit", "-q", "-m", "theirs")
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "__init__.py").write_text("")
-    assert own_commit(tmp_path / "theirs.py") and own_commit(tmp_path / "site" / "__init__.py") is None and own_commit(tmp_path / "nowhere" / "x.py") is None
+    assert (
+        own_commit(tmp_path / "theirs.py")
+        and own_commit(tmp_path / "site" / "__init__.py") is None
+        and own_commit(tmp_path / "nowhere" / "x.py") is None
+    )

@@ -1,4 +1,6 @@
-"""The house itself: one list of dependencies, a light import, names that exist, notebooks that keep the rules."""
+"""The house itself: one list of dependencies, a light import, names that exist, notebooks that keep
+the rules.
+"""
 
 import ast
 import importlib
@@ -18,68 +20,130 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def cells(path, kind):
-    return ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind]
+    return [
+        "".join(cell["source"])
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == kind
+    ]
 
 
 def test_conda_and_pip_users_get_the_same_dependencies():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    conda = re.findall(r"^  - ([A-Za-z][\w.-]*[^\s:]*)$", (ROOT / "environment.yml").read_text(), re.M)
+    conda = re.findall(
+        r"^  - ([A-Za-z][\w.-]*[^\s:]*)$", (ROOT / "environment.yml").read_text(), re.M
+    )
     conda = {line.replace("pytorch", "torch") for line in conda} - {"conda-forge", "pip"}
     assert conda == set(project["dependencies"]) | {"python" + project["requires-python"]}
 
 
 def test_constraints_pin_every_direct_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    pinned = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()}
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().split()
+    }
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
-    assert {re.split(r"[<>=]", name)[0] for name in wanted} <= pinned and "torch==2.13.0" in (ROOT / "constraints.txt").read_text()
+    assert {re.split(r"[<>=]", name)[0] for name in wanted} <= pinned and "torch==2.13.0" in (
+        ROOT / "constraints.txt"
+    ).read_text()
 
 
 def test_every_import_is_declared():
-    """What a module imports is in the dependencies; what a function imports (rebuilding the data) may be the developers'."""
+    """What a module imports is in the dependencies; what a function imports (rebuilding the data)
+    may be the developers'.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    users, developers = ({re.split(r"[<>=]", line)[0] for line in lines} for lines in (project["dependencies"], project["optional-dependencies"]["dev"]))
+    users, developers = (
+        {re.split(r"[<>=]", line)[0] for line in lines}
+        for lines in (project["dependencies"], project["optional-dependencies"]["dev"])
+    )
     owners, seen = packages_distributions(), set()
     for path in [*(ROOT / "sdl_theory").rglob("*.py"), *(ROOT / "widgets").rglob("*.py")]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
-            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"sdl_theory", "widgets"}:
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom) and not node.level
+                else []
+            )
+            for name in (
+                {name.split(".")[0] for name in names}
+                - sys.stdlib_module_names
+                - {"sdl_theory", "widgets"}
+            ):
                 declared = users if node in tree.body else users | developers
                 seen.add(name)
-                assert {owner.lower().replace("_", "-") for owner in owners[name]} & declared, f"{path.relative_to(ROOT)} imports {name}: declare one of {owners[name]}"
+                assert {owner.lower().replace("_", "-") for owner in owners[name]} & declared, (
+                    f"{path.relative_to(ROOT)} imports {name}: declare one of {owners[name]}"
+                )
     assert {"torch", "PIL", "bs4", "jinja2", "traitlets"} <= seen
 
 
 def test_import_is_light():
     heavy = "altair, ipywidgets, sympy, transformers, scipy, clarabel, safetensors".split(", ")
     code = f"import sys, sdl_theory; print([m for m in {heavy} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 def test_arrows_point_down():
     for path in (ROOT / "sdl_theory").rglob("*.py"):
-        assert not re.search(r"^\s*(from|import) (widgets|altair|ipywidgets)", path.read_text(), re.M), path
+        assert not re.search(
+            r"^\s*(from|import) (widgets|altair|ipywidgets)", path.read_text(), re.M
+        ), path
     for path in (ROOT / "widgets/rows").glob("*.py"):
         assert not re.search(r"^\s*(from|import) (altair|ipywidgets)", path.read_text(), re.M), path
     for path in (ROOT / "widgets/charts").glob("*.py"):
-        assert not re.search(r"^\s*(from|import) (torch|ipywidgets|sdl_theory)", path.read_text(), re.M), path
+        assert not re.search(
+            r"^\s*(from|import) (torch|ipywidgets|sdl_theory)", path.read_text(), re.M
+        ), path
 
 
 def test_every_public_callable_has_a_docstring():
     library = importlib.import_module("sdl_theory")
-    public = {name: getattr(library, name) for name in dir(library) if not name.startswith("_") and callable(getattr(library, name))}
-    assert len(public) > 45 and [name for name, value in public.items() if not (value.__doc__ or "").strip() or value.__doc__.startswith(name + "(")] == []
+    public = {
+        name: getattr(library, name)
+        for name in dir(library)
+        if not name.startswith("_") and callable(getattr(library, name))
+    }
+    assert (
+        len(public) > 45
+        and [
+            name
+            for name, value in public.items()
+            if not (value.__doc__ or "").strip() or value.__doc__.startswith(name + "(")
+        ]
+        == []
+    )
 
 
 def test_names_in_readme_exist():
     """Functions of the theorem table and code names of the glossary."""
     library = importlib.import_module("sdl_theory")
-    named = re.findall(r"`(\w+)\(", README) + [n for line in README.splitlines() if line.startswith("| Theorem") for n in re.findall(r"`(\w+)`", line.split("|")[2])]
+    named = re.findall(r"`(\w+)\(", README) + [
+        n
+        for line in README.splitlines()
+        if line.startswith("| Theorem")
+        for n in re.findall(r"`(\w+)`", line.split("|")[2])
+    ]
     assert len(named) > 15 and [name for name in named if not hasattr(library, name)] == []
     source = "\n".join(path.read_text() for path in (ROOT / "sdl_theory").rglob("*.py"))
-    glossary = [n for line in README.split("## Glossary")[1].splitlines() if line.startswith("| ") for n in re.findall(r"`(\w+)`", line.split("|")[2])]
-    assert len(glossary) > 12 and [name for name in glossary if not re.search(rf"\b{name}\b", source)] == []
+    glossary = [
+        n
+        for line in README.split("## Glossary")[1].splitlines()
+        if line.startswith("| ")
+        for n in re.findall(r"`(\w+)`", line.split("|")[2])
+    ]
+    assert (
+        len(glossary) > 12
+        and [name for name in glossary if not re.search(rf"\b{name}\b", source)] == []
+    )
     for path in re.findall(r"\]\(((?:notebooks|tests|sdl_theory|widgets)[^)#]*)\)", README):
         assert (ROOT / path).exists(), path
 
@@ -88,15 +152,33 @@ def test_names_in_readme_exist():
 def test_notebooks_keep_the_rules(path):
     code = cells(path, "code")
     for cell in code:
-        assert not re.search(r"^\s*(def|class) |^\s*[!%]", cell, re.M) and len(cell.splitlines()) <= 15, cell
+        assert (
+            not re.search(r"^\s*(def|class) |^\s*[!%]", cell, re.M) and len(cell.splitlines()) <= 15
+        ), cell
         assert max(map(len, cell.splitlines())) <= 100, f"too long for a projector: {cell}"
-    assert sorted(len(cell.splitlines()) for cell in code)[len(code) // 2] <= 5 and path.stat().st_size <= 400_000
+    assert (
+        sorted(len(cell.splitlines()) for cell in code)[len(code) // 2] <= 5
+        and path.stat().st_size <= 400_000
+    )
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    assert "widgets" not in notebook["metadata"] and sum(cell.startswith("assert") or "\nassert" in cell for cell in code) >= 5
-    pictures = [i for i, cell in enumerate(notebook["cells"]) if any("image/png" in out.get("data", {}) for out in cell.get("outputs", []))]
-    sliders = [i for i, cell in enumerate(notebook["cells"]) if "_explorer(" in "".join(cell["source"]) and cell["cell_type"] == "code"]
+    assert (
+        "widgets" not in notebook["metadata"]
+        and sum(cell.startswith("assert") or "\nassert" in cell for cell in code) >= 5
+    )
+    pictures = [
+        i
+        for i, cell in enumerate(notebook["cells"])
+        if any("image/png" in out.get("data", {}) for out in cell.get("outputs", []))
+    ]
+    sliders = [
+        i
+        for i, cell in enumerate(notebook["cells"])
+        if "_explorer(" in "".join(cell["source"]) and cell["cell_type"] == "code"
+    ]
     assert sliders and all(any(i < slider for i in pictures) for slider in sliders[:1])
-    assert all(cell["execution_count"] for cell in notebook["cells"] if cell["cell_type"] == "code"), "commit notebooks executed, or nbval compares nothing"
+    assert all(
+        cell["execution_count"] for cell in notebook["cells"] if cell["cell_type"] == "code"
+    ), "commit notebooks executed, or nbval compares nothing"
 
 
 def test_files_stay_small():
@@ -105,5 +187,9 @@ def test_files_stay_small():
         assert len(lines) <= 300, f"{path.name} has {len(lines)} lines"
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
-                body = node.end_lineno - node.lineno - (len(ast.get_docstring(node).splitlines()) if ast.get_docstring(node) else 0)
+                body = (
+                    node.end_lineno
+                    - node.lineno
+                    - (len(ast.get_docstring(node).splitlines()) if ast.get_docstring(node) else 0)
+                )
                 assert body <= 50, f"{path.name}: {node.name} has {body} lines beside its docstring"

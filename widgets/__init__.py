@@ -1,1 +1,3 @@
-"""Pictures with handles: rows (parameters to numbers), charts (numbers to pictures), explorers (controls)."""
+"""Pictures with handles: rows (parameters to numbers), charts (numbers to pictures), explorers
+(controls).
+"""

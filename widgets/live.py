@@ -1,4 +1,6 @@
-"""The persistent chart: a Vega view that stays, and takes new columns in place. Works offline: the bundle ships inside the kernel."""
+"""The persistent chart: a Vega view that stays, and takes new columns in place. Works offline: the
+bundle ships inside the kernel.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ HERE = Path(__file__).parent
 @cache
 def bundle(script: str) -> str:
     """Vega, core.js and one more script in one file, 0.9 MB, made once a process (about 2 s)."""
-    return vlc.javascript_bundle("".join((HERE / name).read_text(encoding="utf-8") for name in ("core.js", script)), vl_version=VEGA_LITE)
+    return vlc.javascript_bundle(
+        "".join((HERE / name).read_text(encoding="utf-8") for name in ("core.js", script)),
+        vl_version=VEGA_LITE,
+    )
 
 
 def png(spec: dict, scale: float = 1.0, colours: int = 256) -> bytes:
@@ -36,18 +41,24 @@ def png(spec: dict, scale: float = 1.0, colours: int = 256) -> bytes:
 
 def pack(columns: dict[str, np.ndarray]) -> bytes:
     """Columns one after the other, as float32."""
-    return np.concatenate([np.asarray(column, dtype="<f4") for column in columns.values()]).tobytes()
+    return np.concatenate(
+        [np.asarray(column, dtype="<f4") for column in columns.values()]
+    ).tobytes()
 
 
 class LiveChart(anywidget.AnyWidget):
-    """`chart` drawn over the data set named "live", with a line of words under it; `set_data` replaces both in place, without a new view.
+    """`chart` drawn over the data set named "live", with a line of words under it; `set_data`
+    replaces both in place, without a new view.
 
-    data : columns of equal length, sent as float32. headline, alt : the words; a screen reader gets them as the picture's description.
-    frames : for a picture that one slider drives, (low, step, stories), the slider's values and a (columns, headline, words) for each of
-    them. They travel once; link the slider to `value` in the browser (ipywidgets.jslink), and no kernel is needed.
+    data : columns of equal length, sent as float32. headline, alt : the words; a screen reader gets
+        them as the picture's description.
+    frames : for a picture that one slider drives, (low, step, stories), the slider's values and a
+        (columns, headline, words) for each of
+    them. They travel once; link the slider to `value` in the browser (ipywidgets.jslink), and no
+    kernel is needed.
     """
 
-    _esm = ""                     # set on first use
+    _esm = ""  # set on first use
     _css = (HERE / "live.css").read_text(encoding="utf-8")
     spec = traitlets.Dict().tag(sync=True)
     renderer = traitlets.Unicode("canvas").tag(sync=True)
@@ -56,30 +67,47 @@ class LiveChart(anywidget.AnyWidget):
     revision = traitlets.Int(0).tag(sync=True)
     headline = traitlets.Unicode("").tag(sync=True)
     alt = traitlets.Unicode("chart").tag(sync=True)
-    busy = traitlets.Bool(False).tag(sync=True)          # a new picture is on its way
-    stale = traitlets.Bool(False).tag(sync=True)         # the picture is not of what the controls say
+    busy = traitlets.Bool(False).tag(sync=True)  # a new picture is on its way
+    stale = traitlets.Bool(False).tag(sync=True)  # the picture is not of what the controls say
     frames = traitlets.Bytes(b"").tag(sync=True)
     ends = traitlets.List(traitlets.Int()).tag(sync=True)
     lines = traitlets.List().tag(sync=True)
     grid = traitlets.List([0.0, 1.0]).tag(sync=True)
     value = traitlets.Float(0.0).tag(sync=True)
 
-    def __init__(self, chart: alt.TopLevelMixin, data: dict[str, np.ndarray], headline: str = "", words: str = "chart", *,
-                 frames: tuple[float, float, list] | None = None, **kwargs):
+    def __init__(
+        self,
+        chart: alt.TopLevelMixin,
+        data: dict[str, np.ndarray],
+        headline: str = "",
+        words: str = "chart",
+        *,
+        frames: tuple[float, float, list] | None = None,
+        **kwargs,
+    ):
         if not type(self)._esm:
             type(self)._esm = bundle("live.js")
         if frames:
             low, step, stories = frames
-            kwargs |= {"frames": b"".join(pack(columns) for columns, *_ in stories), "ends": np.cumsum([len(columns["x"]) for columns, *_ in stories]).tolist(),
-                       "lines": [line for _, *line in stories], "grid": [low, step]}
+            kwargs |= {
+                "frames": b"".join(pack(columns) for columns, *_ in stories),
+                "ends": np.cumsum([len(columns["x"]) for columns, *_ in stories]).tolist(),
+                "lines": [line for _, *line in stories],
+                "grid": [low, step],
+            }
         super().__init__(spec=chart.to_dict(), columns=list(data), **kwargs)
         self.set_data(data, headline, words)
 
-    def set_data(self, data: dict[str, np.ndarray], headline: str = "", words: str | None = None) -> None:
+    def set_data(
+        self, data: dict[str, np.ndarray], headline: str = "", words: str | None = None
+    ) -> None:
         """Replace all rows and the words, in one message."""
         columns = {key: np.asarray(column, dtype="<f4") for key, column in data.items()}
         if list(columns) != self.columns or len({len(c) for c in columns.values()}) != 1:
-            raise ValueError(f"data must have the columns {self.columns}, of one length; got {[(k, len(c)) for k, c in columns.items()]}")
+            raise ValueError(
+                f"data must have the columns {self.columns}, of one length; got "
+                f"{[(k, len(c)) for k, c in columns.items()]}"
+            )
         self.data = columns
         with self.hold_sync():
             self.headline, self.alt = headline, words if words is not None else self.alt
@@ -95,7 +123,11 @@ class LiveChart(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs):
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/plain": f"<LiveChart: {self.alt}>", "image/png": self.png64()}, metadata
+        return {
+            **data,
+            "text/plain": f"<LiveChart: {self.alt}>",
+            "image/png": self.png64(),
+        }, metadata
 
     def png64(self) -> str:
         """The present picture as a base64 PNG."""
@@ -103,14 +135,21 @@ class LiveChart(anywidget.AnyWidget):
 
 
 def enable_charts() -> None:
-    """Make altair charts show in JupyterLab without a network, with a PNG beside them for viewers that run nothing.
+    """Make altair charts show in JupyterLab without a network, with a PNG beside them for viewers
+    that run nothing.
 
-    JupyterLab 4 bundles Vega-Lite 5 and knows its MIME type alone; the charts here keep to what both versions draw.
+    JupyterLab 4 bundles Vega-Lite 5 and knows its MIME type alone; the charts here keep to what
+    both versions draw.
     """
+
     def renderer(spec: dict, **_):
         v5 = {**spec, "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}
         mime = "application/vnd.vegalite.v5+json"
-        return {mime: v5, "image/png": base64.b64encode(png(spec)).decode(), "text/plain": "<chart>"}, {mime: {"embed_options": {"actions": False}}}
+        return {
+            mime: v5,
+            "image/png": base64.b64encode(png(spec)).decode(),
+            "text/plain": "<chart>",
+        }, {mime: {"embed_options": {"actions": False}}}
 
     alt.renderers.register("sdl", renderer)
     alt.renderers.enable("sdl")

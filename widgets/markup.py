@@ -29,7 +29,11 @@ class Renderer(IPythonRenderer):
         return self.block_math(f"\\begin{{{name}}}{body}\\end{{{name}}}")
 
     def block_html(self, html: str) -> str:
-        return re.sub(r"(?<![\\$])\$([^$]+)\$(?!\$)", lambda formula: self.inline_math(formula[1]), super().block_html(html))
+        return re.sub(
+            r"(?<![\\$])\$([^$]+)\$(?!\$)",
+            lambda formula: self.inline_math(formula[1]),
+            super().block_html(html),
+        )
 
 
 def markdown(source: str) -> str:
@@ -40,7 +44,9 @@ def markdown(source: str) -> str:
 
 
 def hanging(line: str, column: str) -> str:
-    """A line of code or print as a block: where it is too long it wraps under the end of what `column` matches, and nothing hides behind a scrollbar."""
+    """A line of code or print as a block: where it is too long it wraps under the end of what
+    `column` matches, and nothing hides behind a scrollbar.
+    """
     text = unescape(re.sub("<[^>]+>", "", line)).rstrip()
     return f'<span class="line" style="--deep: {re.match(column, text).end()}ch">{line}</span>'
 
@@ -63,12 +69,23 @@ class Exporter(HTMLExporter):
 def exporter() -> Exporter:
     """The exporter of all pages. Notebooks are our own, so nothing is cleaned away."""
     code = lambda source, **_: highlight(source, PythonLexer(), Lines())
-    printed = lambda text: "".join(hanging(line, r"(.* {2,})?") for line in ansi2html(text).splitlines(keepends=True))      # under its last column
+    # under its last column
+    printed = lambda text: "".join(
+        hanging(line, r"(.* {2,})?") for line in ansi2html(text).splitlines(keepends=True)
+    )
     filters = {"highlight_code": code, "ansi2html": printed, "clean_html": lambda html: html}
-    return Exporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, filters=filters)
+    return Exporter(
+        template_name="basic",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        filters=filters,
+    )
 
 
 def colours() -> str:
     """The colours of code, by light and by dark, as CSS."""
-    light, dark = (HtmlFormatter(style=name).get_token_style_defs(".highlight") for name in ("xcode", "github-dark"))
+    light, dark = (
+        HtmlFormatter(style=name).get_token_style_defs(".highlight")
+        for name in ("xcode", "github-dark")
+    )
     return "\n".join([*light, "@media (prefers-color-scheme: dark) {", *dark, "}\n"])

@@ -1,4 +1,6 @@
-"""What a line of the audit is: a claim, where it stands, the check, and the rule that turns what the check saw into a verdict."""
+"""What a line of the audit is: a claim, where it stands, the check, and the rule that turns what
+the check saw into a verdict.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import torch
 
 HOLDS, HYPOTHESIS, FAILS = "holds", "holds under a hypothesis the paper omits", "fails"
 OPEN = "not decided by this check"
-ZERO = 1e-10            # a figure below this is rounding and prints as 0; the checks run in float64 on numbers of order 1
+# a figure below this is rounding and prints as 0; the checks run in float64 on numbers of order 1
+ZERO = 1e-10
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,10 @@ class Seen:
     """What a check saw. `verdict` follows from it, by the rule below and nothing else.
 
     figure : words and rounded numbers, the same on every processor.
-    holds : the conclusion was seen in every case tried; with `refuted`, in every case that also meets the hypothesis the figure names.
-    refuted : a case was seen that meets the hypotheses as stated and misses the conclusion by more than rounding.
+    holds : the conclusion was seen in every case tried; with `refuted`, in every case that also
+        meets the hypothesis the figure names.
+    refuted : a case was seen that meets the hypotheses as stated and misses the conclusion by more
+        than rounding.
     """
 
     figure: str
@@ -27,7 +32,9 @@ class Seen:
 
     @property
     def verdict(self) -> str:
-        """HOLDS: seen, never refuted. HYPOTHESIS: refuted as stated, seen with one more hypothesis. FAILS: refuted. OPEN: neither."""
+        """HOLDS: seen, never refuted. HYPOTHESIS: refuted as stated, seen with one more hypothesis.
+        FAILS: refuted. OPEN: neither.
+        """
         if self.refuted:
             return HYPOTHESIS if self.holds else FAILS
         return HOLDS if self.holds else OPEN
@@ -37,8 +44,10 @@ class Seen:
 class Claim:
     """A claim, where it stands, the verdict we expect, and the check that computes one.
 
-    theorem : number in the authors' walkthrough, or another place of the paper ("abstract", "Example 3.5").  v6 : number in version 6, where it differs.
-    ours : a finding of this project about that place; False: the paper says it, or its walkthrough where `theorem` says so.
+    theorem : number in the authors' walkthrough, or another place of the paper ("abstract",
+        "Example 3.5").  v6 : number in version 6, where it differs.
+    ours : a finding of this project about that place; False: the paper says it, or its walkthrough
+        where `theorem` says so.
     """
 
     theorem: str
@@ -58,7 +67,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the audit. verdict : computed from what was seen; ok : it is the one we expect."""
+    """One line of the audit. verdict : computed from what was seen; ok : the one we expect."""
 
     theorem: str
     claim: str
@@ -71,12 +80,19 @@ class Row:
 
 
 def register(claims: list[Claim], *, ours: bool):
-    """A decorator maker that files checks under `claims`: @claim(theorem, v6, text, problem, expected, call)."""
-    def claim(theorem: str, v6: str, text: str, problem: str, expected: str, call: str, real: bool = False):
+    """A decorator maker that files checks under `claims`: @claim(theorem, v6, text, problem,
+    expected, call).
+    """
+
+    def claim(
+        theorem: str, v6: str, text: str, problem: str, expected: str, call: str, real: bool = False
+    ):
         def keep(check):
             claims.append(Claim(theorem, v6, text, problem, expected, call, check, ours, real))
             return check
+
         return keep
+
     return claim
 
 

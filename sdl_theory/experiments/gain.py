@@ -1,7 +1,9 @@
-"""Does showing some features help to find the others, by the paper's own metric? Anchored minus plain at the demo preset, with its controls.
+"""Does showing some features help to find the others, by the paper's own metric? Anchored minus
+plain at the demo preset, with its controls.
 
-`python -m sdl_theory.experiments.gain` runs what is missing, arm by arm, into notebooks/results/anchoring_gain.json, and prints the differences. It may be killed
-and started again. One thread, about twenty minutes a method on an idle machine.
+`python -m sdl_theory.experiments.gain` runs what is missing, arm by arm, into
+notebooks/results/anchoring_gain.json, and prints the differences. It may be killed and started
+again. One thread, about twenty minutes a method on an idle machine.
 """
 
 from __future__ import annotations
@@ -24,19 +26,31 @@ from ..truth.bench import seeded
 from ..truth.directions import Table
 from .tables import ROWS, Setup, provenance, setup, train_row
 
-SEEDS = tuple(range(1000, 1020))            # looked at by nobody while recipes were chosen
-TOGETHER = 5                                # seeds in one batched model
+SEEDS = tuple(range(1000, 1020))  # looked at by nobody while recipes were chosen
+TOGETHER = 5  # seeds in one batched model
 NO_CLIP = 1e9
-SHOWN = (10, 50)                            # numbers of anchors, of the demo's 100 features
-LINES = tuple((k, lam) for k in SHOWN for lam in (.1, 1.0))
-FIGURES = ("encoder_raw_recovery_95", "encoder_raw_mip", "encoder_recovery_95", "encoder_mip", "decoder_recovery_95", "decoder_mip", "encoder_raw_null_mip",
-           "null_mip", "loss", "l0")
+SHOWN = (10, 50)  # numbers of anchors, of the demo's 100 features
+LINES = tuple((k, lam) for k in SHOWN for lam in (0.1, 1.0))
+FIGURES = (
+    "encoder_raw_recovery_95",
+    "encoder_raw_mip",
+    "encoder_recovery_95",
+    "encoder_mip",
+    "decoder_recovery_95",
+    "decoder_mip",
+    "encoder_raw_null_mip",
+    "null_mip",
+    "loss",
+    "l0",
+)
 RESULTS = Path(__file__).resolve().parents[2] / "notebooks" / "results" / "anchoring_gain.json"
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train. anchors 0: plain. sham: anchored at as many random directions. clipped: Config's gradient clipping, or none."""
+    """One way to train. anchors 0: plain. sham: anchored at as many random directions. clipped:
+    Config's gradient clipping, or none.
+    """
 
     method: str
     anchors: int = 0
@@ -47,32 +61,60 @@ class Arm:
 
 def arms(method: str) -> list[Arm]:
     """Plain, anchored and sham, clipped and not: 18 arms, the plain ones first."""
-    anchored = [Arm(method, k, lam, sham, clipped) for clipped in (True, False) for sham in (False, True) for k, lam in LINES]
+    anchored = [
+        Arm(method, k, lam, sham, clipped)
+        for clipped in (True, False)
+        for sham in (False, True)
+        for k, lam in LINES
+    ]
     return [Arm(method), Arm(method, clipped=False), *anchored]
 
 
 def sham_anchors(anchors: Anchors, seed: int) -> Anchors:
-    """As many random unit directions in place of the true ones, in W_E as in W_D; the features they stand for keep their places in the held-out mask."""
-    rows = torch.randn(anchors.W_E.shape, generator=seeded("cpu", seed, 55), dtype=anchors.W_E.dtype)
+    """As many random unit directions in place of the true ones, in W_E as in W_D; the features they
+    stand for keep their places in the held-out mask.
+    """
+    rows = torch.randn(
+        anchors.W_E.shape, generator=seeded("cpu", seed, 55), dtype=anchors.W_E.dtype
+    )
     rows = rows / rows.norm(dim=1, keepdim=True)
     return replace(anchors, W_E=rows, W_D=rows.mT)
 
 
 def run_arm(arm: Arm, seeds: tuple[int, ...]) -> list[dict]:
-    """Train one batched model and judge it on the features held out: a row a seed and number of features left out, `FIGURES` by name."""
+    """Train one batched model and judge it on the features held out: a row a seed and number of
+    features left out, `FIGURES` by name.
+    """
     clip = {} if arm.clipped else dict(clip=NO_CLIP)
-    row: Setup = setup("demo", arm.method, anchors=arm.anchors, seeds=seeds, lam_anchor=arm.lam, **clip)
-    shown = {k: [Anchors.of_truth(bench, k) for bench in row.data] for k in ([arm.anchors] if arm.anchors else SHOWN)}
+    row: Setup = setup(
+        "demo", arm.method, anchors=arm.anchors, seeds=seeds, lam_anchor=arm.lam, **clip
+    )
+    shown = {
+        k: [Anchors.of_truth(bench, k) for bench in row.data]
+        for k in ([arm.anchors] if arm.anchors else SHOWN)
+    }
     if arm.sham:
-        row = replace(row, anchors=[sham_anchors(one, seed) for one, seed in zip(row.anchors, seeds)])
+        row = replace(
+            row, anchors=[sham_anchors(one, seed) for one, seed in zip(row.anchors, seeds)]
+        )
     if train_row(row, progress=False).interrupted:
         raise KeyboardInterrupt(f"stopped within {arm}; half an arm is no arm")
     rows = []
     for k, anchors in shown.items():
-        reports = evaluate(row.model, row.data, anchored=[list(one.features) for one in anchors], samples=2000, null_draws=1)
+        reports = evaluate(
+            row.model,
+            row.data,
+            anchored=[list(one.features) for one in anchors],
+            samples=2000,
+            null_draws=1,
+        )
         for seed, report in zip(seeds, reports):
             figures = report.summary()
-            rows.append(asdict(arm) | dict(seed=seed, left_out=k) | {name: round(figures[name], 6) for name in FIGURES})
+            rows.append(
+                asdict(arm)
+                | dict(seed=seed, left_out=k)
+                | {name: round(figures[name], 6) for name in FIGURES}
+            )
     return rows
 
 
@@ -82,17 +124,29 @@ def load_gain(path: Path = RESULTS) -> dict:
 
 
 def difference(rows: list[dict], arm: Arm, figure: str) -> Estimate:
-    """`arm` minus plain (clipped alike), seed by seed on the same held-out features: the mean with its 95% Student t interval."""
-    of = lambda wanted: {one["seed"]: one[figure] for one in rows if one["left_out"] == arm.anchors and {name: one[name] for name in asdict(wanted)} == asdict(wanted)}
+    """`arm` minus plain (clipped alike), seed by seed on the same held-out features: the mean with
+    its 95% Student t interval.
+    """
+    of = lambda wanted: {
+        one["seed"]: one[figure]
+        for one in rows
+        if one["left_out"] == arm.anchors
+        and {name: one[name] for name in asdict(wanted)} == asdict(wanted)
+    }
     theirs, plain = of(arm), of(Arm(arm.method, clipped=arm.clipped))
     if not theirs or set(theirs) != set(plain):
-        raise ValueError(f"{arm} and its plain twin must both be there, seed by seed; got {len(theirs)} and {len(plain)} seeds. Run python -m sdl_theory.experiments.gain")
+        raise ValueError(
+            f"{arm} and its plain twin must both be there, seed by seed; got {len(theirs)} and "
+            f"{len(plain)} seeds. Run python -m sdl_theory.experiments.gain"
+        )
     return interval([theirs[seed] - plain[seed] for seed in sorted(theirs)])
 
 
 @dataclass(frozen=True)
 class Gain:
-    """An arm's difference to plain training. found, mip: the paper's literal metric (encoder, raw); then encoder and decoder by cosine."""
+    """An arm's difference to plain training. found, mip: the paper's literal metric (encoder, raw);
+    then encoder and decoder by cosine.
+    """
 
     method: str
     anchors: str
@@ -112,28 +166,71 @@ def gain_table(rows: list[dict]) -> Table[Gain]:
     for method in dict.fromkeys(one["method"] for one in rows):
         for arm in arms(method)[2:]:
             try:
-                found, mip, encoder, decoder_found, decoder = (difference(rows, arm, figure) for figure in (
-                    "encoder_raw_recovery_95", "encoder_raw_mip", "encoder_mip", "decoder_recovery_95", "decoder_mip"))
+                found, mip, encoder, decoder_found, decoder = (
+                    difference(rows, arm, figure)
+                    for figure in (
+                        "encoder_raw_recovery_95",
+                        "encoder_raw_mip",
+                        "encoder_mip",
+                        "decoder_recovery_95",
+                        "decoder_mip",
+                    )
+                )
             except ValueError:
                 continue
             seeds = len({one["seed"] for one in rows if one["method"] == method})
-            table.append(Gain(method, f"{arm.anchors} {'sham' if arm.sham else 'true'}", arm.lam, arm.clipped, seeds, found, mip, encoder, decoder_found, decoder))
+            table.append(
+                Gain(
+                    method,
+                    f"{arm.anchors} {'sham' if arm.sham else 'true'}",
+                    arm.lam,
+                    arm.clipped,
+                    seeds,
+                    found,
+                    mip,
+                    encoder,
+                    decoder_found,
+                    decoder,
+                )
+            )
     return table
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run what is missing, store after every arm, print the table."""
-    parser = argparse.ArgumentParser(prog="python -m sdl_theory.experiments.gain", description=__doc__.splitlines()[0])
-    parser.add_argument("--methods", nargs="+", default=["topk", "relu"], help="methods of `sdl_theory table` (topk relu)")
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help=f"in this order, {TOGETHER} to a batched model ({SEEDS[0]} to {SEEDS[-1]}); others need an --out of their own")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON file of all runs; what it holds is not run again (the project's own record)")
+    parser = argparse.ArgumentParser(
+        prog="python -m sdl_theory.experiments.gain", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=["topk", "relu"],
+        help="methods of `sdl_theory table` (topk relu)",
+    )
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=list(SEEDS),
+        help=f"in this order, {TOGETHER} to a batched model ({SEEDS[0]} to {SEEDS[-1]}); others "
+        f"need an --out of their own",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=RESULTS,
+        help="JSON file of all runs; what it holds is not run again (the project's own record)",
+    )
     arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
     try:
         with locked(arguments.out):
             return _run_missing(arguments)
     except (KeyboardInterrupt, OSError, ValueError) as stopped:
-        print(stopped if isinstance(stopped, KeyboardInterrupt) else f"error: {stopped}", file=sys.stderr)
+        print(
+            stopped if isinstance(stopped, KeyboardInterrupt) else f"error: {stopped}",
+            file=sys.stderr,
+        )
         return 130 if isinstance(stopped, KeyboardInterrupt) else 1
 
 
@@ -144,17 +241,21 @@ def _run_missing(arguments) -> int:
     jobs = _missing(arguments, rows)
     now = provenance() | dict(preset="demo", together=TOGETHER)
     if jobs and made and {name: made.get(name) for name in now} != now:
-        made = now | dict(before=made)                     # rows of two makings: say both
+        made = now | dict(before=made)  # rows of two makings: say both
     for arm, seeds in tqdm(jobs, desc="arms", unit="arm"):
         rows += run_arm(arm, seeds)
         lines, head = ",\n  ".join(map(json.dumps, rows)), json.dumps(made or now)
-        write_atomically(arguments.out, f'{{\n "made_with": {head},\n "rows": [\n  {lines}\n ]\n}}\n'.encode())
+        write_atomically(
+            arguments.out, f'{{\n "made_with": {head},\n "rows": [\n  {lines}\n ]\n}}\n'.encode()
+        )
     print(gain_table(rows))
     return 0
 
 
 def _stored(path: Path) -> tuple[list[dict], dict]:
-    """The rows of an earlier call, and what it was made with; ValueError for a file of something else."""
+    """The rows of an earlier call, and what it was made with; ValueError for a file of something
+    else.
+    """
     if not path.exists():
         return [], {}
     try:
@@ -162,25 +263,34 @@ def _stored(path: Path) -> tuple[list[dict], dict]:
         assert {"method", "seed", "left_out", *FIGURES} <= set(stored["rows"][0])
         return stored["rows"], stored["made_with"]
     except (ValueError, KeyError, IndexError, TypeError, AssertionError):
-        raise ValueError(f"{path} is no record of anchored and plain runs; give this one a file of its own") from None
+        raise ValueError(
+            f"{path} is no record of anchored and plain runs; give this one a file of its own"
+        ) from None
 
 
 def _missing(arguments, rows: list[dict]) -> list[tuple[Arm, tuple[int, ...]]]:
-    """The arms and groups of seeds that are not stored. A seed's start depends on those it is trained with, so no group may be stored in part."""
+    """The arms and groups of seeds that are not stored. A seed's start depends on those it is
+    trained with, so no group may be stored in part.
+    """
     seeds = arguments.seeds
     if unknown := [method for method in arguments.methods if method not in ROWS]:
         raise ValueError(f"--methods {unknown[0]}: no such method; there are {', '.join(ROWS)}")
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise ValueError(f"--seeds must be whole numbers >= 0, each once; got {seeds}")
     if arguments.out == RESULTS and seeds != list(SEEDS):
-        raise ValueError(f"--seeds other than {SEEDS[0]} to {SEEDS[-1]} need a file of their own: pass --out")
+        raise ValueError(
+            f"--seeds other than {SEEDS[0]} to {SEEDS[-1]} need a file of their own: pass --out"
+        )
     have = {json.dumps({name: one[name] for name in asdict(Arm("")) | {"seed": 0}}) for one in rows}
     jobs = []
     for arm in (arm for method in arguments.methods for arm in arms(method)):
-        for group in (tuple(seeds[i:i + TOGETHER]) for i in range(0, len(seeds), TOGETHER)):
+        for group in (tuple(seeds[i : i + TOGETHER]) for i in range(0, len(seeds), TOGETHER)):
             there = [json.dumps(asdict(arm) | {"seed": seed}) in have for seed in group]
             if any(there) and not all(there):
-                raise ValueError(f"--seeds {list(group)} are trained together, and {arguments.out} holds some of them from another group; give this one a file of its own")
+                raise ValueError(
+                    f"--seeds {list(group)} are trained together, and {arguments.out} holds some "
+                    f"of them from another group; give this one a file of its own"
+                )
             if not any(there):
                 jobs.append((arm, group))
     return jobs

@@ -1,4 +1,6 @@
-"""A trained model read by the theory (ours, beyond arXiv:2512.05534): its pattern, neuron by neuron, and how far it is from Lt's landscape."""
+"""A trained model read by the theory (ours, beyond arXiv:2512.05534): its pattern, neuron by
+neuron, and how far it is from Lt's landscape.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ from .report import firing_level
 
 @dataclass(frozen=True)
 class NeuronDiagnosis:
-    """One isolated neuron that fires for several features: they fire nothing else, so the group's eigen-problem judges it."""
+    """One isolated neuron that fires for several features: they fire nothing else, so the group's
+    eigen-problem judges it.
+    """
 
     neuron: int
     size: int
@@ -37,11 +41,15 @@ class NeuronDiagnosis:
 class Diagnosis:
     """What `diagnose` read. Prints as a short report.
 
-    P : the activation pattern (n_q, n), from single features of magnitude 1.  neurons : a Verdict each.  groups : the isolated neurons
-    that fire for several features, a `Table`.  lost : features that fire nothing.  certificate : of (W_E, W_D), or None for models with
-    biases or gates, which are no point of the theory's landscape.
-    loss, approximate_loss : L on fresh samples and Lt, both as shares of the loss of a model that answers 0.
-    one_active, two_active : P(exactly one feature active), P(two or more): Lt sees only the first kind of sample.
+    P : the activation pattern (n_q, n), from single features of magnitude 1.  neurons : a Verdict
+        each.  groups : the isolated neurons
+    that fire for several features, a `Table`.  lost : features that fire nothing.  certificate : of
+    (W_E, W_D), or None for models with biases or gates, which are no point of the theory's
+    landscape.
+    loss, approximate_loss : L on fresh samples and Lt, both as shares of the loss of a model that
+        answers 0.
+    one_active, two_active : P(exactly one feature active), P(two or more): Lt sees only the first
+        kind of sample.
     """
 
     P: Tensor
@@ -60,15 +68,26 @@ class Diagnosis:
         return {str(name): count for name, count in Counter(self.neurons).most_common()}
 
     def __str__(self) -> str:
-        shared = int((self.P.sum(0) > 1).sum())
-        lines = [f"neurons           {', '.join(f'{count} {name}' for name, count in self.counts.items())}",
-                 f"features          {int((self.P.sum(0) == 1).sum())} fire one neuron, {shared} fire several, {len(self.lost)} fire none",
-                 f"isolated groups   {len(self.groups)}" + (f": {', '.join(sorted({str(g.verdict) for g in self.groups}))}" if self.groups else ""),
-                 f"certificate       {'none: biases or gates' if self.certificate is None else f'{self.certificate.verdict}, {self.certificate.reason}'}",
-                 f"L, share lost     {self.loss:.4g}",
-                 f"Lt, share lost    {'-' if self.approximate_loss is None else f'{self.approximate_loss:.4g}'}",
-                 f"one feature active in {self.one_active:.2g} of all samples, two or more in {self.two_active:.2g}: verdicts are facts about Lt,",
-                 "which sees the former alone. Neurons are read from single features: what is dead here (under Top-k: wins no place) a mixture may wake."]
+        counts, given = self.P.sum(0), self.certificate
+        one, several = int((counts == 1).sum()), int((counts > 1).sum())
+        verdicts = ", ".join(sorted({str(g.verdict) for g in self.groups}))
+        certificate = (
+            "none: biases or gates" if given is None else f"{given.verdict}, {given.reason}"
+        )
+        lost = "-" if self.approximate_loss is None else f"{self.approximate_loss:.4g}"
+        lines = [
+            f"neurons           {', '.join(f'{n} {name}' for name, n in self.counts.items())}",
+            f"features          {one} fire one neuron, {several} fire several, "
+            f"{len(self.lost)} fire none",
+            f"isolated groups   {len(self.groups)}{f': {verdicts}' if verdicts else ''}",
+            f"certificate       {certificate}",
+            f"L, share lost     {self.loss:.4g}",
+            f"Lt, share lost    {lost}",
+            f"one feature active in {self.one_active:.2g} of all samples, two or more in "
+            f"{self.two_active:.2g}: verdicts are facts about Lt,",
+            "which sees the former alone. Neurons are read from single features: what is dead here "
+            "(under Top-k: wins no place) a mixture may wake.",
+        ]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -76,33 +95,55 @@ class Diagnosis:
 
 @checked(tol=between(0, 1))
 @torch.no_grad()
-def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int = 10_000, seed: int = 1, tol: float = 1e-10) -> Diagnosis:
-    """Read a trained model by Theorem 3.7 (corrected): which features each neuron fires for, and what that says where it says anything.
+def diagnose(
+    model: SDLModel,
+    bench: LinearRepresentationBench,
+    *,
+    samples: int = 10_000,
+    seed: int = 1,
+    tol: float = 1e-10,
+) -> Diagnosis:
+    """Read a trained model by Theorem 3.7 (corrected): which features each neuron fires for, and
+    what that says where it says anything.
 
-    The pattern comes from the n true features one at a time, at magnitude 1. A neuron all of whose features fire nothing else is *isolated*: alone
-    with one feature it is monosemantic, with several its group's verdict is `group_minimum`'s (trap, saddle, none, ...). Neurons that
-    share a feature are `undecided`: overlapping patterns have no closed form. Silent neurons are strictly dead or merely asleep; under Top-k that is
-    said of places won, not of z > 0 as in `evaluate`: a neuron that no single feature gives a place may still win one in a mixture.
-    Where no feature is ever alone (all M_d = 0, as at S = 0), there is no certificate and shared neurons are undecided.
+    The pattern comes from the n true features one at a time, at magnitude 1. A neuron all of whose
+    features fire nothing else is *isolated*: alone with one feature it is monosemantic, with
+    several its group's verdict is `group_minimum`'s (trap, saddle, none, ...). Neurons that share a
+    feature are `undecided`: overlapping patterns have no closed form. Silent neurons are strictly
+    dead or merely asleep; under Top-k that is said of places won, not of z > 0 as in `evaluate`: a
+    neuron that no single feature gives a place may still win one in a mixture. Where no feature is
+    ever alone (all M_d = 0, as at S = 0), there is no certificate and shared neurons are undecided.
     `tol` is passed to `certify`. Only single models: of many instances take model.instance(i).
     """
     if model.plain:
-        raise ValueError("a plain Top-k fires below zero too, where group_minimum, which looks for z > 0, says nothing; diagnose a model with plain=False")
+        raise ValueError(
+            "a plain Top-k fires below zero too, where group_minimum, which looks for z > 0, says "
+            "nothing; diagnose a model with plain=False"
+        )
     if model.instances is not None:
         raise ValueError(f"this holds {model.instances} models; diagnose one: model.instance(0)")
     samples, problem = check_count("samples", samples), bench.problem
     codes = model.encode(bench.W_p.mT.to(model.W_E))
     P = (codes > 0).mT.cpu()
     at_once = P.sum(0)
-    theory = not (model.biases or model.method == "gated") and problem.scale > 0           # all M_d = 0: no feature is ever alone, and Lt sees nothing
+    # all M_d = 0: no feature is ever alone, and Lt sees nothing
+    theory = not (model.biases or model.method == "gated") and problem.scale > 0
     certificate = certify(problem, model.weights, model.sigma, tol) if theory else None
     asleep = strictly_dead(model.W_E, bench.W_p, firing_level(model)).cpu()
     neurons, groups = [], Table()
     for i, fires in enumerate(P):
         features = fires.nonzero()[:, 0].tolist()
         if not features:
-            silent = certificate.neurons[i] if theory else (Verdict.STRICTLY_DEAD if asleep[i] else Verdict.ESCAPABLE_DEAD)
-            neurons.append(silent if silent in (Verdict.STRICTLY_DEAD, Verdict.ESCAPABLE_DEAD) else Verdict.ESCAPABLE_DEAD)
+            silent = (
+                certificate.neurons[i]
+                if theory
+                else (Verdict.STRICTLY_DEAD if asleep[i] else Verdict.ESCAPABLE_DEAD)
+            )
+            neurons.append(
+                silent
+                if silent in (Verdict.STRICTLY_DEAD, Verdict.ESCAPABLE_DEAD)
+                else Verdict.ESCAPABLE_DEAD
+            )
         elif (at_once[features] > 1).any() or len(features) > 1 and problem.scale == 0:
             neurons.append(Verdict.UNDECIDED)
         elif len(features) == 1:
@@ -111,11 +152,31 @@ def diagnose(model: SDLModel, bench: LinearRepresentationBench, *, samples: int 
             minimum = group_minimum(problem, features)
             errors = problem.W_r[:, features] - model.decode(codes[features]).double().cpu().mT
             own = (problem.M_d[features] * errors.square().sum(0)).sum().item()
-            groups.append(NeuronDiagnosis(i, len(features), tuple(features), minimum.verdict, minimum.loss, own))
+            groups.append(
+                NeuronDiagnosis(
+                    i, len(features), tuple(features), minimum.verdict, minimum.loss, own
+                )
+            )
             neurons.append(minimum.verdict)
     batch = bench.sample(samples, seed)
-    errors = sum((model(x_p.to(model.W_E)) - x_r.to(model.W_E)).square().sum().item() for x_p, x_r in zip(batch.x_p.split(1024), batch.x_r.split(1024)))
+    errors = sum(
+        (model(x_p.to(model.W_E)) - x_r.to(model.W_E)).square().sum().item()
+        for x_p, x_r in zip(batch.x_p.split(1024), batch.x_r.split(1024))
+    )
     counts = bench.features.count_probabilities()
-    relative = approximate_loss(problem, model.weights, model.sigma).item() / problem.scale if theory else None
-    return Diagnosis(P, neurons, groups, (at_once == 0).nonzero()[:, 0].tolist(), certificate, errors / batch.x_r.square().sum().item(), relative,
-                     counts[1].item(), counts[2:].sum().item())
+    relative = (
+        approximate_loss(problem, model.weights, model.sigma).item() / problem.scale
+        if theory
+        else None
+    )
+    return Diagnosis(
+        P,
+        neurons,
+        groups,
+        (at_once == 0).nonzero()[:, 0].tolist(),
+        certificate,
+        errors / batch.x_r.square().sum().item(),
+        relative,
+        counts[1].item(),
+        counts[2:].sum().item(),
+    )

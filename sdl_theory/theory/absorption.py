@@ -1,4 +1,6 @@
-"""Theorem 3.10: one sub-concept leaves its parent's neuron for a neuron of its own. When it can, and what it buys."""
+"""Theorem 3.10: one sub-concept leaves its parent's neuron for a neuron of its own. When it can,
+and what it buys.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,14 @@ from .patterns import activation_pattern, check_group, row_theta, to_numpy
 from .separation import encoder_row
 from .verdict import Verdict
 
-EXACT_SUPPORTS = 12       # groups up to this size have lambda+ by enumeration of supports
+EXACT_SUPPORTS = 12  # groups up to this size have lambda+ by enumeration of supports
 
 
 @dataclass(frozen=True)
 class Absorption:
-    """An attempt to absorb `child`. If `realizable`: `pattern` P' and `weights` that show it, encoder first, least-squares decoder."""
+    """An attempt to absorb `child`. If `realizable`: `pattern` P' and `weights` that show it,
+    encoder first, least-squares decoder.
+    """
 
     weights: Weights | None
     pattern: Tensor | None
@@ -33,47 +37,79 @@ class Absorption:
 
 
 @checked
-def absorb(problem: Problem, weights: Weights, sigma: Activation, neuron: int, child: int | None = None) -> Absorption:
-    r"""Theorem 3.10 (3.8 in v6), arXiv:2512.05534: split `child` off polysemantic `neuron` onto an unused one; all other rows stay as they are.
+def absorb(
+    problem: Problem, weights: Weights, sigma: Activation, neuron: int, child: int | None = None
+) -> Absorption:
+    r"""Theorem 3.10 (3.8 in v6), arXiv:2512.05534: split `child` off polysemantic `neuron` onto an
+    unused one; all other rows stay as they are.
 
-    With theta > 0 and a unique smallest preactivation :math:`a_{min} < a_{2nd}` on the parent's features, that child goes in closed form:
-    scale the parent row by 2 theta / (a_min + a_2nd), set an unused row to alpha w_p^d with alpha in (theta, theta / mu_d). No other
-    feature changes state, and the shared threshold stays. For any other child, or theta = 0, both rows are found by projection, or proven impossible:
-    "any sub-concept" is not always possible. child=None takes the smallest; if it cannot leave, the next smallest, and so on.
+    With theta > 0 and a unique smallest preactivation :math:`a_{min} < a_{2nd}` on the parent's
+    features, that child goes in closed form: scale the parent row by 2 theta / (a_min + a_2nd), set
+    an unused row to alpha w_p^d with alpha in (theta, theta / mu_d). No other feature changes
+    state, and the shared threshold stays. For any other child, or theta = 0, both rows are found by
+    projection, or proven impossible: "any sub-concept" is not always possible. child=None takes the
+    smallest; if it cannot leave, the next smallest, and so on.
 
-    Returns an `Absorption`: .realizable, .child, .pattern (P'), .weights and .reason. The decoder is refitted by least squares. P' is a partial minimum only if the remaining group passes `group_minimum`: ask `partial_minimum`.
-    Raises ValueError if `neuron` fires for fewer than two features, no row is unused, or `child` is not one of the parent's.
+    Returns an `Absorption`: .realizable, .child, .pattern (P'), .weights and .reason. The decoder
+    is refitted by least squares. P' is a partial minimum only if the remaining group passes
+    `group_minimum`: ask `partial_minimum`. Raises ValueError if `neuron` fires for fewer than two
+    features, no row is unused, or `child` is not one of the parent's.
     """
     check_match(problem, weights)
     if isinstance(sigma, (TopK, BatchTopK)):
-        raise ValueError("Theorem 3.10 is about thresholds: use ReLU() or JumpReLU(theta). For Top-k ask realize(problem, P', sigma)")
+        raise ValueError(
+            "Theorem 3.10 is about thresholds: use ReLU() or JumpReLU(theta). For Top-k ask "
+            "realize(problem, P', sigma)"
+        )
     P = activation_pattern(problem, weights, sigma).cpu()
     n_q = len(P)
     if check_count("neuron", neuron, 0) >= n_q:
         raise ValueError(f"neuron must lie in [0, n_q = {n_q}); got {neuron}")
     parent = P[neuron].nonzero()[:, 0].tolist()
     if len(parent) < 2:
-        raise ValueError(f"neuron {neuron} fires for {len(parent)} features; absorption needs a parent with at least 2 (Theorem 3.10)")
+        raise ValueError(
+            f"neuron {neuron} fires for {len(parent)} features; absorption needs a parent with at "
+            f"least 2 (Theorem 3.10)"
+        )
     if child is not None and child not in parent:
-        raise ValueError(f"child {child} is not among the features {parent} that neuron {neuron} fires for")
+        raise ValueError(
+            f"child {child} is not among the features {parent} that neuron {neuron} fires for"
+        )
     unused = (~P.any(1)).nonzero()[:, 0].tolist()
     if not unused:
-        raise ValueError(f"all n_q = {n_q} neurons fire for something; absorption needs one unused row. Add a row of zeros to W_E")
+        raise ValueError(
+            f"all n_q = {n_q} neurons fire for something; absorption needs one unused row. Add a "
+            f"row of zeros to W_E"
+        )
     a = to_numpy(weights.W_E[neuron] @ problem.W_p)
     order = sorted(parent, key=lambda d: a[d])
-    own = {row_theta(sigma, i, n_q): i for i in reversed(unused)}      # one unused row for each threshold
+    # one unused row for each threshold
+    own = {row_theta(sigma, i, n_q): i for i in reversed(unused)}
     for candidate in order if child is None else [child]:
         for threshold in sorted(own, reverse=True):
             theta = row_theta(sigma, neuron, n_q), threshold
-            rows = _closed_form(problem, weights.W_E[neuron], a, order, candidate, theta) or _by_projection(problem, parent, candidate, theta)
+            rows = _closed_form(
+                problem, weights.W_E[neuron], a, order, candidate, theta
+            ) or _by_projection(problem, parent, candidate, theta)
             if rows is not None:
-                return _absorbed(problem, weights, sigma, P, neuron, own[threshold], candidate, rows)
+                return _absorbed(
+                    problem, weights, sigma, P, neuron, own[threshold], candidate, rows
+                )
     what = "no child of the group" if child is None else f"child {child}"
-    return Absorption(None, None, child, False, f"{what} can leave: no encoder row fires for exactly the rest of {parent}, or none for the child alone")
+    return Absorption(
+        None,
+        None,
+        child,
+        False,
+        f"{what} can leave: no encoder row fires for exactly the rest of {parent}, or none for the "
+        f"child alone",
+    )
 
 
 def _closed_form(problem, row, a, order, child, theta):
-    """The scaling of the parent row and the new row along w_p^child, where Theorem 3.10's mended proof applies."""
+    """The scaling of the parent row and the new row along w_p^child, where Theorem 3.10's mended
+    proof applies.
+    """
     smallest, second = a[order[0]], a[order[1]]
     if child != order[0] or min(theta) <= 0 or not smallest < second * (1 - 1e-9):
         return None
@@ -83,7 +119,8 @@ def _closed_form(problem, row, a, order, child, theta):
     mu = others.max(initial=0.0) / own
     if mu >= 1 - 1e-9:
         return None
-    alpha = theta[1] / own * (2 / (1 + mu) if mu > 0 else 2.0)      # midway, in 1/alpha, between theta and theta / mu
+    # midway, in 1/alpha, between theta and theta / mu
+    alpha = theta[1] / own * (2 / (1 + mu) if mu > 0 else 2.0)
     return to_numpy(row) * (2 * theta[0] / (smallest + second)), alpha * w_p
 
 
@@ -102,16 +139,31 @@ def _absorbed(problem, weights, sigma, P, neuron, new, child, rows) -> Absorptio
     wanted[neuron, child], wanted[new, child] = False, True
     absorbed = printed_recipe(problem, wanted, W_E)
     if not torch.equal(activation_pattern(problem, absorbed, sigma).cpu(), wanted):
-        return Absorption(None, None, child, False, f"rounding in {problem.W_p.dtype} defeats the construction for child {child}; try float64")
-    return Absorption(absorbed, wanted, child, True, f"neuron {new} took feature {child} from neuron {neuron}; no other feature changed state")
+        return Absorption(
+            None,
+            None,
+            child,
+            False,
+            f"rounding in {problem.W_p.dtype} defeats the construction for child {child}; try "
+            f"float64",
+        )
+    return Absorption(
+        absorbed,
+        wanted,
+        child,
+        True,
+        f"neuron {new} took feature {child} from neuron {neuron}; no other feature changed state",
+    )
 
 
 @dataclass(frozen=True)
 class Rung:
     """One step of the ladder: `group` still on the parent, `absorbed` on neurons of their own.
 
-    loss : at the positive eigenvector of what remains, None where there is no partial minimum (walls not asked). bound : tr K - lambda+,
-    below which no point of the closed region goes; `exact` when lambda+ is known exactly, else it is an upper estimate of that bound.
+    loss : at the positive eigenvector of what remains, None where there is no partial minimum
+        (walls not asked). bound : tr K - lambda+,
+    below which no point of the closed region goes; `exact` when lambda+ is known exactly, else it
+    is an upper estimate of that bound.
     """
 
     group: list[int]
@@ -124,13 +176,17 @@ class Rung:
 
 @checked
 def loss_ladder(problem: Problem, group: Sequence[int], *, rungs: int | None = None) -> list[Rung]:
-    r"""The ladder, beyond Theorem 3.10: parent pattern >= absorbed >= ... >= fully split, in infima over closed regions.
+    r"""The ladder, beyond Theorem 3.10: parent pattern >= absorbed >= ... >= fully split, in infima
+    over closed regions.
 
-    .. math:: \text{bound}(F) = \mathrm{tr} K_F - \lambda_+(K_F), \qquad \lambda_+(K) = \max_{y \ge 0, \|y\| = 1} y^\top K y
+    .. math:: \text{bound}(F) = \mathrm{tr} K_F - \lambda_+(K_F), \qquad \lambda_+(K) = \max_{y \ge
+    0, \|y\| = 1} y^\top K y
 
-    :math:`\lambda_+(K_F) \le \lambda_+(K_{F \setminus d}) + K_{dd}`, so no step goes up. Greedy: each rung absorbs the child that leaves the smallest bound.
-    Only the bounds are ordered; `.loss` at stationary points need not be. `rungs` stops early. lambda+ is exact when the top eigenvector is
-    non-negative, and for groups of at most 12 by enumeration; else a projected power iteration from many starts, `exact` False.
+    :math:`\lambda_+(K_F) \le \lambda_+(K_{F \setminus d}) + K_{dd}`, so no step goes up. Greedy:
+    each rung absorbs the child that leaves the smallest bound. Only the bounds are ordered; `.loss`
+    at stationary points need not be. `rungs` stops early. lambda+ is exact when the top eigenvector
+    is non-negative, and for groups of at most 12 by enumeration; else a projected power iteration
+    from many starts, `exact` False.
     """
     group = check_group(group, problem.n)
     if not group:
@@ -147,7 +203,16 @@ def loss_ladder(problem: Problem, group: Sequence[int], *, rungs: int | None = N
         lam, exact = lambda_plus(K[np.ix_(rest, rest)])
         minimum = group_minimum(problem, remaining)
         bound = 0.0 if len(rest) == 1 else max(float(np.trace(K[np.ix_(rest, rest)]) - lam), 0.0)
-        ladder.append(Rung(remaining, [group[j] for j in absorbed], minimum.loss if minimum.exists else None, bound, minimum.verdict, exact))
+        ladder.append(
+            Rung(
+                remaining,
+                [group[j] for j in absorbed],
+                minimum.loss if minimum.exists else None,
+                bound,
+                minimum.verdict,
+                exact,
+            )
+        )
         if step + 1 < steps:
             leaver = _best_leaver(K, rest)
             rest.remove(leaver)
@@ -156,7 +221,7 @@ def loss_ladder(problem: Problem, group: Sequence[int], *, rungs: int | None = N
 
 
 def _best_leaver(K: np.ndarray, rest: list[int]) -> int:
-    """The child whose leaving lowers the bound most; all candidates' top eigenpairs in one batch."""
+    """The child whose leaving lowers the bound most; all candidates' eigenpairs in one batch."""
     m = len(rest)
     keep = np.array([[j for j in range(m) if j != c] for c in range(m)])
     sub = K[np.ix_(rest, rest)][keep[:, :, None], keep[:, None, :]]
@@ -182,10 +247,18 @@ def lambda_plus(K: np.ndarray, eigensystem=None) -> tuple[float, bool]:
 
 
 def _on_supports(K: np.ndarray):
-    """At the maximum, y on its support maximizes that principal submatrix's Rayleigh quotient inside the cone: a positive *top* eigenvector."""
+    """At the maximum, y on its support maximizes that principal submatrix's Rayleigh quotient
+    inside the cone: a positive *top* eigenvector.
+    """
     m = len(K)
     for size in range(1, m + 1):
-        supports = np.array([[j for j in range(m) if code >> j & 1] for code in range(1, 1 << m) if code.bit_count() == size])
+        supports = np.array(
+            [
+                [j for j in range(m) if code >> j & 1]
+                for code in range(1, 1 << m)
+                if code.bit_count() == size
+            ]
+        )
         values, vectors = np.linalg.eigh(K[supports[:, :, None], supports[:, None, :]])
         top = vectors[..., -1] * np.where(vectors[..., -1].sum(-1, keepdims=True) < 0, -1.0, 1.0)
         good = top.min(-1) >= 0

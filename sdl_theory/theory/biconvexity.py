@@ -1,4 +1,6 @@
-"""Theorem 3.2: inside one activation region the approximate loss is convex in W_D and convex in W_E. Closed forms."""
+"""Theorem 3.2: inside one activation region the approximate loss is convex in W_D and convex in
+W_E. Closed forms.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +10,29 @@ from ..activations import Activation, ReLU, check_sigma, read
 from ..problem import Problem, Tensor, Weights, check_match
 from ..signature import checked
 
-HESSIAN_LIMIT = 4096      # variables of a dense Hessian
+HESSIAN_LIMIT = 4096  # variables of a dense Hessian
 
 
 @checked
 def gradients(problem: Problem, weights: Weights, sigma: Activation = ReLU()) -> Weights:
-    r"""Theorem 3.2, arXiv:2512.05534: both gradients of the approximate loss inside the region of the present pattern P.
+    r"""Theorem 3.2, arXiv:2512.05534: both gradients of the approximate loss inside the region of
+    the present pattern P.
 
     With :math:`Z = P \odot (W_E W_p)` and :math:`R = W_r - W_D Z`,
 
     .. math:: \nabla_{W_D} = -2\, R\,\mathrm{diag}(M_d)\, Z^\top, \qquad
               \nabla_{W_E} = -2\, (P \odot W_D^\top R\,\mathrm{diag}(M_d))\, W_p^\top .
 
-    Returned as `Weights`: `.W_E` (n_q, n_p) and `.W_D` (n_r, n_q). On a wall z = theta these are one-sided: see `certify`.
+    Returned as `Weights`: `.W_E` (n_q, n_p) and `.W_D` (n_r, n_q). On a wall z = theta these are
+    one-sided: see `certify`.
     """
     Z, P, RM = residual_parts(problem, weights, sigma)
     return Weights(-2 * (P * (weights.W_D.mT @ RM)) @ problem.W_p.mT, -2 * RM @ Z.mT)
 
 
-def residual_parts(problem: Problem, weights: Weights, sigma: Activation) -> tuple[Tensor, Tensor, Tensor]:
+def residual_parts(
+    problem: Problem, weights: Weights, sigma: Activation
+) -> tuple[Tensor, Tensor, Tensor]:
     """Z = P * (W_E W_p), the mask P, and R diag(M_d)."""
     check_match(problem, weights)
     check_sigma(sigma)
@@ -37,31 +43,41 @@ def residual_parts(problem: Problem, weights: Weights, sigma: Activation) -> tup
 
 
 @checked
-def hessian(problem: Problem, weights: Weights, sigma: Activation = ReLU(), block: str = "joint") -> Tensor:
+def hessian(
+    problem: Problem, weights: Weights, sigma: Activation = ReLU(), block: str = "joint"
+) -> Tensor:
     r"""Theorem 3.2: the Hessian of the approximate loss inside its region, in closed form.
 
-    block "D": of vec(W_D), :math:`2 I_{n_r} \otimes Z\,\mathrm{diag}(M_d) Z^\top`, positive semidefinite.
-    block "E": of vec(W_E), entry (i,p),(j,q) = :math:`2 \sum_d M_d P_{id} P_{jd} (W_D^\top W_D)_{ij} w^d_p w^d_q`, positive semidefinite.
-    block "joint": of (vec W_D, vec W_E); it may be indefinite, and then the point is a saddle.
-    vec is row-major (`tensor.flatten()`). ValueError above 4096 variables.
+    block "D": of vec(W_D), :math:`2 I_{n_r} \otimes Z\,\mathrm{diag}(M_d) Z^\top`, positive
+    semidefinite. block "E": of vec(W_E), entry (i,p),(j,q) = :math:`2 \sum_d M_d P_{id} P_{jd}
+    (W_D^\top W_D)_{ij} w^d_p w^d_q`, positive semidefinite. block "joint": of (vec W_D, vec W_E);
+    it may be indefinite, and then the point is a saddle. vec is row-major (`tensor.flatten()`).
+    ValueError above 4096 variables.
     """
     if block not in ("D", "E", "joint"):
         raise ValueError(f'block must be "D", "E" or "joint"; got {block!r}')
     sizes = {"D": weights.W_D.numel(), "E": weights.W_E.numel()}
     size = sum(sizes.values()) if block == "joint" else sizes[block]
     if size > HESSIAN_LIMIT:
-        raise ValueError(f"the dense {block} Hessian would have {size} variables; the limit is {HESSIAN_LIMIT}. Use fewer latents or dimensions")
+        raise ValueError(
+            f"the dense {block} Hessian would have {size} variables; the limit is {HESSIAN_LIMIT}. "
+            f"Use fewer latents or dimensions"
+        )
     Z, mask, RM = residual_parts(problem, weights, sigma)
     W_p, W_D, M, P = problem.W_p, weights.W_D, problem.M_d, mask.to(problem.W_p.dtype)
     if block != "E":
-        DD = 2 * torch.kron(torch.eye(problem.n_r, dtype=W_p.dtype, device=W_p.device), (Z * M) @ Z.mT)
+        DD = 2 * torch.kron(
+            torch.eye(problem.n_r, dtype=W_p.dtype, device=W_p.device), (Z * M) @ Z.mT
+        )
         if block == "D":
             return DD
-    EE = 2 * torch.einsum("d,id,jd,ij,pd,qd->ipjq", M, P, P, W_D.mT @ W_D, W_p, W_p).reshape(sizes["E"], -1)
+    EE = 2 * torch.einsum("d,id,jd,ij,pd,qd->ipjq", M, P, P, W_D.mT @ W_D, W_p, W_p).reshape(
+        sizes["E"], -1
+    )
     if block == "E":
         return EE
     DE = 2 * torch.einsum("d,jd,qd,aj,id->aijq", M, P, W_p, W_D, Z)
-    own = -2 * torch.einsum("id,qd,ad->aiq", P, W_p, RM)      # the part with i = j
+    own = -2 * torch.einsum("id,qd,ad->aiq", P, W_p, RM)  # the part with i = j
     DE.diagonal(dim1=1, dim2=2).add_(own.movedim(1, 2))
     DE = DE.reshape(sizes["D"], sizes["E"])
     return torch.cat([torch.cat([DD, DE], 1), torch.cat([DE.mT, EE], 1)])

@@ -1,4 +1,6 @@
-"""Beyond arXiv:2512.05534: alternating convex search inside one region, and every partition of few features at once."""
+"""Beyond arXiv:2512.05534: alternating convex search inside one region, and every partition of few
+features at once.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +17,36 @@ from ..signature import checked
 from ..tolerances import SEARCH_WALL
 from .groups import spectrum, way_down_is_free
 from .loss import approximate_loss
-from .partial_minimum import PartialMinimum, Row, group_row, lossy_features, on_wall, partial_minimum
-from .patterns import activation_pattern, check_pattern, partitions, pattern, realize, row_theta, to_numpy, topk_conditions
+from .partial_minimum import (
+    PartialMinimum,
+    Row,
+    group_row,
+    lossy_features,
+    on_wall,
+    partial_minimum,
+)
+from .patterns import (
+    activation_pattern,
+    check_pattern,
+    partitions,
+    pattern,
+    realize,
+    row_theta,
+    to_numpy,
+    topk_conditions,
+)
 from .separation import dead_row, encoder_row
 from .verdict import Verdict, verdict_of
 
-PROXIMAL = 1e-9        # keeps the encoder's flat directions from running away; it moves no fixed point
+PROXIMAL = 1e-9  # keeps the encoder's flat directions from running away; it moves no fixed point
 BEST_LIMIT = 10
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Where alternating convex search ended. `losses[0]` is the start; they never rise. interior : no wall within 1e-6 of the rows' size."""
+    """Where alternating convex search ended. `losses[0]` is the start; they never rise. interior :
+    no wall within 1e-6 of the rows' size.
+    """
 
     weights: Weights
     losses: list[float]
@@ -35,17 +55,29 @@ class SearchResult:
 
 
 @checked
-def alternating_convex_search(problem: Problem, P: Tensor, sigma: Activation = ReLU(), *, max_steps: int = 200, tol: float = 1e-12,
-                              generator: torch.Generator | None = None) -> SearchResult:
-    r"""Beyond arXiv:2512.05534: minimize Lt over the closed region of P by Theorem 3.2's two convex problems in turn.
+def alternating_convex_search(
+    problem: Problem,
+    P: Tensor,
+    sigma: Activation = ReLU(),
+    *,
+    max_steps: int = 200,
+    tol: float = 1e-12,
+    generator: torch.Generator | None = None,
+) -> SearchResult:
+    r"""Beyond arXiv:2512.05534: minimize Lt over the closed region of P by Theorem 3.2's two convex
+    problems in turn.
 
-    W_D by least squares, exactly; W_E by a convex quadratic program over { z >= theta on P, z <= theta off P } (Clarabel), with a vanishing
-    proximal term; columns of W_D kept at unit norm where theta = 0. Monotone. Overlapping patterns welcome: no global certificate is claimed.
-    The end may lie on a wall, where grad_E need not vanish: `.interior` says so. `tol` is the relative decrease at which it stops.
-    ValueError if P is not realizable.
+    W_D by least squares, exactly; W_E by a convex quadratic program over { z >= theta on P, z <=
+    theta off P } (Clarabel), with a vanishing proximal term; columns of W_D kept at unit norm where
+    theta = 0. Monotone. Overlapping patterns welcome: no global certificate is claimed. The end may
+    lie on a wall, where grad_E need not vanish: `.interior` says so. `tol` is the relative decrease
+    at which it stops. ValueError if P is not realizable.
     """
     if isinstance(sigma, BatchTopK):
-        raise ValueError("alternating_convex_search: BatchTopK couples the columns of a batch; use TopK(k) or JumpReLU(theta)")
+        raise ValueError(
+            "alternating_convex_search: BatchTopK couples the columns of a batch; use TopK(k) or "
+            "JumpReLU(theta)"
+        )
     if not tol >= 0:
         raise ValueError(f"tol must be a number >= 0; got {tol}")
     check_search(len(check_pattern(P, problem.n)), problem.n_p, problem.n)
@@ -83,22 +115,36 @@ def alternating_convex_search(problem: Problem, P: Tensor, sigma: Activation = R
     G, h = region
     slack = (G @ E.ravel() - h).min(initial=np.inf)
     interior = bool(slack > SEARCH_WALL * max(np.linalg.norm(E, axis=1).max(), 1e-300))
-    weights, losses[-1] = _as_weights(problem, mask, sigma, data, E, D, to_numpy(start.W_E), losses[-1])
-    while len(losses) > 1 and losses[-1] > losses[-2]:      # stepping off a wall may cost more than the last steps gained
+    weights, losses[-1] = _as_weights(
+        problem, mask, sigma, data, E, D, to_numpy(start.W_E), losses[-1]
+    )
+    # stepping off a wall may cost more than the last steps gained
+    while len(losses) > 1 and losses[-1] > losses[-2]:
         del losses[-2]
     return SearchResult(weights, losses, converged, interior)
 
 
-def _as_weights(problem: Problem, P: np.ndarray, sigma: Activation, data, E, D, start, loss: float) -> tuple[Weights, float]:
-    """The end of a search as weights, with their own loss: on a wall where the loss jumps (z = theta is not active; a tie), so little towards the
-    start that they show P."""
+def _as_weights(
+    problem: Problem, P: np.ndarray, sigma: Activation, data, E, D, start, loss: float
+) -> tuple[Weights, float]:
+    """The end of a search as weights, with their own loss: on a wall where the loss jumps (z =
+    theta is not active; a tie), so little towards the start that they show P."""
     cone = not np.any(_region(problem, P, sigma)[1])
     start = start * (np.linalg.norm(E) / np.linalg.norm(start)) if cone and start.any() else start
-    for share in (0.0, *(10.0**power for power in range(-13, 0, 2)), .5):
+    for share in (0.0, *(10.0**power for power in range(-13, 0, 2)), 0.5):
         mixed = (1 - share) * E + share * start
-        weights = Weights(*(torch.from_numpy(part).to(problem.W_p) for part in (mixed, _best_decoder(data, P, mixed) if share else D)))
+        weights = Weights(
+            *(
+                torch.from_numpy(part).to(problem.W_p)
+                for part in (mixed, _best_decoder(data, P, mixed) if share else D)
+            )
+        )
         own = approximate_loss(problem, weights, sigma).item()
-        if own <= loss * (1 + 1e-9) + 1e-12 * problem.scale or share and np.array_equal(activation_pattern(problem, weights, sigma).cpu().numpy(), P):
+        if (
+            own <= loss * (1 + 1e-9) + 1e-12 * problem.scale
+            or share
+            and np.array_equal(activation_pattern(problem, weights, sigma).cpu().numpy(), P)
+        ):
             break
     return weights, own
 
@@ -108,7 +154,11 @@ def _region(problem: Problem, P: np.ndarray, sigma: Activation) -> tuple[np.ndar
     W, n_q = to_numpy(problem.W_p), len(P)
     if isinstance(sigma, TopK):
         rows = np.concatenate(topk_conditions(W, P, sigma)[:2])
-        return (rows[:, :-1], rows[:, -1] * sigma.theta) if sigma.theta > 0 else (rows, np.zeros(len(rows)))
+        return (
+            (rows[:, :-1], rows[:, -1] * sigma.theta)
+            if sigma.theta > 0
+            else (rows, np.zeros(len(rows)))
+        )
     sign = np.where(P, 1.0, -1.0)
     G = np.einsum("id,pd,ij->idjp", sign, W, np.eye(n_q)).reshape(P.size, -1)
     theta = np.array([row_theta(sigma, i, n_q) for i in range(n_q)])
@@ -145,8 +195,14 @@ def _quadratic_program(H: np.ndarray, c: np.ndarray, region, previous: np.ndarra
     settings = clarabel.DefaultSettings()
     settings.verbose, settings.max_iter = False, 200
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-11
-    solver = clarabel.DefaultSolver(sparse.triu(sparse.csc_matrix(H + weight * np.eye(len(H)))).tocsc(), c - weight * x,
-                                    sparse.csc_matrix(-G), -h, [clarabel.NonnegativeConeT(len(h))], settings)
+    solver = clarabel.DefaultSolver(
+        sparse.triu(sparse.csc_matrix(H + weight * np.eye(len(H)))).tocsc(),
+        c - weight * x,
+        sparse.csc_matrix(-G),
+        -h,
+        [clarabel.NonnegativeConeT(len(h))],
+        settings,
+    )
     solution = np.asarray(solver.solve().x)
     if not np.isfinite(solution).all():
         return previous
@@ -155,7 +211,9 @@ def _quadratic_program(H: np.ndarray, c: np.ndarray, region, previous: np.ndarra
 
 @dataclass(frozen=True)
 class PartitionRow:
-    """One partition of the features. realizable : some encoder shows it. loss : of its partial minimum, nan without one."""
+    """One partition of the features. realizable : some encoder shows it. loss : of its partial
+    minimum, nan without one.
+    """
 
     groups: list[list[int]]
     realizable: bool
@@ -167,8 +225,13 @@ class _Groups:
     """Every group of a small problem, solved once each, by bit mask."""
 
     def __init__(self, problem: Problem, sigma: Activation):
-        if isinstance(sigma, (TopK, BatchTopK)) or torch.as_tensor(sigma.theta, dtype=torch.float64).ndim:
-            raise ValueError("enumeration of partitions is for ReLU() and JumpReLU(theta) with one theta")
+        if (
+            isinstance(sigma, (TopK, BatchTopK))
+            or torch.as_tensor(sigma.theta, dtype=torch.float64).ndim
+        ):
+            raise ValueError(
+                "enumeration of partitions is for ReLU() and JumpReLU(theta) with one theta"
+            )
         self.problem, self.theta, self.W = problem, float(sigma.theta), to_numpy(problem.W_p)
         self._rows, self._dead, self._realizable, self._free = {}, {}, {}, {}
 
@@ -182,7 +245,9 @@ class _Groups:
         key = tuple(group)
         if key not in self._realizable:
             F = np.isin(np.arange(self.problem.n), group)
-            self._realizable[key] = self.row(group).w is not None or encoder_row(self.W, F, self.theta) is not None
+            self._realizable[key] = (
+                self.row(group).w is not None or encoder_row(self.W, F, self.theta) is not None
+            )
         return self._realizable[key]
 
     def _dead_row_leaks(self, lossy: np.ndarray) -> bool:
@@ -193,58 +258,100 @@ class _Groups:
         return self._dead[key]
 
     def _final(self, row: Row, lossy: np.ndarray) -> Row:
-        """The row that `partial_minimum` takes: one that touches a lossy feature's wall is sought anew, with only those held off."""
+        """The row that `partial_minimum` takes: one that touches a lossy feature's wall is sought
+        anew, with only those held off.
+        """
         return self.row(row.minimum.group, lossy) if (row.walls & lossy).any() else row
 
     def _falls(self, row: Row) -> bool:
         if id(row) not in self._free:
             touching = row.walls & (self.problem.M_d > 0).numpy()
-            self._free[id(row)] = way_down_is_free(spectrum(self.problem, row.minimum.group), self.W, touching) if touching.any() else True
+            self._free[id(row)] = (
+                way_down_is_free(spectrum(self.problem, row.minimum.group), self.W, touching)
+                if touching.any()
+                else True
+            )
         return self._free[id(row)]
 
     def judge(self, groups: list[list[int]], spare: bool) -> PartitionRow:
-        """The verdict of one partition, by the rule of `certify`; `spare`: is there an unused row?"""
+        """The verdict of one partition, by `certify`'s rule; `spare`: is there an unused row?"""
         rows = [self.row(group) for group in groups]
         if any(row.w is None for row in rows):
-            return PartitionRow(groups, all(map(self.realizable, groups)), Verdict.NONE, float("nan"))
+            return PartitionRow(
+                groups, all(map(self.realizable, groups)), Verdict.NONE, float("nan")
+            )
         lossy = lossy_features(dict(enumerate(rows)), self.problem.n)
         if not lossy.any():
             return PartitionRow(groups, True, Verdict.GLOBAL, 0.0)
         rows = [self._final(row, lossy) for row in rows]
         if any(row.w is None for row in rows):
             return PartitionRow(groups, True, Verdict.NONE, float("nan"))
-        shared = [(i, row.minimum.is_top, row.minimum.multiplicity == 1, row.minimum.loss > 0) for i, row in enumerate(rows) if len(row.minimum.features) > 1]
-        leaks = lambda: spare and self._dead_row_leaks(lossy) or any((row.walls & lossy).any() for row in rows)
+        shared = [
+            (i, row.minimum.is_top, row.minimum.multiplicity == 1, row.minimum.loss > 0)
+            for i, row in enumerate(rows)
+            if len(row.minimum.features) > 1
+        ]
+        leaks = lambda: (
+            spare and self._dead_row_leaks(lossy) or any((row.walls & lossy).any() for row in rows)
+        )
         verdict, _ = verdict_of(shared, lambda i: self._falls(rows[i]), lambda: leaks() or None)
         return PartitionRow(groups, True, verdict, sum(row.minimum.loss for row in rows))
 
 
 @checked
-def survey_partitions(problem: Problem, sigma: Activation = ReLU(), n_q: int | None = None) -> Iterator[PartitionRow]:
-    """Theorem 3.7 (corrected) for every partition of n <= 12 features into at most n_q groups (default n): realizable? what verdict, what loss?
+def survey_partitions(
+    problem: Problem, sigma: Activation = ReLU(), n_q: int | None = None
+) -> Iterator[PartitionRow]:
+    """Theorem 3.7 (corrected) for every partition of n <= 12 features into at most n_q groups
+    (default n): realizable? what verdict, what loss?
 
-    Yields `PartitionRow`s: .groups, .realizable, .verdict, .loss. Each of the 2^n - 1 possible groups is solved once. (Jump)ReLU with one theta.
+    Yields `PartitionRow`s: .groups, .realizable, .verdict, .loss. Each of the 2^n - 1 possible
+    groups is solved once. (Jump)ReLU with one theta.
     """
     n_q = problem.n if n_q is None else check_count("n_q", n_q)
     solved = _Groups(problem, sigma)
-    return (solved.judge(groups, len(groups) < n_q) for groups in partitions(problem.n) if len(groups) <= n_q)
+    return (
+        solved.judge(groups, len(groups) < n_q)
+        for groups in partitions(problem.n)
+        if len(groups) <= n_q
+    )
 
 
 @checked
 def best_partition(problem: Problem, n_neurons: int, sigma: Activation = ReLU()) -> PartialMinimum:
-    """Beyond arXiv:2512.05534: the partial minimum of least loss among all partitions of the features onto at most n_neurons neurons, n <= 10.
+    """Beyond arXiv:2512.05534: the partial minimum of least loss among all partitions of the
+    features onto at most n_neurons neurons, n <= 10.
 
-    Exhaustive. Among equals the one with fewest groups. `.exists` is False if no partition has an interior partial minimum.
+    Exhaustive. Among equals the one with fewest groups. `.exists` is False if no partition has an
+    interior partial minimum.
     """
     n_neurons = check_count("n_neurons", n_neurons)
     if problem.n > BEST_LIMIT:
-        raise ValueError(f"best_partition enumerates all partitions and stops at n = {BEST_LIMIT} features; got n = {problem.n}")
+        raise ValueError(
+            f"best_partition enumerates all partitions and stops at n = {BEST_LIMIT} features; got "
+            f"n = {problem.n}"
+        )
     from tqdm import tqdm
 
-    judged = tqdm(survey_partitions(problem, sigma, n_neurons), desc=f"partitions of {problem.n}", delay=3, leave=False)
+    judged = tqdm(
+        survey_partitions(problem, sigma, n_neurons),
+        desc=f"partitions of {problem.n}",
+        delay=3,
+        leave=False,
+    )
     found = [row for row in judged if row.verdict is not Verdict.NONE]
     if not found:
-        return PartialMinimum(False, None, float("nan"), Verdict.NONE, [], f"no partition onto {n_neurons} neurons has an interior partial minimum")
+        return PartialMinimum(
+            False,
+            None,
+            float("nan"),
+            Verdict.NONE,
+            [],
+            f"no partition onto {n_neurons} neurons has an interior partial minimum",
+        )
     least = min(row.loss for row in found)
-    best = min((row for row in found if row.loss <= least + 1e-12 * problem.scale), key=lambda row: len(row.groups))
+    best = min(
+        (row for row in found if row.loss <= least + 1e-12 * problem.scale),
+        key=lambda row: len(row.groups),
+    )
     return partial_minimum(problem, pattern(best.groups, problem.n, n_neurons), sigma)

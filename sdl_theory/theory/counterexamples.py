@@ -1,4 +1,6 @@
-"""Small problems on which a claim fails or a hypothesis shows: used by the audit, the lessons and the tests."""
+"""Small problems on which a claim fails or a hypothesis shows: used by the audit, the lessons and
+the tests.
+"""
 
 from __future__ import annotations
 
@@ -21,21 +23,29 @@ def in_plane(*degrees: float) -> Tensor:
 
 
 def three_features(M_d) -> Problem:
-    """The robust counterexample to Theorem 3.7: cosines (12: .6, 13: .3, 23: -.2). M_d = (1,1,1) a trap, (1,3,1) nothing, (.3,1,1) a saddle."""
-    return Problem(from_gram([[1, .6, .3], [.6, 1, -.2], [.3, -.2, 1]]), M_d=torch.as_tensor(M_d, dtype=torch.float64))
+    """The robust counterexample to Theorem 3.7: cosines (12: .6, 13: .3, 23: -.2). M_d = (1,1,1) a
+    trap, (1,3,1) nothing, (.3,1,1) a saddle.
+    """
+    return Problem(
+        from_gram([[1, 0.6, 0.3], [0.6, 1, -0.2], [0.3, -0.2, 1]]),
+        M_d=torch.as_tensor(M_d, dtype=torch.float64),
+    )
 
 
 def outside_constraint() -> Problem:
-    """w_3 ~ 2 w_1 - w_2 with <w_1, w_2> = .5: {1,2},{3} is realizable, y = (1,1) is an eigenvector, but z_3 = .577 > 0 there."""
-    W = from_gram([[1, .5], [.5, 1]])
+    """w_3 ~ 2 w_1 - w_2 with <w_1, w_2> = .5: {1,2},{3} is realizable, y = (1,1) is an eigenvector,
+    but z_3 = .577 > 0 there.
+    """
+    W = from_gram([[1, 0.5], [0.5, 1]])
     W = torch.cat([W, 2 * W[:, :1] - W[:, 1:]], 1)
     return Problem(W / W.norm(dim=0))
 
 
 def no_child_can_leave() -> tuple[Problem, list[list[int]]]:
-    """Four features in the plane, 0, 60, 160, 260 degrees, and parents {2,3}, {4,1} (counted from 1; returned from 0).
+    """Four features in the plane, 0, 60, 160, 260 degrees, and parents {2,3}, {4,1} (counted from
+    1; returned from 0).
 
-    At theta = 0 the two groups can be fired for, yet no child of either can leave for a neuron of its own (Theorem 3.10's "some" fails);
-    at theta = .3 each of the four can.
+    At theta = 0 the two groups can be fired for, yet no child of either can leave for a neuron of
+    its own (Theorem 3.10's "some" fails); at theta = .3 each of the four can.
     """
     return Problem(in_plane(0, 60, 160, 260)), [[1, 2], [3, 0]]

@@ -1,8 +1,9 @@
 """One neuron on one group: the eigen-problem behind Theorem 3.7, corrected, walls aside.
 
-With s = sqrt(M_d), A = W_r[:, F] diag(s) and y = s * z, the group's loss is ||A - w_D y^T||_F^2: a best rank-one approximation in which y is
-confined to the row space of B = W_p[:, F] diag(s). Its stationary points are eigenvectors, its only local minima the top ones, and the row fires
-for all of F exactly when y > 0.
+With s = sqrt(M_d), A = W_r[:, F] diag(s) and y = s * z, the group's loss is ||A - w_D y^T||_F^2: a
+best rank-one approximation in which y is confined to the row space of B = W_p[:, F] diag(s). Its
+stationary points are eigenvectors, its only local minima the top ones, and the row fires for all of
+F exactly when y > 0.
 """
 
 from __future__ import annotations
@@ -16,7 +17,16 @@ import torch
 
 from ..problem import Problem, Tensor, check_problem
 from ..signature import checked
-from ..tolerances import EIGEN_TOLERANCE, NO_MOVE, POSITIVE_TOLERANCE, RANK_TOLERANCE, SUBSPACE, TOUCHING, ZERO_RESIDUAL, tolerance
+from ..tolerances import (
+    EIGEN_TOLERANCE,
+    NO_MOVE,
+    POSITIVE_TOLERANCE,
+    RANK_TOLERANCE,
+    SUBSPACE,
+    TOUCHING,
+    ZERO_RESIDUAL,
+    tolerance,
+)
 from .patterns import check_group, to_numpy
 from .separation import separate
 from .verdict import Verdict
@@ -24,9 +34,11 @@ from .verdict import Verdict
 
 @dataclass(frozen=True)
 class GroupMinimum:
-    """The eigen-problem of one group, walls aside. `y` (|F|,) > 0 of unit norm over `features` (those of the group with M_d > 0).
+    """The eigen-problem of one group, walls aside. `y` (|F|,) > 0 of unit norm over `features`
+    (those of the group with M_d > 0).
 
-    y > 0 is judged by z = y / s: every z_d > 1e-9 of the largest. Eigenvalues are equal within 1e-13 tr K.
+    y > 0 is judged by z = y / s: every z_d > 1e-9 of the largest. Eigenvalues are equal within
+    1e-13 tr K.
     """
 
     group: list[int]
@@ -43,7 +55,9 @@ class GroupMinimum:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A group's arrays: s, A = W_r diag(s), B = W_p diag(s), and the eigenvectors V u of K in the row space of B, top first."""
+    """A group's arrays: s, A = W_r diag(s), B = W_p diag(s), and the eigenvectors V u of K in the
+    row space of B, top first.
+    """
 
     features: np.ndarray
     s: np.ndarray
@@ -51,12 +65,14 @@ class Spectrum:
     B: np.ndarray
     values: np.ndarray
     vectors: np.ndarray
-    independent: bool = True          # V = I: the w_p^d are linearly independent
+    independent: bool = True  # V = I: the w_p^d are linearly independent
     closest: float = EIGEN_TOLERANCE  # eigenvalues this close, of tr K, are equal
 
     @cached_property
     def total(self) -> float:
-        """tr K = sum_d M_d ||w_r^d||^2: what eigenvalues are compared with, for the top one may be 0."""
+        """tr K = sum_d M_d ||w_r^d||^2: what eigenvalues are compared with, for the top one may be
+        0.
+        """
         return float(np.square(self.A).sum())
 
     @cached_property
@@ -72,8 +88,10 @@ class Spectrum:
         return self.clusters[0].stop == 1
 
     def is_top(self, y: np.ndarray) -> bool:
-        """Does this y of unit norm, stationary but for rounding and so in one eigenspace, lie in the top one? More of it than in all others."""
-        return bool(np.square(self.vectors[:, self.clusters[0]].T @ y).sum() > .5)
+        """Does this y of unit norm, stationary but for rounding and so in one eigenspace, lie in
+        the top one? More of it than in all others.
+        """
+        return bool(np.square(self.vectors[:, self.clusters[0]].T @ y).sum() > 0.5)
 
     def positive(self, cluster: slice) -> np.ndarray | None:
         """A y > 0 of unit norm in this eigenspace, or None."""
@@ -83,24 +101,36 @@ class Spectrum:
         return self._sharpened(y, float(self.values[cluster].mean()))
 
     def _sharpened(self, y: np.ndarray, eigenvalue: float) -> np.ndarray | None:
-        """Small components anew from their own row of K y = lambda y, where eigh knows them to an epsilon of the *largest* only."""
+        """Small components anew from their own row of K y = lambda y, where eigh knows them to an
+        epsilon of the *largest* only.
+        """
         K, small = self.A.T @ self.A, y < 1e-4 * y.max()
         if not small.any():
             return y
         weight = eigenvalue - np.diag(K)
-        sure = small & (np.abs(weight) > .1 * np.maximum(eigenvalue, np.diag(K)))
+        sure = small & (np.abs(weight) > 0.1 * np.maximum(eigenvalue, np.diag(K)))
         y = np.where(sure, (K @ y - np.diag(K) * y) / np.where(sure, weight, 1.0), y)
         z = y / self.s
         return y / np.linalg.norm(y) if z.min() > POSITIVE_TOLERANCE * z.max() else None
 
     def exact(self, y: np.ndarray, cluster: slice) -> np.ndarray:
-        """This y, which an encoder row has but for rounding, in the eigenspace: what a decoder column may be read from where eigenvalues differ much."""
-        E = self.vectors[:, cluster] if cluster.stop - cluster.start > 1 else self.positive(cluster)[:, None]
+        """This y, which an encoder row has but for rounding, in the eigenspace: what a decoder
+        column may be read from where eigenvalues differ much.
+        """
+        E = (
+            self.vectors[:, cluster]
+            if cluster.stop - cluster.start > 1
+            else self.positive(cluster)[:, None]
+        )
         return E @ (E.T @ y)
 
     def off(self, y: np.ndarray) -> float:
-        """How far, in z and of its largest, this y of unit norm is from its eigenspace: small M_d hide it from a gradient's norm."""
-        nearest = max(self.clusters, key=lambda cluster: np.square(self.vectors[:, cluster].T @ y).sum())
+        """How far, in z and of its largest, this y of unit norm is from its eigenspace: small M_d
+        hide it from a gradient's norm.
+        """
+        nearest = max(
+            self.clusters, key=lambda cluster: np.square(self.vectors[:, cluster].T @ y).sum()
+        )
         E = self.vectors[:, nearest]
         if nearest.stop - nearest.start == 1 and (positive := self.positive(nearest)) is not None:
             E = positive[:, None]
@@ -108,25 +138,34 @@ class Spectrum:
         return float((np.abs(y - E @ (E.T @ y)) / self.s).max() / z.max())
 
     def loss(self, y: np.ndarray) -> float:
-        """||A - w_D y^T||_F^2 with the best w_D: tr K - lambda, without the cancellation; 0 if every feature is reconstructed."""
+        """||A - w_D y^T||_F^2 with the best w_D: tr K - lambda, without the cancellation; 0 if
+        every feature is reconstructed.
+        """
         if not len(y):
             return 0.0
         w_D = self.A @ y / (y @ y)
         left = self.A - np.outer(w_D, y)
         terms = np.linalg.norm(self.A, axis=0) + np.linalg.norm(w_D) * np.abs(y)
-        return float(np.square(left).sum()) if (np.linalg.norm(left, axis=0) > ZERO_RESIDUAL * terms).any() else 0.0
+        return (
+            float(np.square(left).sum())
+            if (np.linalg.norm(left, axis=0) > ZERO_RESIDUAL * terms).any()
+            else 0.0
+        )
 
 
 def spectrum(problem: Problem, group: Sequence[int]) -> Spectrum:
     """The eigen-system of V^T K V of one group, features with M_d = 0 dropped."""
     F = np.asarray(group, dtype=int)
     index = torch.as_tensor(F, device=problem.W_p.device)
-    M, W_p, W_r = (to_numpy(t) for t in (problem.M_d[index], problem.W_p[:, index], problem.W_r[:, index]))
+    M, W_p, W_r = (
+        to_numpy(t) for t in (problem.M_d[index], problem.W_p[:, index], problem.W_r[:, index])
+    )
     F, W_p, W_r, s = F[M > 0], W_p[:, M > 0], W_r[:, M > 0], np.sqrt(M[M > 0])
     A, B = W_r * s, W_p * s
     if not len(F):
         return Spectrum(F, s, A, B, np.zeros(0), np.zeros((0, 0)))
-    _, sizes, V = np.linalg.svd(W_p, full_matrices=False)     # the row space of B is that of W_p, times s: judge rank where columns are unit
+    # the row space of B is that of W_p, times s: judge rank where columns are unit
+    _, sizes, V = np.linalg.svd(W_p, full_matrices=False)
     V = V[sizes > RANK_TOLERANCE * sizes[0]]
     K = A.T @ A
     independent = len(V) == len(F)
@@ -141,12 +180,14 @@ def spectrum(problem: Problem, group: Sequence[int]) -> Spectrum:
 
 
 def positive_vector(vectors: np.ndarray, s: np.ndarray) -> np.ndarray | None:
-    """A strictly positive vector y in the span of the orthonormal columns, of unit norm, or None; positive as z = y / s is."""
+    """A strictly positive vector y in the span of the orthonormal columns, of unit norm, or None;
+    positive as z = y / s is.
+    """
     if vectors.shape[1] == 1:
         y = vectors[:, 0] * np.sign(vectors[np.abs(vectors[:, 0]).argmax(), 0])
     else:
         sizes = np.linalg.norm(vectors, axis=1)
-        if sizes.min() <= TOUCHING:                      # the eigenspace leaves this feature out
+        if sizes.min() <= TOUCHING:  # the eigenspace leaves this feature out
             return None
         found = separate(vectors / sizes[:, None], np.zeros((0, vectors.shape[1])))
         if found.w is None:
@@ -166,14 +207,18 @@ def _group_verdict(loss: float, is_top: bool, multiplicity: int) -> Verdict:
 
 @checked
 def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
-    r"""Theorem 3.7 (corrected), arXiv:2512.05534: can one neuron sit still on all of `group`, and is that a trap? Encoder walls are not asked.
+    r"""Theorem 3.7 (corrected), arXiv:2512.05534: can one neuron sit still on all of `group`, and
+    is that a trap? Encoder walls are not asked.
 
-    .. math:: V^\top K V u = \lambda u, \quad y = V u > 0, \quad K = \mathrm{diag}(s) W_r^\top W_r\, \mathrm{diag}(s), \quad s_d = \sqrt{M_d}
+    .. math:: V^\top K V u = \lambda u, \quad y = V u > 0, \quad K = \mathrm{diag}(s) W_r^\top W_r\,
+    \mathrm{diag}(s), \quad s_d = \sqrt{M_d}
 
-    V an orthonormal basis of the row space of W_p[:, F] diag(s). Then z_d = y_d / s_d, w_D = W_r diag(s) y / ||y||^2, loss tr K - lambda.
-    A verdict of `trap` here means that the eigenvector allows it; whether a row reaches it without firing for others, ask `partial_minimum`.
-    Repeated eigenvalues (equal within 1e-13 tr K) are clustered and their whole eigenspace is searched. At most one distinct eigenvalue has a
-    positive vector. `verdict`: trap (simple top), degenerate (repeated top), saddle (not top), none, or global (loss 0).
+    V an orthonormal basis of the row space of W_p[:, F] diag(s). Then z_d = y_d / s_d, w_D = W_r
+    diag(s) y / ||y||^2, loss tr K - lambda. A verdict of `trap` here means that the eigenvector
+    allows it; whether a row reaches it without firing for others, ask `partial_minimum`. Repeated
+    eigenvalues (equal within 1e-13 tr K) are clustered and their whole eigenspace is searched. At
+    most one distinct eigenvalue has a positive vector. `verdict`: trap (simple top), degenerate
+    (repeated top), saddle (not top), none, or global (loss 0).
     """
     check_problem(problem)
     group = check_group(group, problem.n)
@@ -185,23 +230,62 @@ def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
 def solve_group(group: list[int], system: Spectrum) -> GroupMinimum:
     features = system.features.tolist()
     if not features:
-        return GroupMinimum(group, [], True, torch.zeros(0, dtype=torch.float64), 0.0, True, 1, 0.0, Verdict.GLOBAL, "every M_d of the group is 0")
+        return GroupMinimum(
+            group,
+            [],
+            True,
+            torch.zeros(0, dtype=torch.float64),
+            0.0,
+            True,
+            1,
+            0.0,
+            Verdict.GLOBAL,
+            "every M_d of the group is 0",
+        )
     for rank, cluster in enumerate(system.clusters):
         y = system.positive(cluster)
         if y is not None:
             loss, multiplicity = system.loss(y), cluster.stop - cluster.start
             verdict = _group_verdict(loss, rank == 0, multiplicity)
-            place = "top eigenvalue" if rank == 0 else f"eigenvalue number {rank + 1} of the group, not the top one"
-            return GroupMinimum(group, features, True, torch.from_numpy(y), float(system.values[cluster].mean()), rank == 0, multiplicity, loss, verdict,
-                                f"a positive eigenvector with the {place}" + (f", which repeats {multiplicity} times" if multiplicity > 1 else ""))
-    return GroupMinimum(group, features, False, None, float("nan"), False, 0, float("nan"), Verdict.NONE,
-                        "no eigenvector of V^T K V is positive (every z_d = y_d / s_d above 1e-9 of the largest), so no interior stationary point fires for the whole group")
+            place = (
+                "top eigenvalue"
+                if rank == 0
+                else f"eigenvalue number {rank + 1} of the group, not the top one"
+            )
+            return GroupMinimum(
+                group,
+                features,
+                True,
+                torch.from_numpy(y),
+                float(system.values[cluster].mean()),
+                rank == 0,
+                multiplicity,
+                loss,
+                verdict,
+                f"a positive eigenvector with the {place}"
+                + (f", which repeats {multiplicity} times" if multiplicity > 1 else ""),
+            )
+    return GroupMinimum(
+        group,
+        features,
+        False,
+        None,
+        float("nan"),
+        False,
+        0,
+        float("nan"),
+        Verdict.NONE,
+        "no eigenvector of V^T K V is positive (every z_d = y_d / s_d above 1e-9 of the largest), "
+        "so no interior stationary point fires for the whole group",
+    )
 
 
 def way_down_is_free(system: Spectrum, W: np.ndarray, touching: np.ndarray) -> bool:
-    """Can a row below the top eigenvalue move its y towards the top eigenvector, one way or the other, without firing for a feature it touches?
+    """Can a row below the top eigenvalue move its y towards the top eigenvector, one way or the
+    other, without firing for a feature it touches?
 
-    On a wall a saddle of the region may be a local minimum all the same: the shortest move of the row is tried, both ways.
+    On a wall a saddle of the region may be a local minimum all the same: the shortest move of the
+    row is tried, both ways.
     """
     if not touching.any():
         return True
@@ -211,9 +295,13 @@ def way_down_is_free(system: Spectrum, W: np.ndarray, touching: np.ndarray) -> b
 
 
 def admissible_rows(system: Spectrum, cluster: slice) -> np.ndarray:
-    """Orthonormal basis of {w : B^T w lies in this eigenspace}, shape (n_p, k); asked of z = W_p^T w, whose columns are of unit norm whatever M_d."""
+    """Orthonormal basis of {w : B^T w lies in this eigenspace}, shape (n_p, k); asked of z = W_p^T
+    w, whose columns are of unit norm whatever M_d.
+    """
     y = system.positive(cluster) if cluster.stop - cluster.start == 1 else None
-    E = np.linalg.qr((system.vectors[:, cluster] if y is None else y[:, None]) / system.s[:, None])[0]
+    E = np.linalg.qr((system.vectors[:, cluster] if y is None else y[:, None]) / system.s[:, None])[
+        0
+    ]
     W_p = system.B / system.s
-    U, sizes, _ = np.linalg.svd(W_p - (W_p @ E) @ E.T, full_matrices=True)              # w^T of this is 0
-    return U[:, int((sizes > SUBSPACE * np.linalg.norm(W_p, 2)).sum()):]
+    U, sizes, _ = np.linalg.svd(W_p - (W_p @ E) @ E.T, full_matrices=True)  # w^T of this is 0
+    return U[:, int((sizes > SUBSPACE * np.linalg.norm(W_p, 2)).sum()) :]

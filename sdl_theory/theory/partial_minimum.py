@@ -1,7 +1,9 @@
-"""Theorem 3.7, corrected: which polysemantic patterns are partial minima, and which of those are traps.
+"""Theorem 3.7, corrected: which polysemantic patterns are partial minima, and which of those are
+traps.
 
-Inside the region of a partition the groups decouple. Each group's eigen-problem (`groups`) says where its neuron may sit; a projection
-(`separation`) finds the encoder row that sits there without firing for anybody else, or shows there is none; `certify` judges the whole.
+Inside the region of a partition the groups decouple. Each group's eigen-problem (`groups`) says
+where its neuron may sit; a projection (`separation`) finds the encoder row that sits there without
+firing for anybody else, or shows there is none; `certify` judges the whole.
 """
 
 from __future__ import annotations
@@ -26,26 +28,35 @@ from .verdict import Verdict
 
 @checked
 def printed_recipe(problem: Problem, P: Tensor, W_E: Tensor) -> Weights:
-    """Theorem 3.7 as printed (3.6 in v6): this encoder, and the least-squares decoder for the pattern P. **Not** a partial minimum in general.
+    """Theorem 3.7 as printed (3.6 in v6): this encoder, and the least-squares decoder for the
+    pattern P. **Not** a partial minimum in general.
 
     P is imposed, whatever W_E's own pattern: z is masked by P.
 
-    Its proof replaces the vector w_p^d by the scalar <w_E, w_p^d> between eq. 64 and 65 and so shows <w_E, grad_E> = 0, not grad_E = 0.
+    Its proof replaces the vector w_p^d by the scalar <w_E, w_p^d> between eq. 64 and 65 and so
+    shows <w_E, grad_E> = 0, not grad_E = 0.
     P : bool (n_q, n). W_E : (n_q, n_p), any encoder that shows P.
     """
     P = check_pattern(P, problem.n).to(problem.W_p.device)
     W_E = as_matrix("W_E", W_E, "(n_q, n_p)").to(problem.W_p)
     if W_E.shape != (len(P), problem.n_p):
-        raise ValueError(f"W_E must have shape (n_q, n_p) = ({len(P)}, {problem.n_p}) to go with P; got {tuple(W_E.shape)}")
+        raise ValueError(
+            f"W_E must have shape (n_q, n_p) = ({len(P)}, {problem.n_p}) to go with P; got "
+            f"{tuple(W_E.shape)}"
+        )
     root = problem.M_d.sqrt()
     Z = P * (W_E @ problem.W_p) * root
-    W_D = torch.linalg.lstsq(Z.double().mT.cpu(), (problem.W_r * root).double().mT.cpu(), driver="gelsd").solution.mT
+    W_D = torch.linalg.lstsq(
+        Z.double().mT.cpu(), (problem.W_r * root).double().mT.cpu(), driver="gelsd"
+    ).solution.mT
     return Weights(W_E, W_D.to(problem.W_p))
 
 
 @dataclass(frozen=True)
 class PartialMinimum:
-    """Theorem 3.7's answer for one pattern. `weights` is None unless `exists`; `groups` holds one GroupMinimum per non-empty row of P."""
+    """Theorem 3.7's answer for one pattern. `weights` is None unless `exists`; `groups` holds one
+    GroupMinimum per non-empty row of P.
+    """
 
     exists: bool
     weights: Weights | None
@@ -57,7 +68,9 @@ class PartialMinimum:
 
 @dataclass(frozen=True)
 class Row:
-    """One group's encoder row at its stationary point, or why there is none. z : preactivations on all n features."""
+    """One group's encoder row at its stationary point, or why there is none. z : preactivations on
+    all n features.
+    """
 
     minimum: GroupMinimum
     w: np.ndarray | None
@@ -67,7 +80,9 @@ class Row:
 
     @cached_property
     def walls(self) -> np.ndarray:
-        """Features outside the group that lie on this row's wall, bool (n,), by the rule of `certify`."""
+        """Features outside the group that lie on this row's wall, bool (n,), by the rule of
+        `certify`.
+        """
         walls = on_wall(self.w, self.z, self.theta)
         walls[self.minimum.group] = False
         return walls
@@ -78,12 +93,20 @@ def on_wall(w: np.ndarray, z: np.ndarray, theta: float) -> np.ndarray:
     return z >= theta - WALL_TOLERANCE * max(np.linalg.norm(w), theta, 1e-30)
 
 
-def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.ndarray | None = None,
-              W: np.ndarray | None = None, dual: np.ndarray | None = None) -> Row:
-    """The encoder row and decoder column of one group's partial minimum, or None where y, or the row's walls, forbid it.
+def group_row(
+    problem: Problem,
+    group: Sequence[int],
+    theta: float,
+    lossy: np.ndarray | None = None,
+    W: np.ndarray | None = None,
+    dual: np.ndarray | None = None,
+) -> Row:
+    """The encoder row and decoder column of one group's partial minimum, or None where y, or the
+    row's walls, forbid it.
 
-    The rows w with B^T w in an eigenspace form a linear subspace; the row is sought in it with the largest margin, so y is exact.
-    With `dual` = W_p^+ (independent directions) every z can be had, and the row is written down: w = z W_p^+.
+    The rows w with B^T w in an eigenspace form a linear subspace; the row is sought in it with the
+    largest margin, so y is exact. With `dual` = W_p^+ (independent directions) every z can be had,
+    and the row is written down: w = z W_p^+.
     """
     system = spectrum(problem, group)
     minimum = solve_group(list(group), system)
@@ -95,11 +118,15 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
         z = np.where(F, 0.0, -1.0)
         z[system.features] = minimum.y.numpy() / system.s
         least = z[system.features].min()
-        z[F & (z == 0)] = least                      # members with M_d = 0 need only fire
-        z = np.where(F, z, -least if theta == 0 else 0.0) * (1.0 if theta == 0 else 2 * theta / least)
+        z[F & (z == 0)] = least  # members with M_d = 0 need only fire
+        z = np.where(F, z, -least if theta == 0 else 0.0) * (
+            1.0 if theta == 0 else 2 * theta / least
+        )
         w = z @ dual
         w = w / np.linalg.norm(w) if theta == 0 else w
-        return _row(minimum, w, W, system, theta, minimum.y.numpy() * (system.B.T @ w @ minimum.y.numpy()))
+        return _row(
+            minimum, w, W, system, theta, minimum.y.numpy() * (system.B.T @ w @ minimum.y.numpy())
+        )
     for cluster in system.clusters:
         if system.positive(cluster) is None:
             continue
@@ -110,21 +137,42 @@ def group_row(problem: Problem, group: Sequence[int], theta: float, lossy: np.nd
         if (y / system.s).min() <= POSITIVE_TOLERANCE * (y / system.s).max():
             continue
         y = system.exact(y, cluster)
-        return _row(replace(minimum, y=torch.from_numpy(y / np.linalg.norm(y))), w, W, system, theta, y)
-    if not len(system.features):      # M_d = 0 throughout: any row that fires for the group will do
+        return _row(
+            replace(minimum, y=torch.from_numpy(y / np.linalg.norm(y))), w, W, system, theta, y
+        )
+    if not len(system.features):  # M_d = 0 throughout: any row that fires for the group will do
         w = encoder_row(W, F, theta, None, lossy)
         if w is not None:
             return Row(minimum, w, w @ W, np.zeros(problem.n_r), theta)
-    return Row(replace(minimum, exists=False, verdict=Verdict.NONE,
-                       reason="the group has a positive eigenvector, but no encoder row reaches it without firing for other features "
-                       "(or only on a wall that rounding cannot show)"), None, None, None)
+    return Row(
+        replace(
+            minimum,
+            exists=False,
+            verdict=Verdict.NONE,
+            reason="the group has a positive eigenvector, but no encoder row reaches it without "
+            "firing for other features "
+            "(or only on a wall that rounding cannot show)",
+        ),
+        None,
+        None,
+        None,
+    )
 
 
-def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: Spectrum, theta: float, y: np.ndarray) -> Row:
-    """The row with its best decoder column, read from the exact y; for theta = 0, where scale is free, the two of equal norm."""
+def _row(
+    minimum: GroupMinimum,
+    w: np.ndarray,
+    W: np.ndarray,
+    system: Spectrum,
+    theta: float,
+    y: np.ndarray,
+) -> Row:
+    """The row with its best decoder column, read from the exact y; for theta = 0, where scale is
+    free, the two of equal norm.
+    """
     w_D = system.A @ y / (y @ y)
     if np.linalg.norm(w_D) * np.linalg.norm(y) <= SILENT * np.linalg.norm(system.A):
-        w_D = np.zeros_like(w_D)                     # eigenvalue 0: rounding noise has no direction
+        w_D = np.zeros_like(w_D)  # eigenvalue 0: rounding noise has no direction
     if theta == 0 and w_D.any():
         t = np.sqrt(np.linalg.norm(w_D) / np.linalg.norm(w))
         w, w_D = w * t, w_D / t
@@ -133,16 +181,21 @@ def _row(minimum: GroupMinimum, w: np.ndarray, W: np.ndarray, system: Spectrum, 
 
 @checked
 def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> PartialMinimum:
-    """Theorem 3.7 (3.6 in v6), corrected, arXiv:2512.05534: the interior partial minimum that shows the partition P, or why there is none.
+    """Theorem 3.7 (3.6 in v6), corrected, arXiv:2512.05534: the interior partial minimum that shows
+    the partition P, or why there is none.
 
-    A partial minimum has both gradients zero inside Omega_P. Every group needs a positive eigenvector (`group_minimum`) that some encoder row
-    reaches without firing elsewhere. Rows are built with the largest margin, unused rows strictly dead where that is possible.
+    A partial minimum has both gradients zero inside Omega_P. Every group needs a positive
+    eigenvector (`group_minimum`) that some encoder row reaches without firing elsewhere. Rows are
+    built with the largest margin, unused rows strictly dead where that is possible.
 
-    `verdict`: trap (every group at a simple top eigenvalue, and every feature of a group with nonzero loss strictly below theta on all other
-    rows), degenerate (a repeated top: a flat family of minima), saddle (some group not top, and free to move), escapable (top, but a wall or an
-    unused row can be reached), undecided (not top, but held by walls), global (loss 0), none. Weights are returned only if they pass `certify`.
+    `verdict`: trap (every group at a simple top eigenvalue, and every feature of a group with
+    nonzero loss strictly below theta on all other rows), degenerate (a repeated top: a flat family
+    of minima), saddle (some group not top, and free to move), escapable (top, but a wall or an
+    unused row can be reached), undecided (not top, but held by walls), global (loss 0), none.
+    Weights are returned only if they pass `certify`.
 
-    P : bool (n_q, n), each feature in exactly one row (ValueError otherwise). sigma: ReLU or JumpReLU; TopK is answered through the ReLU
+    P : bool (n_q, n), each feature in exactly one row (ValueError otherwise). sigma: ReLU or
+        JumpReLU; TopK is answered through the ReLU
     conditions, which suffice for it, and is `undecided` where they fail. BatchTopK: ValueError.
     """
     groups, n_q, theta = _check_partition(problem, P, sigma)
@@ -151,29 +204,44 @@ def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> 
     rows = {i: group_row(problem, group, theta[i], W=W, dual=dual) for i, group in groups.items()}
     if all(row.w is not None for row in rows.values()):
         lossy = lossy_features(rows, problem.n)
-        for i, row in rows.items():      # a row that touches a wall is asked again, with only the lossy features held off it
+        # a row that touches a wall is asked again, with only the lossy features held off it
+        for i, row in rows.items():
             if (row.walls & lossy).any():
                 rows[i] = group_row(problem, groups[i], theta[i], lossy, W)
     return assemble(problem, rows, n_q, theta, sigma, W)
 
 
-def _check_partition(problem: Problem, P: Tensor, sigma: Activation) -> tuple[dict[int, list[int]], int, list[float]]:
+def _check_partition(
+    problem: Problem, P: Tensor, sigma: Activation
+) -> tuple[dict[int, list[int]], int, list[float]]:
     check_problem(problem)
     check_sigma(sigma)
     P = check_pattern(P, problem.n)
     if isinstance(sigma, BatchTopK):
-        raise ValueError("Theorem 3.7: BatchTopK couples the columns of a batch; use TopK(k), ReLU() or JumpReLU(theta)")
+        raise ValueError(
+            "Theorem 3.7: BatchTopK couples the columns of a batch; use TopK(k), ReLU() or "
+            "JumpReLU(theta)"
+        )
     counts = P.sum(0)
     if (counts != 1).any():
         d = int((counts != 1).nonzero()[0])
-        fix = "For overlapping patterns use alternating_convex_search" if counts[d] else f"Add [{d}] to a group, or as a group of its own"
-        raise ValueError(f"Theorem 3.7 needs P to be a partition, each feature in exactly one row; feature {d} is in {int(counts[d])}. {fix}")
+        fix = (
+            "For overlapping patterns use alternating_convex_search"
+            if counts[d]
+            else f"Add [{d}] to a group, or as a group of its own"
+        )
+        raise ValueError(
+            f"Theorem 3.7 needs P to be a partition, each feature in exactly one row; feature {d} "
+            f"is in {int(counts[d])}. {fix}"
+        )
     theta = [max(row_theta(sigma, i, len(P)), 0.0) for i in range(len(P))]
     return {i: row.nonzero()[:, 0].tolist() for i, row in enumerate(P) if row.any()}, len(P), theta
 
 
 def dual_basis(W: np.ndarray) -> np.ndarray | None:
-    """W_p^+ for large well-conditioned problems with independent directions, where it saves a projection per row; else None."""
+    """W_p^+ for large well-conditioned problems with independent directions, where it saves a
+    projection per row; else None.
+    """
     if W.size < 1 << 14 or W.shape[1] > W.shape[0]:
         return None
     from scipy.linalg import solve_triangular
@@ -190,7 +258,9 @@ def _outside(group: Sequence[int], n: int) -> np.ndarray:
 
 
 def lossy_features(rows: dict[int, Row], n: int) -> np.ndarray:
-    """Features of groups with nonzero loss: all of such a group, not only its features of nonzero residual (see `certify`)."""
+    """Features of groups with nonzero loss: all of such a group, not only its features of nonzero
+    residual (see `certify`).
+    """
     lossy = np.zeros(n, dtype=bool)
     for row in rows.values():
         if row.minimum.loss > 0:
@@ -198,16 +268,30 @@ def lossy_features(rows: dict[int, Row], n: int) -> np.ndarray:
     return lossy
 
 
-def assemble(problem: Problem, rows: dict[int, Row], n_q: int, theta: Sequence[float], sigma: Activation, W: np.ndarray) -> PartialMinimum:
+def assemble(
+    problem: Problem,
+    rows: dict[int, Row],
+    n_q: int,
+    theta: Sequence[float],
+    sigma: Activation,
+    W: np.ndarray,
+) -> PartialMinimum:
     """Put rows together, add unused ones, and let the verifier decide."""
     groups = [row.minimum for row in rows.values()]
     plain_topk = isinstance(sigma, TopK) and sigma.theta < 0 and sigma.k != 1
     missing = [row.minimum for row in rows.values() if row.w is None]
     if missing or plain_topk:
-        reason = "plain Top-k fires k rows for every feature: a partition needs k = 1" if plain_topk else f"group {missing[0].group}: {missing[0].reason}"
+        reason = (
+            "plain Top-k fires k rows for every feature: a partition needs k = 1"
+            if plain_topk
+            else f"group {missing[0].group}: {missing[0].reason}"
+        )
         verdict = Verdict.NONE
         if missing and isinstance(sigma, TopK):
-            verdict, reason = Verdict.UNDECIDED, reason + "; Top-k's own conditions couple the rows and may still allow it"
+            verdict, reason = (
+                Verdict.UNDECIDED,
+                reason + "; Top-k's own conditions couple the rows and may still allow it",
+            )
         return PartialMinimum(False, None, float("nan"), verdict, groups, reason)
     lossy = lossy_features(rows, problem.n)
     W_E, W_D = np.zeros((n_q, problem.n_p)), np.zeros((problem.n_r, n_q))
@@ -217,13 +301,30 @@ def assemble(problem: Problem, rows: dict[int, Row], n_q: int, theta: Sequence[f
             W_E[i], W_D[:, i] = rows[i].w, rows[i].w_D
         else:
             key = theta[i] > 0
-            W_E[i] = dead[key] if key in dead else dead.setdefault(key, dead_row(W, theta[i], lossy) if lossy.any() else np.zeros(problem.n_p))
+            W_E[i] = (
+                dead[key]
+                if key in dead
+                else dead.setdefault(
+                    key, dead_row(W, theta[i], lossy) if lossy.any() else np.zeros(problem.n_p)
+                )
+            )
     weights = Weights(torch.from_numpy(W_E).to(problem.W_p), torch.from_numpy(W_D).to(problem.W_p))
     certificate = certify(problem, weights, sigma)
     intended = np.zeros((n_q, problem.n), dtype=bool)
     for i, row in rows.items():
         intended[i, row.minimum.group] = True
-    if not certificate.stationary or not np.array_equal(certificate.pattern.cpu().numpy(), intended):
-        return PartialMinimum(False, None, float("nan"), Verdict.NONE, groups,
-                              f"rounding in {problem.W_p.dtype} defeats the construction (relative gradients {certificate.grad_D:.1e}, {certificate.grad_E:.1e}); try float64")
-    return PartialMinimum(True, weights, certificate.loss, certificate.verdict, groups, certificate.reason)
+    if not certificate.stationary or not np.array_equal(
+        certificate.pattern.cpu().numpy(), intended
+    ):
+        return PartialMinimum(
+            False,
+            None,
+            float("nan"),
+            Verdict.NONE,
+            groups,
+            f"rounding in {problem.W_p.dtype} defeats the construction (relative gradients "
+            f"{certificate.grad_D:.1e}, {certificate.grad_E:.1e}); try float64",
+        )
+    return PartialMinimum(
+        True, weights, certificate.loss, certificate.verdict, groups, certificate.reason
+    )

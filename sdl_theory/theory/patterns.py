@@ -1,5 +1,4 @@
-"""Activation patterns: which neuron fires for which feature, and whether any encoder does that.
-"""
+"""Activation patterns: which neuron fires for which feature, and whether any encoder does that."""
 
 from __future__ import annotations
 
@@ -15,14 +14,16 @@ from ..signature import checked
 from ..tolerances import rounding
 from .separation import dead_row, encoder_row, lifted_separation, separate
 
-COUPLED_LIMIT = 4_000_000     # entries of the joint system of a Top-k pattern
+COUPLED_LIMIT = 4_000_000  # entries of the joint system of a Top-k pattern
 
 
 @checked
 def activation_pattern(problem: Problem, weights: Weights, sigma: Activation = ReLU()) -> Tensor:
-    """P, bool (n_q, n): P[i, d] iff neuron i is active (z > theta, and selected) on feature d alone. Column d is the A(d) of Theorem 3.2, arXiv:2512.05534.
+    """P, bool (n_q, n): P[i, d] iff neuron i is active (z > theta, and selected) on feature d
+    alone. Column d is the A(d) of Theorem 3.2, arXiv:2512.05534.
 
-    z counts as above theta, or above another latent's z, if it is so by more than rounding: 8 sqrt(n_p) machine epsilons of ||w_E^i||.
+    z counts as above theta, or above another latent's z, if it is so by more than rounding: 8
+    sqrt(n_p) machine epsilons of ||w_E^i||.
     """
     check_match(problem, weights)
     check_sigma(sigma)
@@ -32,7 +33,9 @@ def activation_pattern(problem: Problem, weights: Weights, sigma: Activation = R
 
 @checked
 def pattern(groups: Sequence[Sequence[int]], n: int, n_q: int) -> Tensor:
-    """P, bool (n_q, n), with groups[i] as row i and the rows after the groups empty. Groups may overlap; indices in [0, n), no repeats in a group."""
+    """P, bool (n_q, n), with groups[i] as row i and the rows after the groups empty. Groups may
+    overlap; indices in [0, n), no repeats in a group.
+    """
     n, n_q = check_count("n", n), check_count("n_q", n_q)
     if len(groups) > n_q:
         raise ValueError(f"{len(groups)} groups need n_q >= {len(groups)} neurons; got n_q = {n_q}")
@@ -45,12 +48,22 @@ def pattern(groups: Sequence[Sequence[int]], n: int, n_q: int) -> Tensor:
 def check_group(group: Sequence[int], n: int, name: str = "group") -> list[int]:
     """The group as a list of distinct feature indices in [0, n), or a ValueError."""
     if not isinstance(group, Iterable) or isinstance(group, str):
-        raise ValueError(f"{name} must be a list of feature indices; got {group!r}. One feature d is [d]")
-    if any(isinstance(d, (bool, np.bool_)) or getattr(d, "dtype", None) == torch.bool for d in group):
-        raise ValueError(f"{name} must list feature indices in [0, {n}), not a mask of them; for a mask use mask.nonzero()[:, 0]")
+        raise ValueError(
+            f"{name} must be a list of feature indices; got {group!r}. One feature d is [d]"
+        )
+    if any(
+        isinstance(d, (bool, np.bool_)) or getattr(d, "dtype", None) == torch.bool for d in group
+    ):
+        raise ValueError(
+            f"{name} must list feature indices in [0, {n}), not a mask of them; for a mask use "
+            f"mask.nonzero()[:, 0]"
+        )
     indices = [check_index(f"a feature index in {name} (0 <= d < n = {n})", d) for d in group]
     if outside := [d for d in indices if not 0 <= d < n]:
-        raise ValueError(f"{name} has feature {outside[0]}, outside [0, {n}): the problem has n = {n} features, counted from 0")
+        raise ValueError(
+            f"{name} has feature {outside[0]}, outside [0, {n}): the problem has n = {n} features, "
+            f"counted from 0"
+        )
     if len(set(indices)) < len(indices):
         raise ValueError(f"{name} lists a feature twice: {indices}")
     return indices
@@ -68,16 +81,24 @@ def check_pattern(P: Tensor, n: int) -> Tensor:
     """P as a bool tensor (n_q, n) on the CPU, or a ValueError."""
     P = as_tensor("P (build it with pattern(groups, n, n_q))", P)
     if P.dtype != torch.bool or P.ndim != 2 or P.shape[1] != n or not len(P):
-        raise ValueError(f"P must be a bool tensor of shape (n_q, n = {n}); got {P.dtype} of shape {tuple(P.shape)}. Build it with pattern(groups, n, n_q)")
+        raise ValueError(
+            f"P must be a bool tensor of shape (n_q, n = {n}); got {P.dtype} of shape "
+            f"{tuple(P.shape)}. Build it with pattern(groups, n, n_q)"
+        )
     return P.cpu().clone()
 
 
 @checked
 def partitions(n: int) -> Iterator[list[list[int]]]:
-    """Every set partition of range(n), Bell(n) of them, n <= 12; groups ordered by their smallest member."""
+    """Every set partition of range(n), Bell(n) of them, n <= 12; groups ordered by their smallest
+    member.
+    """
     n = check_count("n", n)
     if n > 12:
-        raise ValueError(f"partitions enumerates Bell(n) set partitions and stops at n = 12 (4,213,597 of them); got n = {n}")
+        raise ValueError(
+            f"partitions enumerates Bell(n) set partitions and stops at n = 12 (4,213,597 of "
+            f"them); got n = {n}"
+        )
 
     def grow(d: int, groups: list[list[int]]) -> Iterator[list[list[int]]]:
         if d == n:
@@ -96,7 +117,9 @@ def partitions(n: int) -> Iterator[list[list[int]]]:
 
 @dataclass(frozen=True)
 class Farkas:
-    """Why row `row` cannot fire for F and nowhere else: sum_F a_d w_p^d = sum_off b_d w_p^d (theta > 0: also sum b <= 1)."""
+    """Why row `row` cannot fire for F and nowhere else: sum_F a_d w_p^d = sum_off b_d w_p^d (theta
+    > 0: also sum b <= 1).
+    """
 
     row: int
     F: list[int]
@@ -108,20 +131,28 @@ class Farkas:
 
     @checked
     def check(self, problem: Problem | None = None, tol: float = 1e-8) -> Farkas:
-        """Verify the certificate from the problem's data alone (its own, or another's); AssertionError if it does not hold."""
+        """Verify the certificate from the problem's data alone (its own, or another's);
+        AssertionError if it does not hold.
+        """
         W = (problem or self.problem).W_p.double().cpu()
         assert (self.a >= 0).all() and (self.b >= 0).all(), "Farkas weights must be non-negative"
         assert abs(self.a.sum().item() - 1) < tol, "Farkas weights a on F must sum to 1"
-        assert (W[:, self.F] @ self.a - W[:, self.off] @ self.b).norm().item() < tol, "sum_F a_d w_p^d must equal sum_off b_d w_p^d"
-        assert not self.positive_theta or self.b.sum().item() <= 1 + tol, "with theta > 0 the weights b must sum to at most 1"
+        assert (W[:, self.F] @ self.a - W[:, self.off] @ self.b).norm().item() < tol, (
+            "sum_F a_d w_p^d must equal sum_off b_d w_p^d"
+        )
+        assert not self.positive_theta or self.b.sum().item() <= 1 + tol, (
+            "with theta > 0 the weights b must sum to at most 1"
+        )
         return self
 
 
 @dataclass(frozen=True)
 class Realization:
-    """Whether an encoder shows P. `W_E` if so, with its margin; else `certificate` (None for a Top-k count) and `reason`.
+    """Whether an encoder shows P. `W_E` if so, with its margin; else `certificate` (None for a
+    Top-k count) and `reason`.
 
-    margin : the largest t reached with z >= theta + t on F and, if `two_sided`, z <= theta - t off F (else z <= theta); rows of
+    margin : the largest t reached with z >= theta + t on F and, if `two_sided`, z <= theta - t off
+        F (else z <= theta); rows of
     unit norm where theta = 0. Rows that fire for nothing do not count.
     """
 
@@ -136,10 +167,12 @@ class Realization:
     reason: str
 
     def check(self) -> Realization:
-        """Re-derive the claim from W_E or from the certificate; AssertionError if it does not hold."""
+        """Re-derive the claim from W_E or the certificate; AssertionError if it does not hold."""
         if self.feasible:
             shown = _shown(self.problem, self.W_E, self.sigma)
-            assert torch.equal(shown, self.P), f"W_E does not show P: {int((shown != self.P).sum())} entries differ"
+            assert torch.equal(shown, self.P), (
+                f"W_E does not show P: {int((shown != self.P).sum())} entries differ"
+            )
         elif self.certificate is not None:
             self.certificate.check()
         return self
@@ -147,19 +180,26 @@ class Realization:
 
 @checked
 def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realization:
-    r"""Theorem 3.2's regions Omega_P, arXiv:2512.05534: an encoder that shows P, or the proof that there is none.
+    r"""Theorem 3.2's regions Omega_P, arXiv:2512.05534: an encoder that shows P, or the proof that
+    there is none.
 
-    ReLU, JumpReLU: row by row, z > theta on F_i and <= theta off it. TopK(k): all rows jointly, z_id > max(theta, z_jd) for i in A(d), j
-    not, when |A(d)| = k; z_jd <= theta when |A(d)| < k. Plain Top-k (theta = -inf) needs |A(d)| = k for every d. Regions are meant without ties:
-    a pattern that only level latents show, the lower index first, counts as infeasible.
-    Infeasible (Jump)ReLU rows carry Farkas weights: conv(F) meets cone(off), resp. conv(off, 0) when theta > 0.
-    P : bool (n_q, n). Only theta = 0 against theta > 0 decides, not theta's value. BatchTopK: ValueError.
+    ReLU, JumpReLU: row by row, z > theta on F_i and <= theta off it. TopK(k): all rows jointly,
+    z_id > max(theta, z_jd) for i in A(d), j not, when |A(d)| = k; z_jd <= theta when |A(d)| < k.
+    Plain Top-k (theta = -inf) needs |A(d)| = k for every d. Regions are meant without ties: a
+    pattern that only level latents show, the lower index first, counts as infeasible. Infeasible
+    (Jump)ReLU rows carry Farkas weights: conv(F) meets cone(off), resp. conv(off, 0) when theta >
+    0.
+    P : bool (n_q, n). Only theta = 0 against theta > 0 decides, not theta's value. BatchTopK:
+        ValueError.
     """
     check_problem(problem)
     check_sigma(sigma)
     P = check_pattern(P, problem.n)
     if isinstance(sigma, BatchTopK):
-        raise ValueError("realize: BatchTopK couples the columns of a batch, so P has no region of its own; use TopK(k) or JumpReLU(theta)")
+        raise ValueError(
+            "realize: BatchTopK couples the columns of a batch, so P has no region of its own; use "
+            "TopK(k) or JumpReLU(theta)"
+        )
     if isinstance(sigma, TopK):
         return _realize_topk(problem, P, sigma)
     W, rows, margins, two_sided, missing = to_numpy(problem.W_p), [], [], True, []
@@ -179,12 +219,34 @@ def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realizat
         return _refusal(problem, P, sigma, W, missing)
     W_E = torch.from_numpy(np.stack(rows)).to(problem.W_p)
     if not torch.equal(_shown(problem, W_E, sigma), P):
-        return Realization(problem, P, sigma, False, None, 0.0, False, None, f"realizable, but rounding in {problem.W_p.dtype} cannot show it; try float64")
-    return Realization(problem, P, sigma, True, W_E, float(min(margins, default=0.0)), two_sided, None, "every row is realized")
+        return Realization(
+            problem,
+            P,
+            sigma,
+            False,
+            None,
+            0.0,
+            False,
+            None,
+            f"realizable, but rounding in {problem.W_p.dtype} cannot show it; try float64",
+        )
+    return Realization(
+        problem,
+        P,
+        sigma,
+        True,
+        W_E,
+        float(min(margins, default=0.0)),
+        two_sided,
+        None,
+        "every row is realized",
+    )
 
 
 def _shown(problem: Problem, W_E: Tensor, sigma: Activation) -> Tensor:
-    return activation_pattern(problem, Weights(W_E, W_E.new_zeros(problem.n_r, len(W_E))), sigma).cpu()
+    return activation_pattern(
+        problem, Weights(W_E, W_E.new_zeros(problem.n_r, len(W_E))), sigma
+    ).cpu()
 
 
 def _refusal(problem, P, sigma, W, missing) -> Realization:
@@ -192,12 +254,40 @@ def _refusal(problem, P, sigma, W, missing) -> Realization:
         farkas = lifted_separation(W.T[F], W.T[~F][:0], W.T[~F], theta)
         if farkas.w is None:
             off = np.flatnonzero(~F)
-            certificate = Farkas(i, np.flatnonzero(F).tolist(), torch.from_numpy(farkas.a), off.tolist(), torch.from_numpy(farkas.b[:len(off)]), theta > 0, problem)
+            certificate = Farkas(
+                i,
+                np.flatnonzero(F).tolist(),
+                torch.from_numpy(farkas.a),
+                off.tolist(),
+                torch.from_numpy(farkas.b[: len(off)]),
+                theta > 0,
+                problem,
+            )
             meets = "conv(off, 0)" if theta > 0 else "cone(off)"
-            return Realization(problem, P, sigma, False, None, 0.0, False, certificate,
-                               f"row {i}: no encoder fires for {certificate.F} alone: a mix of those directions is also a mix of others (conv(F) meets {meets})")
-    return Realization(problem, P, sigma, False, None, 0.0, False, None,
-                       f"row {missing[0][0]}: realizable only on a wall z = theta, where rounding cannot show the pattern")
+            return Realization(
+                problem,
+                P,
+                sigma,
+                False,
+                None,
+                0.0,
+                False,
+                certificate,
+                f"row {i}: no encoder fires for {certificate.F} alone: a mix of those directions "
+                f"is also a mix of others (conv(F) meets {meets})",
+            )
+    return Realization(
+        problem,
+        P,
+        sigma,
+        False,
+        None,
+        0.0,
+        False,
+        None,
+        f"row {missing[0][0]}: realizable only on a wall z = theta, where rounding cannot show the "
+        f"pattern",
+    )
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
@@ -218,35 +308,90 @@ def _realize_topk(problem: Problem, P: Tensor, sigma: TopK) -> Realization:
     if wrong.any():
         d = int(wrong.nonzero()[0])
         need = "exactly" if plain else "at most"
-        return Realization(problem, P, sigma, False, None, 0.0, False, None,
-                           f"Top-k fires {need} k = {sigma.k} neurons a feature; P has {int(counts[d])} on feature {d}")
+        return Realization(
+            problem,
+            P,
+            sigma,
+            False,
+            None,
+            0.0,
+            False,
+            None,
+            f"Top-k fires {need} k = {sigma.k} neurons a feature; P has {int(counts[d])} on "
+            f"feature {d}",
+        )
     if not P.any() or (plain and P.all()):
-        W_E = torch.zeros(n_q, problem.n_p).to(problem.W_p)      # nothing to fire for, or nothing to choose between
-        return Realization(problem, P, sigma, True, W_E, sigma.wall_distance(W_E @ problem.W_p).item(), False, None, "the zero encoder shows it").check()
+        # nothing to fire for, or nothing to choose between
+        W_E = torch.zeros(n_q, problem.n_p).to(problem.W_p)
+        return Realization(
+            problem,
+            P,
+            sigma,
+            True,
+            W_E,
+            sigma.wall_distance(W_E @ problem.W_p).item(),
+            False,
+            None,
+            "the zero encoder shows it",
+        ).check()
     off = n_q - counts
-    conditions = int((counts * off).sum()) if plain else int((counts + torch.where(counts == sigma.k, counts * off, off)).sum())
+    conditions = (
+        int((counts * off).sum())
+        if plain
+        else int((counts + torch.where(counts == sigma.k, counts * off, off)).sum())
+    )
     if conditions * n_q * problem.n_p > COUPLED_LIMIT:
-        raise ValueError(f"realize couples all rows under Top-k: {conditions} conditions on {n_q * problem.n_p} unknowns are over the limit of "
-                         f"{COUPLED_LIMIT:,} entries. Use fewer neurons or features, or JumpReLU(theta)")
+        raise ValueError(
+            f"realize couples all rows under Top-k: {conditions} conditions on {n_q * problem.n_p} "
+            f"unknowns are over the limit of "
+            f"{COUPLED_LIMIT:,} entries. Use fewer neurons or features, or JumpReLU(theta)"
+        )
     strict, soft, weak = topk_conditions(W, P.numpy(), sigma)
     found = separate(np.r_[strict, soft], weak)
     two_sided = found.w is not None
-    if not two_sided:      # z_jd <= theta need not be strict where places are free
+    if not two_sided:  # z_jd <= theta need not be strict where places are free
         found = separate(strict, np.r_[weak, soft])
     if found.w is None:
-        return Realization(problem, P, sigma, False, None, 0.0, False, None, "no encoder meets all of Top-k's conditions on P at once")
-    E = found.w[:n_q * problem.n_p].reshape(n_q, -1)
-    if sigma.theta > 0:      # the lifted coordinate is the level c >= 0; any higher level below every active z serves too
+        return Realization(
+            problem,
+            P,
+            sigma,
+            False,
+            None,
+            0.0,
+            False,
+            None,
+            "no encoder meets all of Top-k's conditions on P at once",
+        )
+    E = found.w[: n_q * problem.n_p].reshape(n_q, -1)
+    # the lifted coordinate is the level c >= 0; any higher level below every active z serves too
+    if sigma.theta > 0:
         E = E * (sigma.theta / max(-found.w[-1], (E @ W)[P.numpy()].min() / 2))
     W_E = torch.from_numpy(E).to(problem.W_p)
     if not torch.equal(_shown(problem, W_E, sigma), P):
-        return Realization(problem, P, sigma, False, None, 0.0, False, None, "realizable only on a wall z = theta, where rounding cannot show the pattern")
+        return Realization(
+            problem,
+            P,
+            sigma,
+            False,
+            None,
+            0.0,
+            False,
+            None,
+            "realizable only on a wall z = theta, where rounding cannot show the pattern",
+        )
     margin = sigma.wall_distance(W_E @ problem.W_p).item() if two_sided else found.margin
-    return Realization(problem, P, sigma, True, W_E, margin, two_sided, None, "all rows are realized jointly").check()
+    return Realization(
+        problem, P, sigma, True, W_E, margin, two_sided, None, "all rows are realized jointly"
+    ).check()
 
 
-def topk_conditions(W: np.ndarray, P: np.ndarray, sigma: TopK) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Linear conditions on (vec W_E, -c): the strict ones; z_jd <= theta where places are free; and, for theta > 0, c >= 0."""
+def topk_conditions(
+    W: np.ndarray, P: np.ndarray, sigma: TopK
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Linear conditions on (vec W_E, -c): the strict ones; z_jd <= theta where places are free;
+    and, for theta > 0, c >= 0.
+    """
     n_q, n = P.shape
     plain, lifted = sigma.theta == -np.inf, sigma.theta > 0
     size = n_q * len(W) + lifted
@@ -256,9 +401,9 @@ def topk_conditions(W: np.ndarray, P: np.ndarray, sigma: TopK) -> tuple[np.ndarr
         row = np.zeros(size)
         for i, sign in ((plus, 1.0), (minus, -1.0)):
             if i is None and lifted:
-                row[-1] += sign * -1.0          # the threshold c stands in for a latent: c = -row[-1]
+                row[-1] += sign * -1.0  # the threshold c stands in for a latent: c = -row[-1]
             elif i is not None:
-                row[i * len(W):(i + 1) * len(W)] += sign * W[:, d]
+                row[i * len(W) : (i + 1) * len(W)] += sign * W[:, d]
         return row
 
     for d in range(n):
@@ -271,4 +416,8 @@ def topk_conditions(W: np.ndarray, P: np.ndarray, sigma: TopK) -> tuple[np.ndarr
             soft += [condition(d, None, j) for j in off]
     weak = np.zeros((1, size))
     weak[0, -1] = -1.0
-    return np.array(strict).reshape(-1, size), np.array(soft).reshape(-1, size), weak if lifted else weak[:0]
+    return (
+        np.array(strict).reshape(-1, size),
+        np.array(soft).reshape(-1, size),
+        weak if lifted else weak[:0],
+    )

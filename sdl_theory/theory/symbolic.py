@@ -1,6 +1,7 @@
 """Theorem 3.7 letter by letter, with sympy: Example 3.5's setting, and two features on one neuron.
 
-Everything here is exact: results are sympy expressions, and a claim is `sympy.simplify(...) == 0`, not a small float.
+Everything here is exact: results are sympy expressions, and a claim is `sympy.simplify(...) == 0`,
+not a small float.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from ..checks import refuse
 
 @dataclass(frozen=True)
 class PrintedRecipe:
-    """The printed recipe in letters, two orthonormal features on one neuron w_E = (a, b), a, b > 0, weights m_1, m_2.
+    """The printed recipe in letters, two orthonormal features on one neuron w_E = (a, b), a, b > 0,
+    weights m_1, m_2.
 
     w_D, grad_D, grad_E : column vectors (2, 1). loss : scalar. All in a, b, m_1, m_2.
     """
@@ -38,24 +40,30 @@ class PrintedRecipe:
 
 
 def example_3_5() -> PrintedRecipe:
-    """Example 3.5's setting, arXiv:2512.05534: W_p = W_r = I_2, group {1, 2}, any realizing encoder, least-squares decoder, in letters.
+    """Example 3.5's setting, arXiv:2512.05534: W_p = W_r = I_2, group {1, 2}, any realizing
+    encoder, least-squares decoder, in letters.
 
-    grad_D = 0 always. grad_E is a multiple of (m_1 - m_2): the recipe passes there because the directions are orthonormal *and* the M_d are
-    equal. At m = (1, 2), a = b = 1: ||grad_E|| = 4 sqrt(2) / 9.
+    grad_D = 0 always. grad_E is a multiple of (m_1 - m_2): the recipe passes there because the
+    directions are orthonormal *and* the M_d are equal. At m = (1, 2), a = b = 1: ||grad_E|| = 4
+    sqrt(2) / 9.
     """
     a, b, m_1, m_2 = sp.symbols("a b m_1 m_2", positive=True)
     W, M = sp.eye(2), sp.diag(m_1, m_2)
     loss, d, e = _pair_loss(W, M)
     here = {e[0]: a, e[1]: b}
-    z = sp.Matrix([[a, b]])                                   # preactivations, both on
+    z = sp.Matrix([[a, b]])  # preactivations, both on
     w_D = sp.simplify(W * M * z.T / (z * M * z.T)[0])
     here |= {d[0]: w_D[0], d[1]: w_D[1]}
-    at = lambda expressions: sp.simplify(sp.Matrix([sp.diff(loss, v) for v in expressions]).subs(here))
-    return PrintedRecipe(a, b, m_1, m_2, w_D, sp.factor(sp.simplify(loss.subs(here))), at(d), sp.factor(at(e)))
+    at = lambda expressions: sp.simplify(
+        sp.Matrix([sp.diff(loss, v) for v in expressions]).subs(here)
+    )
+    return PrintedRecipe(
+        a, b, m_1, m_2, w_D, sp.factor(sp.simplify(loss.subs(here))), at(d), sp.factor(at(e))
+    )
 
 
 def _pair_loss(W: sp.Matrix, M: sp.Matrix) -> tuple[sp.Expr, list[sp.Symbol], list[sp.Symbol]]:
-    """Lt of one neuron that fires for both columns of W = W_p = W_r, in symbols w_D = d, w_E = e."""
+    """Lt of one neuron that fires for both columns of W = W_p = W_r, in letters d and e."""
     d, e = list(sp.symbols("d_1 d_2", real=True)), list(sp.symbols("e_1 e_2", real=True))
     R = W - sp.Matrix(d) * (sp.Matrix([e]) * W)
     return (R * M * R.T).trace(), d, e
@@ -63,9 +71,11 @@ def _pair_loss(W: sp.Matrix, M: sp.Matrix) -> tuple[sp.Expr, list[sp.Symbol], li
 
 @dataclass(frozen=True)
 class StationaryPoint:
-    """One eigenvector of K: y up to scale, its eigenvalue, the loss tr K - eigenvalue, and the curvature along the way out.
+    """One eigenvector of K: y up to scale, its eigenvalue, the loss tr K - eigenvalue, and the
+    curvature along the way out.
 
-    curvature : second derivative of the loss, with w_D refitted, as y of unit norm turns towards the other eigenvector: 2 (eigenvalue - the other).
+    curvature : second derivative of the loss, with w_D refitted, as y of unit norm turns towards
+        the other eigenvector: 2 (eigenvalue - the other).
     """
 
     y: sp.Matrix
@@ -76,7 +86,9 @@ class StationaryPoint:
 
 @dataclass(frozen=True)
 class TwoFeatures:
-    """Two unit features at cosine rho, weights m_1, m_2, one neuron: K and its two stationary points, top first."""
+    """Two unit features at cosine rho, weights m_1, m_2, one neuron: K and its two stationary
+    points, top first.
+    """
 
     rho: sp.Symbol
     m_1: sp.Symbol
@@ -85,30 +97,60 @@ class TwoFeatures:
     points: tuple[StationaryPoint, StationaryPoint]
 
     def at(self, rho, m_1, m_2) -> TwoFeaturesAt:
-        """The exact verdict at numbers (rationals stay exact): rho in (-1, 1), m_1, m_2 > 0; ValueError otherwise."""
-        rho, m_1, m_2 = (_rational(name, value) for name, value in (("rho", rho), ("m_1", m_1), ("m_2", m_2)))
+        """The exact verdict at numbers (rationals stay exact): rho in (-1, 1), m_1, m_2 > 0;
+        ValueError otherwise.
+        """
+        rho, m_1, m_2 = (
+            _rational(name, value) for name, value in (("rho", rho), ("m_1", m_1), ("m_2", m_2))
+        )
         if not (-1 < rho < 1 and m_1 > 0 and m_2 > 0):
-            raise ValueError(f"two_features().at needs -1 < rho < 1 and m_1, m_2 > 0; got rho={rho}, m_1={m_1}, m_2={m_2}")
+            raise ValueError(
+                f"two_features().at needs -1 < rho < 1 and m_1, m_2 > 0; got rho={rho}, m_1={m_1}, "
+                f"m_2={m_2}"
+            )
         K = self.K.subs({self.rho: rho, self.m_1: m_1, self.m_2: m_2})
-        if rho == 0:      # K is diagonal: a positive eigenvector only when the whole plane is one eigenspace
-            return TwoFeaturesAt("degenerate", m_1, sp.Matrix([1, 1]), rho, m_1, m_2) if m_1 == m_2 else TwoFeaturesAt("none", None, None, rho, m_1, m_2)
+        # K is diagonal: a positive eigenvector only when the whole plane is one eigenspace
+        if rho == 0:
+            return (
+                TwoFeaturesAt("degenerate", m_1, sp.Matrix([1, 1]), rho, m_1, m_2)
+                if m_1 == m_2
+                else TwoFeaturesAt("none", None, None, rho, m_1, m_2)
+            )
         which = 0 if rho > 0 else 1
         root = sp.sqrt((m_1 - m_2) ** 2 + 4 * rho**2 * m_1 * m_2)
         eigenvalue = sp.simplify((m_1 + m_2 + (root if which == 0 else -root)) / 2)
         y = sp.Matrix([abs(K[0, 1]), abs(eigenvalue - K[0, 0])])
-        return TwoFeaturesAt("trap" if which == 0 else "saddle", sp.simplify(K.trace() - eigenvalue), sp.simplify(y), rho, m_1, m_2)
+        return TwoFeaturesAt(
+            "trap" if which == 0 else "saddle",
+            sp.simplify(K.trace() - eigenvalue),
+            sp.simplify(y),
+            rho,
+            m_1,
+            m_2,
+        )
 
 
 def _rational(name: str, value) -> sp.Rational:
-    """A finite number, or its text ("3/5"), as an exact rational, floats as the decimals they print; or a ValueError."""
+    """A finite number, or its text ("3/5"), as an exact rational, floats as the decimals they
+    print; or a ValueError.
+    """
     given = value
     try:
-        if hasattr(value, "item") and not value.ndim:                   # NumPy's scalars, 0-D tensors
+        if hasattr(value, "item") and not value.ndim:  # NumPy's scalars, 0-D tensors
             value = value.item()
         if isinstance(value, str):
             value = Fraction(value)
-        if isinstance(value, (Real, sp.Expr)) and not isinstance(value, bool) and math.isfinite(value):
-            return sp.nsimplify(sp.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value, rational=True)
+        if (
+            isinstance(value, (Real, sp.Expr))
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+        ):
+            return sp.nsimplify(
+                sp.Rational(value.numerator, value.denominator)
+                if isinstance(value, Fraction)
+                else value,
+                rational=True,
+            )
     except (ValueError, TypeError, OverflowError, ZeroDivisionError, RuntimeError, AttributeError):
         pass
     refuse(name, "a finite number, such as sympy.Rational(3, 5) or '3/5'", given)
@@ -116,7 +158,7 @@ def _rational(name: str, value) -> sp.Rational:
 
 @dataclass(frozen=True)
 class TwoFeaturesAt:
-    """The exact verdict, loss and y (both None when there is no partial minimum) at given numbers."""
+    """The exact verdict, loss and y (both None: there is no partial minimum) at given numbers."""
 
     verdict: str
     loss: sp.Expr | None
@@ -126,9 +168,14 @@ class TwoFeaturesAt:
     m_2: sp.Expr
 
     def hessian_inertia(self) -> tuple[int, int, int]:
-        """Exact signs (negative, zero, positive) of the joint 4x4 Hessian of Lt at this point, w_E of the scale that y has. None-points: ValueError."""
+        """Exact signs (negative, zero, positive) of the joint 4x4 Hessian of Lt at this point, w_E
+        of the scale that y has. None-points: ValueError.
+        """
         if self.y is None:
-            raise ValueError(f"no partial minimum at rho={self.rho}, m_1={self.m_1}, m_2={self.m_2}: y would need a zero entry")
+            raise ValueError(
+                f"no partial minimum at rho={self.rho}, m_1={self.m_1}, m_2={self.m_2}: y would "
+                f"need a zero entry"
+            )
         W = sp.Matrix([[1, self.rho], [0, sp.sqrt(1 - self.rho**2)]])
         M = sp.diag(self.m_1, self.m_2)
         loss, d, e = _pair_loss(W, M)
@@ -140,22 +187,31 @@ class TwoFeaturesAt:
         assert all(sp.simplify(g) == 0 for g in gradient), "the point is not stationary"
         H = sp.hessian(loss, list(here)).subs(here)
         lam = sp.Symbol("lambda")
-        coefficients = [sp.simplify(c) for c in (H - lam * sp.eye(4)).det(method="berkowitz").expand().as_poly(lam).all_coeffs()]
+        coefficients = [
+            sp.simplify(c)
+            for c in (H - lam * sp.eye(4))
+            .det(method="berkowitz")
+            .expand()
+            .as_poly(lam)
+            .all_coeffs()
+        ]
         signs = [int(sp.sign(sp.N(c, 50))) if c != 0 else 0 for c in coefficients]
         zeros = len(signs) - 1 - max(i for i, s in enumerate(signs) if s)
         changes = lambda seq: sum(x * y < 0 for x, y in zip(seq, seq[1:]))
         nonzero = [s for s in signs if s]
-        positive = changes(nonzero)          # Descartes: exact for a symmetric matrix, whose eigenvalues are all real
+        # Descartes: exact for a symmetric matrix, whose eigenvalues are all real
+        positive = changes(nonzero)
         return 4 - zeros - positive, zeros, positive
 
 
 def two_features() -> TwoFeatures:
     r"""Theorem 3.7 (corrected) for two features in letters: cosine rho, weights m_1, m_2.
 
-    .. math:: \lambda_\pm = \tfrac12 \big( m_1 + m_2 \pm \sqrt{(m_1 - m_2)^2 + 4 \rho^2 m_1 m_2} \big), \quad \text{loss} = \lambda_\mp
+    .. math:: \lambda_\pm = \tfrac12 \big( m_1 + m_2 \pm \sqrt{(m_1 - m_2)^2 + 4 \rho^2 m_1 m_2}
+    \big), \quad \text{loss} = \lambda_\mp
 
-    rho > 0: the positive eigenvector is the top one, a trap. rho < 0: it is the bottom one, a saddle. rho = 0: none unless
-    m_1 = m_2, and then the minimum is degenerate.
+    rho > 0: the positive eigenvector is the top one, a trap. rho < 0: it is the bottom one, a
+    saddle. rho = 0: none unless m_1 = m_2, and then the minimum is degenerate.
     """
     rho = sp.Symbol("rho", real=True, nonzero=True)
     m_1, m_2 = sp.symbols("m_1 m_2", positive=True)
@@ -163,6 +219,10 @@ def two_features() -> TwoFeatures:
     K = sp.Matrix([[m_1, off], [off, m_2]])
     root = sp.sqrt((m_1 - m_2) ** 2 + 4 * rho**2 * m_1 * m_2)
     values = (m_1 + m_2 + root) / 2, (m_1 + m_2 - root) / 2
-    points = tuple(StationaryPoint(sp.Matrix([off, value - m_1]), value, other, sp.simplify(2 * (value - other)))
-                   for value, other in (values, values[::-1]))
+    points = tuple(
+        StationaryPoint(
+            sp.Matrix([off, value - m_1]), value, other, sp.simplify(2 * (value - other))
+        )
+        for value, other in (values, values[::-1])
+    )
     return TwoFeatures(rho, m_1, m_2, K, points)

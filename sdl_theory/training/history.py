@@ -11,11 +11,13 @@ from ..signature import checked
 
 
 class History:
-    """Rows of a training run: dicts with step, samples, instance, loss, l0, and recovery where it was measured.
+    """Rows of a training run: dicts with step, samples, instance, loss, l0, and recovery where it
+    was measured.
 
-    `.column(name)` is one figure over time; `.last` the last row of each instance; `.interrupted` says whether it was stopped early, `.signal` by
-    which signal (2: Ctrl-C, 15: SIGTERM, None: its callback, or nothing);
-    `.anchored` which true features each model was shown: a list each (None: of anchors whose features nobody knows).
+    `.column(name)` is one figure over time; `.last` the last row of each instance; `.interrupted`
+    says whether it was stopped early, `.signal` by which signal (2: Ctrl-C, 15: SIGTERM, None: its
+    callback, or nothing); `.anchored` which true features each model was shown: a list each (None:
+    of anchors whose features nobody knows).
     """
 
     @checked
@@ -30,7 +32,10 @@ class History:
         """The values of `name` for one instance, in order; rows without it are left out."""
         found = [row[name] for row in self.rows if row["instance"] == instance and name in row]
         if not found:
-            raise KeyError(f"no {name!r} for instance {instance}; there are {sorted({key for row in self.rows for key in row})}")
+            raise KeyError(
+                f"no {name!r} for instance {instance}; there are "
+                f"{sorted({key for row in self.rows for key in row})}"
+            )
         return found
 
     @property
@@ -46,7 +51,9 @@ class History:
     @classmethod
     @checked
     def load(cls, path: str | Path, upto: int | None = None) -> History:
-        """Read JSON lines; rows after step `upto`, and a last line cut short by a crash, are left out."""
+        """Read JSON lines; rows after step `upto`, and a last line cut short by a crash, are left
+        out.
+        """
         rows = []
         lines = Path(path).read_text().splitlines() if Path(path).exists() else []
         for number, line in enumerate(lines):
@@ -54,10 +61,16 @@ class History:
                 row = json.loads(line)
             except json.JSONDecodeError:
                 if number < len(lines) - 1:
-                    raise ValueError(f"{path}, line {number + 1}, is not JSON; the history is damaged, move it away") from None
+                    raise ValueError(
+                        f"{path}, line {number + 1}, is not JSON; the history is damaged, move it "
+                        f"away"
+                    ) from None
                 break
             if not isinstance(row, dict) or not {"step", "instance"} <= set(row):
-                raise ValueError(f"{path}, line {number + 1}, is no row of a history: it needs a step and an instance; the history is damaged, move it away")
+                raise ValueError(
+                    f"{path}, line {number + 1}, is no row of a history: it needs a step and an "
+                    f"instance; the history is damaged, move it away"
+                )
             if upto is None or row["step"] <= upto:
                 rows.append(row)
         return cls(rows)
@@ -65,5 +78,9 @@ class History:
     def __repr__(self):
         if not self.rows:
             return "History(no rows yet)"
-        show = lambda value: f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else str(value)
-        return "\n".join(", ".join(f"{key} {show(value)}" for key, value in row.items()) for row in self.last)
+        show = lambda value: (
+            f"{value:.4g}" if isinstance(value, float) and math.isfinite(value) else str(value)
+        )
+        return "\n".join(
+            ", ".join(f"{key} {show(value)}" for key, value in row.items()) for row in self.last
+        )

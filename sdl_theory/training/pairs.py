@@ -1,7 +1,9 @@
-"""Training steps that touch only the latents that fire: exact, and with the gradients of the dense formulas.
+"""Training steps that touch only the latents that fire: exact, and with the gradients of the dense
+formulas.
 
-Of batch x n_q preactivations a sparse method keeps a few dozen a sample. Only the product x W_E^T is dense; the decoder, its gradient and the
-encoder's gradient are sums over (sample, latent) pairs, done by `embedding_bag`. The dense twins are in `objectives.py`; a test compares them.
+Of batch x n_q preactivations a sparse method keeps a few dozen a sample. Only the product x W_E^T
+is dense; the decoder, its gradient and the encoder's gradient are sums over (sample, latent) pairs,
+done by `embedding_bag`. The dense twins are in `objectives.py`; a test compares them.
 """
 
 from __future__ import annotations
@@ -13,28 +15,36 @@ import torch.nn.functional as F
 
 from ..problem import Tensor
 
-GROUPS = 16           # latents are compared in this many slices before any is looked at alone
+GROUPS = 16  # latents are compared in this many slices before any is looked at alone
 
 
 def top_k(z: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row of z (batch, n_q), in no order: values and latents, both (batch, k). Exact.
+    """The k largest of each row of z (batch, n_q), in no order: values and latents, both (batch,
+    k). Exact.
 
-    In two stages: were a latent among the k largest, so would its group be among the k groups of largest maximum.
+    In two stages: were a latent among the k largest, so would its group be among the k groups of
+    largest maximum.
     """
     batch, n_q = z.shape
     width = n_q // GROUPS
     if n_q % GROUPS or width < 4 * k:
         return z.topk(min(k, n_q), dim=1, sorted=False)
     groups = z.view(batch, GROUPS, width).amax(1).topk(k, dim=1, sorted=False).indices
-    members = z.view(batch, GROUPS, width).gather(2, groups[:, None].expand(-1, GROUPS, -1)).reshape(batch, GROUPS * k)
+    members = (
+        z.view(batch, GROUPS, width)
+        .gather(2, groups[:, None].expand(-1, GROUPS, -1))
+        .reshape(batch, GROUPS * k)
+    )
     values, place = members.topk(k, dim=1, sorted=False)
     return values, groups.gather(1, place % k) + place.div(k, rounding_mode="floor") * width
 
 
 def top_k_lowest(z: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest along the last axis, in no order; of equal ones those of lowest index: one choice, however a batch is cut. Values and indices.
+    """The k largest along the last axis, in no order; of equal ones those of lowest index: one
+    choice, however a batch is cut. Values and indices.
 
-    For AuxK, whose dead latents may be equal (begun alike, or given so). `topk` leaves open which of them it takes; zeros do not matter and are left to it.
+    For AuxK, whose dead latents may be equal (begun alike, or given so). `topk` leaves open which
+    of them it takes; zeros do not matter and are left to it.
     """
     with torch.no_grad():
         values, indices = z.topk(k, dim=-1, sorted=False)
@@ -46,21 +56,26 @@ def top_k_lowest(z: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def largest_values(z: Tensor, count: int) -> Tensor:
-    """The `count` largest positive entries of all of z, in no order (fewer if fewer are positive): BatchTopK's candidates. Exact."""
+    """The `count` largest positive entries of all of z, in no order (fewer if fewer are positive):
+    BatchTopK's candidates. Exact.
+    """
     flat = z.reshape(-1)
     if flat.numel() >= 4 * GROUPS * count and z.shape[-1] % GROUPS == 0:
         heads = z.view(len(z), GROUPS, -1).amax(1).view(-1)
-        flat = flat[flat >= heads.topk(count, sorted=False).values.amin()]      # at least `count` entries reach the count-th largest maximum
+        # at least `count` entries reach the count-th largest maximum
+        flat = flat[flat >= heads.topk(count, sorted=False).values.amin()]
     flat = flat[flat > 0]
     return flat if len(flat) <= count else flat.topk(count, sorted=False).values
 
 
 @dataclass
 class Pairs:
-    """The (sample, latent) pairs that a step touches, samples ascending; and the same pairs with latents ascending."""
+    """The (sample, latent) pairs that a step touches, samples ascending; and the same pairs with
+    latents ascending.
+    """
 
-    rows: Tensor          # (pairs,) sample of each pair
-    latents: Tensor       # (pairs,)
+    rows: Tensor  # (pairs,) sample of each pair
+    latents: Tensor  # (pairs,)
     batch: int
     n_q: int
 
@@ -80,8 +95,16 @@ class Pairs:
         return cls(rows, latents.reshape(-1), len(latents), n_q)
 
     def over_latents(self, values: Tensor, vectors: Tensor) -> Tensor:
-        """sum over the pairs of each latent of value * vectors[sample], shape (n_q, d): both weight gradients."""
-        return F.embedding_bag(self.rows_by_latent, vectors, self.latent_offsets, mode="sum", per_sample_weights=values[self.by_latent])
+        """sum over the pairs of each latent of value * vectors[sample], shape (n_q, d): both weight
+        gradients.
+        """
+        return F.embedding_bag(
+            self.rows_by_latent,
+            vectors,
+            self.latent_offsets,
+            mode="sum",
+            per_sample_weights=values[self.by_latent],
+        )
 
     def fired(self, values: Tensor) -> Tensor:
         """Which latents fired, (n_q,) bool."""
@@ -96,12 +119,14 @@ def _offsets(sorted_or_not: Tensor, bins: int) -> Tensor:
 
 
 class _Encode(torch.autograd.Function):
-    """values = <w_E^i, x_b> at the pairs; z holds all of them already. Gradient to W_E: over_latents(g, x)."""
+    """values = <w_E^i, x_b> at the pairs; z holds all of them already. Gradient to W_E:
+    over_latents(g, x).
+    """
 
     @staticmethod
     def forward(ctx, W_E, x, z, pairs):
         ctx.pairs, ctx.x = pairs, x
-        return z[pairs.rows, pairs.latents].to(W_E.dtype)          # z may be bfloat16
+        return z[pairs.rows, pairs.latents].to(W_E.dtype)  # z may be bfloat16
 
     @staticmethod
     def backward(ctx, g):
@@ -109,15 +134,19 @@ class _Encode(torch.autograd.Function):
 
 
 class _Decode(torch.autograd.Function):
-    """sum over the pairs of each bag of value * W_D[:, latent], shape (bags, n_r). `bags` ascend; W_D is read by columns."""
+    """sum over the pairs of each bag of value * W_D[:, latent], shape (bags, n_r). `bags` ascend;
+    W_D is read by columns.
+    """
 
     @staticmethod
     def forward(ctx, values, W_D, pairs, bags, count):
-        columns = W_D.mT.contiguous()                   # a view already: the models store W_D column by column
+        columns = W_D.mT.contiguous()  # a view already: the models store W_D column by column
         offsets = _offsets(bags, count)
         ctx.save_for_backward(values, columns, bags, offsets)
         ctx.pairs = pairs
-        return F.embedding_bag(pairs.latents, columns, offsets, mode="sum", per_sample_weights=values)
+        return F.embedding_bag(
+            pairs.latents, columns, offsets, mode="sum", per_sample_weights=values
+        )
 
     @staticmethod
     def backward(ctx, g):
@@ -125,21 +154,30 @@ class _Decode(torch.autograd.Function):
         pairs, g = ctx.pairs, g.contiguous()
         grad_values = grad_W_D = None
         if ctx.needs_input_grad[0]:
-            grad_values = torch.ops.aten._embedding_bag_per_sample_weights_backward(g, columns, pairs.latents, offsets, bags, 0, -1)
+            grad_values = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+                g, columns, pairs.latents, offsets, bags, 0, -1
+            )
         if ctx.needs_input_grad[1]:
-            grad_W_D = F.embedding_bag(bags[pairs.by_latent], g, pairs.latent_offsets, mode="sum",
-                                       per_sample_weights=values[pairs.by_latent]).mT
+            grad_W_D = F.embedding_bag(
+                bags[pairs.by_latent],
+                g,
+                pairs.latent_offsets,
+                mode="sum",
+                per_sample_weights=values[pairs.by_latent],
+            ).mT
         return grad_values, grad_W_D, None, None, None
 
 
 def encode_pairs(x: Tensor, W_E: Tensor, z: Tensor, pairs: Pairs) -> Tensor:
-    """The preactivations at the pairs, (pairs,): z = x W_E^T looked up, with the gradient to W_E."""
+    """The preactivations at the pairs, (pairs,): z = x W_E^T looked up; its gradient is W_E's."""
     return _Encode.apply(W_E, x, z, pairs)
 
 
-def decode_pairs(values: Tensor, W_D: Tensor, pairs: Pairs, levels: Tensor | None = None, n_levels: int = 1) -> Tensor:
-    """W_D codes, (batch, n_r); with `levels`, the pairs' Matryoshka level (of the latent's place, or of its rank in the sample), cumulated over
-    levels: (batch, n_levels, n_r).
+def decode_pairs(
+    values: Tensor, W_D: Tensor, pairs: Pairs, levels: Tensor | None = None, n_levels: int = 1
+) -> Tensor:
+    """W_D codes, (batch, n_r); with `levels`, the pairs' Matryoshka level (of the latent's place,
+    or of its rank in the sample), cumulated over levels: (batch, n_levels, n_r).
 
     With levels, the pairs of a sample must ascend by level.
     """

@@ -1,4 +1,6 @@
-"""Dead latents begun anew at samples that are reconstructed badly (Bricken et al. 2023), their Adam state too."""
+"""Dead latents begun anew at samples that are reconstructed badly (Bricken et al. 2023), their Adam
+state too.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,16 @@ import torch
 from ..problem import Tensor
 from .model import WITH_K, SDLModel
 
-# A new encoder row is this much of the mean live one. Bricken et al. (2023), who resample ReLU dictionaries, take .2, so that a latent wakes without shouting.
-# In the top-k family a latent that fires at all has to outdo the k-th largest of the live ones, which a row of .2 hardly ever does: it gets no gradient and
-# dies again. So these begin with the whole norm (tests/training/test_train.py counts both).
-SMALL_ROW = .2
-ALIKE = 1 - 1e-6      # cosine from which two rows are one direction: equal ones meet every sample alike, and multiples differ by rounding only (1e-7 in float32)
-ROOM = 1 << 24        # cosines looked at together
+# A new encoder row is this much of the mean live one. Bricken et al. (2023), who resample ReLU
+# dictionaries, take .2, so that a latent wakes without shouting. In the top-k family a latent that
+# fires at all has to outdo the k-th largest of the live ones, which a row of .2 hardly ever does:
+# it gets no gradient and dies again. So these begin with the whole norm
+# (tests/training/test_train.py counts both).
+SMALL_ROW = 0.2
+# cosine from which two rows are one direction: equal ones meet every sample alike, and multiples
+# differ by rounding only (1e-7 in float32)
+ALIKE = 1 - 1e-6
+ROOM = 1 << 24  # cosines looked at together
 
 
 def row_scale(method: str) -> float:
@@ -21,31 +27,50 @@ def row_scale(method: str) -> float:
 
 
 @torch.no_grad()
-def resample(model: SDLModel, moments: list[Tensor], x_p: Tensor, x_r: Tensor, dead: Tensor, generator: torch.Generator) -> Tensor:
-    """Begin the latents `dead` (n_q,) anew at samples drawn with probability proportional to their squared error squared; returns which it could.
+def resample(
+    model: SDLModel,
+    moments: list[Tensor],
+    x_p: Tensor,
+    x_r: Tensor,
+    dead: Tensor,
+    generator: torch.Generator,
+) -> Tensor:
+    """Begin the latents `dead` (n_q,) anew at samples drawn with probability proportional to their
+    squared error squared; returns which it could.
 
-    The decoder column becomes x_r / ||x_r|| times decoder_norm, the encoder row x_p / ||x_p|| times `row_scale` times the mean norm of live rows; biases
-    zero, a JumpReLU threshold that of the mean live latent (capped where the new row would sleep on its own sample). `moments`,
-    Adam's, latents along the first axis, are zeroed for just these latents: without that the loss spikes.
+    The decoder column becomes x_r / ||x_r|| times decoder_norm, the encoder row x_p / ||x_p|| times
+    `row_scale` times the mean norm of live rows; biases zero, a JumpReLU threshold that of the mean
+    live latent (capped where the new row would sleep on its own sample). `moments`, Adam's, latents
+    along the first axis, are zeroed for just these latents: without that the loss spikes.
 
-    All new directions x_p / ||x_p|| differ, from one another and from the live rows: equal rows would have equal gradients, and never part. Where the
-    samples have fewer directions than there are dead latents, the last of these stay asleep, until another batch.
+    All new directions x_p / ||x_p|| differ, from one another and from the live rows: equal rows
+    would have equal gradients, and never part. Where the samples have fewer directions than there
+    are dead latents, the last of these stay asleep, until another batch.
     """
     if model.instances is not None:
-        raise ValueError("resampling works on single models; train without instances, or with resample_every=0")
+        raise ValueError(
+            "resampling works on single models; train without instances, or with resample_every=0"
+        )
     which, alive = dead.nonzero()[:, 0], ~dead
     if not len(which):
         return which
-    weight = (x_r - model(x_p)).square().sum(1).double().square().cpu()          # drawn on the CPU: alike on every process
-    weight[((x_p == 0).all(1) | (x_r == 0).all(1)).cpu()] = 0               # an empty sample has no direction, though biases may get it wrong
+    # drawn on the CPU: alike on every process
+    weight = (x_r - model(x_p)).square().sum(1).double().square().cpu()
+    # an empty sample has no direction, though biases may get it wrong
+    weight[((x_p == 0).all(1) | (x_r == 0).all(1)).cpu()] = 0
     chosen = _distinct(weight, x_p, model, dead, generator)
-    which = which[:len(chosen)]
+    which = which[: len(chosen)]
     if not len(which):
         return which
-    size = row_scale(model.method) * (model.W_E[alive].norm(dim=1).mean() if alive.any() else torch.ones((), device=x_p.device))
+    size = row_scale(model.method) * (
+        model.W_E[alive].norm(dim=1).mean() if alive.any() else torch.ones((), device=x_p.device)
+    )
     direction = x_p[chosen] / x_p[chosen].norm(dim=1, keepdim=True).clamp(min=1e-12)
     model.W_E[which] = size * direction
-    model.W_D[:, which] = model.decoder_norm * (x_r[chosen] / x_r[chosen].norm(dim=1, keepdim=True).clamp(min=1e-12)).mT
+    model.W_D[:, which] = (
+        model.decoder_norm
+        * (x_r[chosen] / x_r[chosen].norm(dim=1, keepdim=True).clamp(min=1e-12)).mT
+    )
     for name in ("b_E", "r_mag", "b_gate", "b_mag"):
         if getattr(model, name, None) is not None:
             getattr(model, name)[which] = 0
@@ -58,15 +83,23 @@ def resample(model: SDLModel, moments: list[Tensor], x_p: Tensor, x_r: Tensor, d
     return which
 
 
-def _distinct(weight: Tensor, x_p: Tensor, model: SDLModel, dead: Tensor, generator: torch.Generator) -> Tensor:
-    """As many samples as there are `dead`, or fewer, drawn by weight without replacement; only the first of each direction, and none of a live row's."""
+def _distinct(
+    weight: Tensor, x_p: Tensor, model: SDLModel, dead: Tensor, generator: torch.Generator
+) -> Tensor:
+    """As many samples as there are `dead`, or fewer, drawn by weight without replacement; only the
+    first of each direction, and none of a live row's.
+    """
     some, count = int((weight > 0).sum()), int(dead.sum())
     found, taken = torch.zeros(0, dtype=torch.long, device=x_p.device), x_p[:0]
     order = torch.multinomial(weight, some, generator=generator).to(x_p.device) if some else found
     norms = model.W_E.norm(dim=1).masked_fill(dead, torch.inf)
     for part in order.split(max(1, min(1024, ROOM // model.n_q))):
         rows = x_p[part] / x_p[part].norm(dim=1, keepdim=True).clamp(min=1e-30)
-        seen = (rows @ model.W_E.mT > ALIKE * norms).any(1) | ((rows @ rows.mT).tril(-1) > ALIKE).any(1) | (rows @ taken.mT > ALIKE).any(1)
+        seen = (
+            (rows @ model.W_E.mT > ALIKE * norms).any(1)
+            | ((rows @ rows.mT).tril(-1) > ALIKE).any(1)
+            | (rows @ taken.mT > ALIKE).any(1)
+        )
         found, taken = torch.cat([found, part[~seen]]), torch.cat([taken, rows[~seen]])
         if len(found) >= count:
             break

@@ -1,4 +1,4 @@
-"""Data-parallel training by torch.distributed: the few sums that must be taken over all processes."""
+"""Data-parallel training by torch.distributed: the few sums that are taken over all processes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,18 @@ from ..problem import Tensor
 
 @dataclass(frozen=True)
 class World:
-    """`size` processes, of which this is `rank`. World() is one process alone; `World.start` reads torchrun's environment."""
+    """`size` processes, of which this is `rank`. World() is one process alone; `World.start` reads
+    torchrun's environment.
+    """
 
     rank: int = 0
     size: int = 1
 
     @classmethod
     def start(cls, device: torch.device) -> World:
-        """Join the processes that torchrun started (NCCL on CUDA, gloo on the CPU); World() if it started none."""
+        """Join the processes that torchrun started (NCCL on CUDA, gloo on the CPU); World() if it
+        started none.
+        """
         if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", 1)) == 1:
             return cls()
         import torch.distributed as dist
@@ -40,19 +44,38 @@ class World:
         return tensor
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether `flag` is set in one process at least: the same answer in all, once all have come here."""
-        return bool(flag) if self.size == 1 else float(self.add(torch.tensor(float(flag), device=device))) > 0
+        """Whether `flag` is set in one process at least: the same answer in all, once all have come
+        here.
+        """
+        return (
+            bool(flag)
+            if self.size == 1
+            else float(self.add(torch.tensor(float(flag), device=device))) > 0
+        )
 
     def alike(self, figure: float, device: torch.device) -> bool:
         """Whether all processes hold the same number."""
-        return len(set(self.gather(torch.tensor([figure], dtype=torch.float64, device=device), 1).tolist())) == 1
+        return (
+            len(
+                set(
+                    self.gather(
+                        torch.tensor([figure], dtype=torch.float64, device=device), 1
+                    ).tolist()
+                )
+            )
+            == 1
+        )
 
     def gather(self, values: Tensor, count: int) -> Tensor:
-        """The values (..., at most `count`) of every process, joined along the last axis; the missing are -inf."""
+        """The values (..., at most `count`) of every process, joined along the last axis; the
+        missing are -inf.
+        """
         if self.size == 1:
             return values
-        padded = torch.full((*values.shape[:-1], count), -torch.inf, dtype=values.dtype, device=values.device)
-        padded[..., :values.shape[-1]] = values
+        padded = torch.full(
+            (*values.shape[:-1], count), -torch.inf, dtype=values.dtype, device=values.device
+        )
+        padded[..., : values.shape[-1]] = values
         parts = [torch.empty_like(padded) for _ in range(self.size)]
         torch.distributed.all_gather(parts, padded)
         return torch.cat(parts, -1)

@@ -1,1 +1,3 @@
-"""What is known of the features: directions, laws, streams of samples. Imports the ground floor alone."""
+"""What is known of the features: directions, laws, streams of samples. Imports the ground floor
+alone.
+"""

@@ -1,4 +1,4 @@
-"""Ground-truth feature directions: bounded interference, hierarchies, and what is possible at all."""
+"""True feature directions: bounded interference, hierarchies, and what is possible at all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from ..checks import Tensor, as_matrix, check_bytes, check_count, own
 from ..signature import check_fields, checked
 
-CHUNK = 1024           # columns of the Gram matrix held at once: n = 16384 needs megabytes, not gigabytes
-LAM = 1e-3             # weight of the soft push on every positive cosine; above .01 it fights the target
+CHUNK = 1024  # columns of the Gram matrix held at once: n = 16384 needs megabytes, not gigabytes
+LAM = 1e-3  # weight of the soft push on every positive cosine; above .01 it fights the target
 
 
 @checked
@@ -24,17 +24,21 @@ def gram(W: Tensor) -> Tensor:
 
 @checked
 def interference(W: Tensor) -> float:
-    """mu = max_{i != j} <w^i, w^j>, signed, of the columns of W (n_p, n). ValueError for one column: there is no pair."""
+    """mu = max_{i != j} <w^i, w^j>, signed, of the columns of W (n_p, n). ValueError for one
+    column: there is no pair.
+    """
     W = as_matrix("W", W, "(n_p, n)")
     if W.shape[1] < 2:
-        raise ValueError("interference mu = max_{i != j} <w^i, w^j> needs n >= 2 columns; got n = 1")
+        raise ValueError(
+            "interference mu = max_{i != j} <w^i, w^j> needs n >= 2 columns; got n = 1"
+        )
     return _interference(W)
 
 
 def _interference(W: Tensor) -> float:
     best = -math.inf
     for start in range(0, W.shape[1], CHUNK):
-        G = W.mT @ W[:, start:start + CHUNK]
+        G = W.mT @ W[:, start : start + CHUNK]
         G.diagonal(-start).fill_(-math.inf)
         best = max(best, G.max().item())
     return best
@@ -44,8 +48,8 @@ def _interference(W: Tensor) -> float:
 def rankin_bound(n: int, n_p: int) -> float:
     """Rankin (1955): no n unit vectors in R^n_p have mu below this.
 
-    -1/(n-1) for n <= n_p + 1 (the regular simplex), else 0 (the cross-polytope reaches it for n <= 2 n_p;
-    beyond, mu > 0 strictly and `levenshtein_bound` is sharper).
+    -1/(n-1) for n <= n_p + 1 (the regular simplex), else 0 (the cross-polytope reaches it for n <=
+    2 n_p; beyond, mu > 0 strictly and `levenshtein_bound` is sharper).
     """
     n, n_p = check_count("n", n, 2), check_count("n_p", n_p)
     return -1.0 / (n - 1) if n <= n_p + 1 else 0.0
@@ -55,9 +59,11 @@ def rankin_bound(n: int, n_p: int) -> float:
 def levenshtein_bound(n: int, n_p: int) -> float:
     """Levenshtein's bound: for n > 2 n_p, the smallest mu with
 
-        n <= n_p (1 - mu) (2 + (n_p + 1) mu) / (1 - n_p mu^2),   0 <= mu <= (sqrt(n_p + 3) - 1) / (n_p + 2).
+        n <= n_p (1 - mu) (2 + (n_p + 1) mu) / (1 - n_p mu^2),   0 <= mu <= (sqrt(n_p + 3) - 1) /
+        (n_p + 2).
 
-    Returns the right end of that interval when even it is too small, and Rankin's bound for n <= 2 n_p.
+    Returns the right end of that interval when even it is too small, and Rankin's bound for n <= 2
+    n_p.
     """
     n, n_p = check_count("n", n, 2), check_count("n_p", n_p)
     if n <= 2 * n_p:
@@ -70,7 +76,9 @@ def levenshtein_bound(n: int, n_p: int) -> float:
 
 
 class InterferenceNotReached(ValueError):
-    """The search for W_p stopped above the mu asked for. `.mu` is the best it reached, `.W_p` the matrix."""
+    """The search for W_p stopped above the mu asked for. `.mu` is the best it reached, `.W_p` the
+    matrix.
+    """
 
     def __init__(self, message: str, mu: float, W_p: Tensor):
         super().__init__(message)
@@ -78,29 +86,48 @@ class InterferenceNotReached(ValueError):
 
 
 @checked
-def feature_matrix(n: int, n_p: int, mu: float, *, generator: torch.Generator | None = None, max_steps: int = 500,
-                   dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu") -> Tensor:
-    r"""Linear Representation Bench, arXiv:2512.05534: n unit directions in R^n_p with max_{i != j} <w^i, w^j> <= mu.
+def feature_matrix(
+    n: int,
+    n_p: int,
+    mu: float,
+    *,
+    generator: torch.Generator | None = None,
+    max_steps: int = 500,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    r"""Linear Representation Bench, arXiv:2512.05534: n unit directions in R^n_p with max_{i != j}
+    <w^i, w^j> <= mu.
 
-    Projected gradient on :math:`\sum_{i\ne j} [g_{ij} - (\mu - \epsilon)]_+^2 + \lambda \sum_{i \ne j} [g_{ij}]_+^2`
-    from a Gaussian start; columns renormalized at each step, the step halved when the maximum rises. If the search stalls and an
-    exact configuration exists (orthonormal, simplex, cross-polytope), that one is returned, randomly rotated.
+    Projected gradient on :math:`\sum_{i\ne j} [g_{ij} - (\mu - \epsilon)]_+^2 + \lambda \sum_{i \ne
+    j} [g_{ij}]_+^2` from a Gaussian start; columns renormalized at each step, the step halved when
+    the maximum rises. If the search stalls and an exact configuration exists (orthonormal, simplex,
+    cross-polytope), that one is returned, randomly rotated.
 
-    Returns W_p, shape (n_p, n). Raises ValueError if mu is below Rankin's or Levenshtein's bound, and
-    `InterferenceNotReached` (a ValueError that carries the best mu and its matrix) when the search gives up.
+    Returns W_p, shape (n_p, n). Raises ValueError if mu is below Rankin's or Levenshtein's bound,
+    and `InterferenceNotReached` (a ValueError that carries the best mu and its matrix) when the
+    search gives up.
     """
     from tqdm import tqdm
 
     n, n_p = check_count("n", n), check_count("n_p", n_p)
     if not math.isfinite(mu):
         raise ValueError(f"mu must be a finite number; got {mu}")
-    check_bytes(f"the search for n = {n} directions in n_p = {n_p} dimensions", 5 * n * n_p * dtype.itemsize, "Ask for fewer features or dimensions", 1 << 34)
-    W = torch.randn(n_p, n, generator=generator, dtype=dtype, device=generator.device if generator else device).to(device)
+    check_bytes(
+        f"the search for n = {n} directions in n_p = {n_p} dimensions",
+        5 * n * n_p * dtype.itemsize,
+        "Ask for fewer features or dimensions",
+        1 << 34,
+    )
+    W = torch.randn(
+        n_p, n, generator=generator, dtype=dtype, device=generator.device if generator else device
+    ).to(device)
     W = W / W.norm(dim=0)
     if n == 1:
         return W
     _check_reachable(n, n_p, mu)
-    target = mu - 0.01 * (mu - max(rankin_bound(n, n_p), -abs(mu)))     # a little inside, so that the limit lies within mu
+    # a little inside, so that the limit lies within mu
+    target = mu - 0.01 * (mu - max(rankin_bound(n, n_p), -abs(mu)))
     step, best, best_W, stalled = 2.0, math.inf, W, 0
     for _ in tqdm(range(max_steps), desc=f"feature_matrix n={n}", delay=3, leave=False):
         direction, now = _descent(W, target)
@@ -119,8 +146,12 @@ def feature_matrix(n: int, n_p: int, mu: float, *, generator: torch.Generator | 
     if exact is not None and _interference(exact) <= mu + 16 * torch.finfo(dtype).eps:
         return exact
     raise InterferenceNotReached(
-        f"feature_matrix(n={n}, n_p={n_p}, mu={mu:g}) gave up: best mu reached {best:.4g} (bound {levenshtein_bound(n, n_p):.4g}). "
-        f"Ask for mu >= {best:.3g}, fewer features, a larger n_p or more max_steps", best, best_W)
+        f"feature_matrix(n={n}, n_p={n_p}, mu={mu:g}) gave up: best mu reached {best:.4g} (bound "
+        f"{levenshtein_bound(n, n_p):.4g}). "
+        f"Ask for mu >= {best:.3g}, fewer features, a larger n_p or more max_steps",
+        best,
+        best_W,
+    )
 
 
 def _check_reachable(n: int, n_p: int, mu: float) -> None:
@@ -128,20 +159,25 @@ def _check_reachable(n: int, n_p: int, mu: float) -> None:
     if n > 2 * n_p and levenshtein_bound(n, n_p) > bound:
         bound, name = levenshtein_bound(n, n_p), "Levenshtein"
     if mu < bound - 1e-12:
-        raise ValueError(f"mu = {mu:g} is below {name}'s bound {bound:.6g} for n = {n} unit vectors in R^{n_p}; ask for mu >= {bound:.6g}")
+        raise ValueError(
+            f"mu = {mu:g} is below {name}'s bound {bound:.6g} for n = {n} unit vectors in R^{n_p}; "
+            f"ask for mu >= {bound:.6g}"
+        )
 
 
 def _descent(W: Tensor, target: float) -> tuple[Tensor, float]:
-    """W C of the gradient 4 W C, and the present maximum interference, one block of Gram columns at a time."""
+    """W C of the gradient 4 W C, and the present maximum interference, one block of Gram columns at
+    a time.
+    """
     out, highest = torch.empty_like(W), -math.inf
     for start in range(0, W.shape[1], CHUNK):
-        G = W.mT @ W[:, start:start + CHUNK]
+        G = W.mT @ W[:, start : start + CHUNK]
         G.diagonal(-start).fill_(-math.inf)
         highest = max(highest, G.max().item())
         C = (G - target).clamp_(min=0)
         if LAM:
             C += G.clamp_(min=0).mul_(LAM)
-        out[:, start:start + CHUNK] = W @ C
+        out[:, start : start + CHUNK] = W @ C
     return out, highest
 
 
@@ -151,17 +187,25 @@ def _exact_configuration(n: int, n_p: int, like: Tensor, generator) -> Tensor | 
         return None
     if n <= n_p + 1:
         centred = torch.eye(n, dtype=torch.float64) - 1 / n
-        points = torch.linalg.svd(centred).Vh[:n - 1] * math.sqrt(n / (n - 1))
+        points = torch.linalg.svd(centred).Vh[: n - 1] * math.sqrt(n / (n - 1))
     else:
         points = torch.cat([torch.eye(n_p), -torch.eye(n_p)], 1)[:, :n].double()
-    noise = torch.randn(n_p, n_p, generator=generator, dtype=torch.float64, device=generator.device if generator else "cpu")
-    W = torch.linalg.qr(noise.cpu()).Q[:, :len(points)] @ points
+    noise = torch.randn(
+        n_p,
+        n_p,
+        generator=generator,
+        dtype=torch.float64,
+        device=generator.device if generator else "cpu",
+    )
+    W = torch.linalg.qr(noise.cpu()).Q[:, : len(points)] @ points
     return (W / W.norm(dim=0)).to(like)
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Child features grouped under parents. `W_p` (n_p, n) directions, `groups[p]` the children of parent p, `names` one per feature. Copies all."""
+    """Child features grouped under parents. `W_p` (n_p, n) directions, `groups[p]` the children of
+    parent p, `names` one per feature. Copies all.
+    """
 
     W_p: Tensor
     groups: list[list[int]]
@@ -173,23 +217,46 @@ class Hierarchy:
 
 
 @checked
-def hierarchy(parents: int, children_per_parent: int | Sequence[int], n_p: int, strength: float, *,
-              generator: torch.Generator | None = None) -> Hierarchy:
-    r"""Hierarchical feature directions (Theorem 3.10's setting): child = strength * parent + sqrt(1 - strength^2) * own direction.
+def hierarchy(
+    parents: int,
+    children_per_parent: int | Sequence[int],
+    n_p: int,
+    strength: float,
+    *,
+    generator: torch.Generator | None = None,
+) -> Hierarchy:
+    r"""Hierarchical feature directions (Theorem 3.10's setting): child = strength * parent + sqrt(1
+    - strength^2) * own direction.
 
-    All parents and own directions are orthonormal when n_p has room for them; then siblings have cosine strength^2 exactly and
-    strangers 0. Otherwise they are random unit vectors and this holds up to O(1/sqrt(n_p)). strength lies in [0, 1).
+    All parents and own directions are orthonormal when n_p has room for them; then siblings have
+    cosine strength^2 exactly and strangers 0. Otherwise they are random unit vectors and this holds
+    up to O(1/sqrt(n_p)). strength lies in [0, 1).
     """
     parents = check_count("parents", parents)
-    each = children_per_parent if isinstance(children_per_parent, Sequence) else [children_per_parent] * parents
+    each = (
+        children_per_parent
+        if isinstance(children_per_parent, Sequence)
+        else [children_per_parent] * parents
+    )
     sizes = [check_count("children_per_parent", size) for size in each]
     n_p = check_count("n_p", n_p)
     if len(sizes) != parents:
-        raise ValueError(f"children_per_parent must be one number or one per parent ({parents}); got {len(sizes)} of them")
+        raise ValueError(
+            f"children_per_parent must be one number or one per parent ({parents}); got "
+            f"{len(sizes)} of them"
+        )
     if not 0 <= strength < 1:
-        raise ValueError(f"strength must lie in [0, 1): the cosine of child and parent; got {strength}")
+        raise ValueError(
+            f"strength must lie in [0, 1): the cosine of child and parent; got {strength}"
+        )
     n = sum(sizes)
-    frame = torch.randn(n_p, parents + n, generator=generator, dtype=torch.float64, device=generator.device if generator else "cpu").cpu()
+    frame = torch.randn(
+        n_p,
+        parents + n,
+        generator=generator,
+        dtype=torch.float64,
+        device=generator.device if generator else "cpu",
+    ).cpu()
     frame = torch.linalg.qr(frame).Q if parents + n <= n_p else frame / frame.norm(dim=0)
     parent_of = [p for p, size in enumerate(sizes) for _ in range(size)]
     W_p = strength * frame[:, parent_of] + math.sqrt(1 - strength**2) * frame[:, parents:]

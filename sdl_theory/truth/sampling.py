@@ -1,4 +1,6 @@
-"""Sparse non-negative features x_d, independent: zero with probability S, else drawn from a magnitude law: the bench's data."""
+"""Sparse non-negative features x_d, independent: zero with probability S, else drawn from a
+magnitude law: the bench's data.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from ..signature import check_fields, checked
 
 @dataclass(frozen=True)
 class ShiftedExponential:
-    """x_d = c_min + Exp(scale beta) when active: E[x_d^2 | active] = c^2 + 2 c beta + 2 beta^2. Unbounded."""
+    """x_d = c_min + Exp(scale beta) when active: E[x_d^2 | active] = c^2 + 2 c beta + 2 beta^2.
+    Unbounded.
+    """
 
     c_min: float = 0.0
     beta: float = 1.0
@@ -21,7 +25,10 @@ class ShiftedExponential:
     def __post_init__(self):
         check_fields(self)
         if not (0 <= self.c_min < math.inf and 0 < self.beta < math.inf):
-            raise ValueError(f"ShiftedExponential needs c_min >= 0 and beta > 0, finite; got c_min={self.c_min}, beta={self.beta}")
+            raise ValueError(
+                f"ShiftedExponential needs c_min >= 0 and beta > 0, finite; got "
+                f"c_min={self.c_min}, beta={self.beta}"
+            )
 
     @property
     def second_moment(self) -> float:
@@ -46,7 +53,9 @@ class Uniform:
     def __post_init__(self):
         check_fields(self)
         if not (0 <= self.a <= self.b < math.inf and self.b > 0):
-            raise ValueError(f"Uniform(a, b) needs 0 <= a <= b, b > 0, finite; got a={self.a}, b={self.b}")
+            raise ValueError(
+                f"Uniform(a, b) needs 0 <= a <= b, b > 0, finite; got a={self.a}, b={self.b}"
+            )
 
     @property
     def second_moment(self) -> float:
@@ -88,11 +97,14 @@ Magnitudes = ShiftedExponential | Uniform | Constant
 
 @dataclass(frozen=True)
 class SparseFeatures:
-    """n independent features with sparsity S = P(x_d = 0) in [0, 1) and a magnitude law for the active ones.
+    """n independent features with sparsity S = P(x_d = 0) in [0, 1) and a magnitude law for the
+    active ones.
 
-    magnitudes : ShiftedExponential(c_min=0, beta=1), the default; Uniform(a, b); or Constant(v), which `exact_loss` needs.
+    magnitudes : ShiftedExponential(c_min=0, beta=1), the default; Uniform(a, b); or Constant(v),
+        which `exact_loss` needs.
 
-    `.sample(batch, generator)` draws x, shape (batch, n). `.M_d` is the closed form (1-S) S^(n-1) E[x_d^2 | active], shape (n,).
+    `.sample(batch, generator)` draws x, shape (batch, n). `.M_d` is the closed form (1-S) S^(n-1)
+    E[x_d^2 | active], shape (n,).
     """
 
     n: int
@@ -103,7 +115,10 @@ class SparseFeatures:
         object.__setattr__(self, "n", check_count("n", self.n))
         object.__setattr__(self, "S", check_number("S = P(x_d = 0)", self.S))
         if not isinstance(self.magnitudes, Magnitudes):
-            raise ValueError(f"magnitudes must be ShiftedExponential, Uniform or Constant; got {self.magnitudes!r}. A number v is Constant(v)")
+            raise ValueError(
+                f"magnitudes must be ShiftedExponential, Uniform or Constant; got "
+                f"{self.magnitudes!r}. A number v is Constant(v)"
+            )
         if not 0 <= self.S < 1:
             raise ValueError(f"S = P(x_d = 0) must lie in [0, 1); got {self.S}")
 
@@ -113,7 +128,13 @@ class SparseFeatures:
         return torch.full((self.n,), alone * self.magnitudes.second_moment, dtype=torch.float64)
 
     @checked
-    def sample(self, batch: int, generator: torch.Generator | None = None, *, dtype: torch.dtype = torch.float64) -> Tensor:
+    def sample(
+        self,
+        batch: int,
+        generator: torch.Generator | None = None,
+        *,
+        dtype: torch.dtype = torch.float64,
+    ) -> Tensor:
         """x, shape (batch, n), on the generator's device."""
         shape = (check_count("batch", batch), self.n)
         like = dict(dtype=dtype, device=generator.device if generator else "cpu")
@@ -121,9 +142,21 @@ class SparseFeatures:
         return torch.where(active, self.magnitudes.draw(shape, generator, **like), 0.0)
 
     @checked
-    def sample_given_count(self, counts: Tensor, generator: torch.Generator | None = None, *, dtype: torch.dtype = torch.float64) -> Tensor:
-        """x with exactly counts[b] >= 1 active features in row b: uniform supports, since features are exchangeable."""
-        if counts.ndim != 1 or not counts.numel() or not ((counts >= 1) & (counts <= self.n) & (counts == counts.round())).all():
+    def sample_given_count(
+        self,
+        counts: Tensor,
+        generator: torch.Generator | None = None,
+        *,
+        dtype: torch.dtype = torch.float64,
+    ) -> Tensor:
+        """x with exactly counts[b] >= 1 active features in row b: uniform supports, since features
+        are exchangeable.
+        """
+        if (
+            counts.ndim != 1
+            or not counts.numel()
+            or not ((counts >= 1) & (counts <= self.n) & (counts == counts.round())).all()
+        ):
             refuse("counts", f"whole numbers in [1, n = {self.n}], shape (batch,)", counts)
         counts, shape = counts.long(), (len(counts), self.n)
         like = dict(dtype=dtype, device=generator.device if generator else "cpu")

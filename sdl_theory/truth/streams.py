@@ -1,4 +1,6 @@
-"""Sparse features as (sample, feature, value) triples, drawn in time proportional to the active ones."""
+"""Sparse features as (sample, feature, value) triples, drawn in time proportional to the active
+ones.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,20 @@ import torch.nn.functional as F
 from ..problem import Tensor
 from .sampling import SparseFeatures
 
-SPARE = 6.0           # standard deviations of room for more active features than expected; if it does not do, more are drawn
+# standard deviations of room for more active features than expected; if it does not do, more are
+# drawn
+SPARE = 6.0
 
 
 @dataclass(frozen=True)
 class Codes:
-    """Sparse features x, row by row: sample b has features `indices[offsets[b]:offsets[b+1]]` with `values` there."""
+    """Sparse features x, row by row: sample b has features `indices[offsets[b]:offsets[b+1]]` with
+    `values` there.
+    """
 
     indices: Tensor
     values: Tensor
-    offsets: Tensor       # (batch + 1,)
+    offsets: Tensor  # (batch + 1,)
     n: int
 
     def __len__(self) -> int:
@@ -30,24 +36,38 @@ class Codes:
         """The samples `which`, in that order."""
         lengths = (self.offsets[1:] - self.offsets[:-1])[which]
         offsets = F.pad(lengths.cumsum(0), (1, 0))
-        place = torch.repeat_interleave(self.offsets[which] - offsets[:-1], lengths) + torch.arange(int(offsets[-1]), device=which.device)
+        place = torch.repeat_interleave(self.offsets[which] - offsets[:-1], lengths) + torch.arange(
+            int(offsets[-1]), device=which.device
+        )
         return Codes(self.indices[place], self.values[place], offsets, self.n)
 
     @property
     def dense(self) -> Tensor:
         """x, shape (batch, n)."""
         x = torch.zeros(len(self), self.n, dtype=self.values.dtype, device=self.values.device)
-        x[torch.repeat_interleave(torch.arange(len(self), device=x.device), self.offsets.diff()), self.indices] = self.values
+        x[
+            torch.repeat_interleave(torch.arange(len(self), device=x.device), self.offsets.diff()),
+            self.indices,
+        ] = self.values
         return x
 
     def times(self, rows: Tensor) -> Tensor:
         """x rows, shape (batch, d), for rows (n, d): a sum over the active features alone."""
-        return F.embedding_bag(self.indices, rows, self.offsets, mode="sum", per_sample_weights=self.values, include_last_offset=True)
+        return F.embedding_bag(
+            self.indices,
+            rows,
+            self.offsets,
+            mode="sum",
+            per_sample_weights=self.values,
+            include_last_offset=True,
+        )
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`x_p` (batch, n_p), `x_r` (batch, n_r), and the features they came from: sparse `codes`, dense `.x` (batch, n)."""
+    """`x_p` (batch, n_p), `x_r` (batch, n_r), and the features they came from: sparse `codes`,
+    dense `.x` (batch, n).
+    """
 
     x_p: Tensor
     x_r: Tensor
@@ -58,14 +78,22 @@ class Batch:
         return self.codes.dense
 
 
-def draw_codes(features: SparseFeatures, batch: int, generator: torch.Generator, dtype=torch.float32) -> Codes:
-    """`batch` samples of x in time proportional to the *active* features: the gaps between them are geometric. Exact in law but for u's 53 bits."""
+def draw_codes(
+    features: SparseFeatures, batch: int, generator: torch.Generator, dtype=torch.float32
+) -> Codes:
+    """`batch` samples of x in time proportional to the *active* features: the gaps between them are
+    geometric. Exact in law but for u's 53 bits.
+    """
     n, S, total = features.n, features.S, batch * features.n
     expected, places, last = total * (1 - S), [], -1
     while last < total - 1:
         count = int(expected + SPARE * math.sqrt(expected + 1)) + 16
         u = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
-        gaps = torch.log1p(-u).div_(math.log(S)).long() + 1 if S > 0 else torch.ones(count, dtype=torch.long, device=generator.device)
+        gaps = (
+            torch.log1p(-u).div_(math.log(S)).long() + 1
+            if S > 0
+            else torch.ones(count, dtype=torch.long, device=generator.device)
+        )
         places.append(last + gaps.cumsum(0))
         last = int(places[-1][-1])
     places = torch.cat(places)

@@ -1,6 +1,8 @@
-"""One training step beside the dense encoder product, and beside other libraries where they are installed; bench data in samples a second.
+"""One training step beside the dense encoder product, and beside other libraries where they are
+installed; bench data in samples a second.
 
-    pip install -e ".[peers]"      # optional, best in an environment of its own; python -m tests.benchmarks.training
+pip install -e ".[peers]"      # optional, best in an environment of its own; python -m
+tests.benchmarks.training
 """
 
 from __future__ import annotations
@@ -44,8 +46,21 @@ def in_turn(calls: dict, repeats: int, warm: int = 2) -> dict[str, float]:
 
 
 def trainer(method: str, data: Cycle, device: str, **model) -> Trainer:
-    made = SDLModel(N_P, N_Q, method=method, generator=torch.Generator().manual_seed(0), device=device, **model)
-    return Trainer(made, data, Config(steps=10**6, batch=BATCH, lr=3e-3, warmup=10, sparsity=.3, target_l0=10.0 if method == "jumprelu" else None))
+    made = SDLModel(
+        N_P, N_Q, method=method, generator=torch.Generator().manual_seed(0), device=device, **model
+    )
+    return Trainer(
+        made,
+        data,
+        Config(
+            steps=10**6,
+            batch=BATCH,
+            lr=3e-3,
+            warmup=10,
+            sparsity=0.3,
+            target_l0=10.0 if method == "jumprelu" else None,
+        ),
+    )
 
 
 def peers(x: torch.Tensor) -> dict:
@@ -63,7 +78,9 @@ def _sparsify(x):
     os.environ.setdefault("SPARSIFY_DISABLE_TRITON", "1")
     from sparsify import SparseCoder, SparseCoderConfig
 
-    sae = SparseCoder(N_P, SparseCoderConfig(num_latents=N_Q, k=K), device="cpu", dtype=torch.float32)
+    sae = SparseCoder(
+        N_P, SparseCoderConfig(num_latents=N_Q, k=K), device="cpu", dtype=torch.float32
+    )
     adam = torch.optim.Adam(sae.parameters(), lr=1e-3)
 
     def step():
@@ -79,13 +96,21 @@ def _sparsify(x):
 def _saelens(x):
     from sae_lens.saes.topk_sae import TopKTrainingSAE, TopKTrainingSAEConfig
 
-    sae = TopKTrainingSAE(TopKTrainingSAEConfig(d_in=N_P, d_sae=N_Q, k=K, aux_loss_coefficient=0, use_sparse_activations=False))
+    sae = TopKTrainingSAE(
+        TopKTrainingSAEConfig(
+            d_in=N_P, d_sae=N_Q, k=K, aux_loss_coefficient=0, use_sparse_activations=False
+        )
+    )
     adam = torch.optim.Adam(sae.parameters(), lr=3e-4)
     from sae_lens.saes.sae import TrainStepInput
 
-    arguments = dict(sae_in=x, coefficients={}, dead_neuron_mask=None, n_training_steps=1, is_logging_step=False)
+    arguments = dict(
+        sae_in=x, coefficients={}, dead_neuron_mask=None, n_training_steps=1, is_logging_step=False
+    )
     accepted = TrainStepInput.__dataclass_fields__
-    inputs = TrainStepInput(**{name: value for name, value in arguments.items() if name in accepted})
+    inputs = TrainStepInput(
+        **{name: value for name, value in arguments.items() if name in accepted}
+    )
 
     def step():
         adam.zero_grad()
@@ -99,7 +124,16 @@ def _saelens(x):
 def _dictionary_learning(x):
     from dictionary_learning.trainers.top_k import TopKTrainer
 
-    made = TopKTrainer(steps=10**6, activation_dim=N_P, dict_size=N_Q, k=K, layer=0, lm_name="none", device="cpu", seed=0)
+    made = TopKTrainer(
+        steps=10**6,
+        activation_dim=N_P,
+        dict_size=N_Q,
+        k=K,
+        layer=0,
+        lm_name="none",
+        device="cpu",
+        seed=0,
+    )
     count = iter(range(1, 10**6))
     return {"dictionary_learning": lambda: made.update(next(count), x)}
 
@@ -110,21 +144,40 @@ def steps(device: str, repeats: int = 7) -> None:
     weight = torch.randn(N_Q, N_P, generator=torch.Generator().manual_seed(0)).to(device)
     out, big = torch.empty(BATCH, N_Q, device=device), torch.empty(1 << 27, device=device)
     product = lambda: torch.mm(x, weight.mT, out=out)
-    print(f"one step, n_p={N_P}, n_q={N_Q}, batch={BATCH}, float32, {device}, {torch.get_num_threads()} threads; in units of x_p W_E^T, timed beside it")
+    print(
+        f"one step, n_p={N_P}, n_q={N_Q}, batch={BATCH}, float32, {device}, "
+        f"{torch.get_num_threads()} threads; in units of x_p W_E^T, timed beside it"
+    )
     for method, aim in AIMS.items():
-        made = trainer(method, data, device, **({} if method in ("relu", "jumprelu") else dict(k=K)))
+        made = trainer(
+            method, data, device, **({} if method in ("relu", "jumprelu") else dict(k=K))
+        )
         for _ in range(3):
             made.step()
         taken = in_turn(dict(product=product, step=made.step, touch=lambda: big.add_(1)), repeats)
-        print(f"  {method:<22} {taken['step']:.4f} s = {taken['step'] / taken['product']:5.2f} x ({taken['product']:.4f} s)   aim {aim}", flush=True)
+        print(
+            f"  {method:<22} {taken['step']:.4f} s = {taken['step'] / taken['product']:5.2f} x "
+            f"({taken['product']:.4f} s)   aim {aim}",
+            flush=True,
+        )
         if method == "topk":
-            # W_E read once; z written and read; gradients written; Adam reads them, and reads and writes weights and two moments
+            # W_E read once; z written and read; gradients written; Adam reads them, and reads and
+            # writes weights and two moments
             matrix, z = 4 * N_Q * N_P, 4 * BATCH * N_Q
-            memory = (matrix + 2 * z + 2 * matrix + 14 * matrix) * taken["touch"] / (2 * 4 * big.numel())
-            print(f"  {'':<22} floors: arithmetic (the product) {taken['product']:.4f} s, memory {memory:.4f} s; {taken['step'] / max(memory, taken['product']):.2f} x the larger")
+            memory = (
+                (matrix + 2 * z + 2 * matrix + 14 * matrix) * taken["touch"] / (2 * 4 * big.numel())
+            )
+            print(
+                f"  {'':<22} floors: arithmetic (the product) {taken['product']:.4f} s, memory "
+                f"{memory:.4f} s; {taken['step'] / max(memory, taken['product']):.2f} x the larger"
+            )
     for name, step in (peers(x) if device == "cpu" else {}).items():
         taken = in_turn(dict(product=product, step=step), max(3, repeats // 2), 1)
-        print(f"  {name:<22} {taken['step']:.4f} s = {taken['step'] / taken['product']:5.2f} x ({taken['product']:.4f} s)", flush=True)
+        print(
+            f"  {name:<22} {taken['step']:.4f} s = {taken['step'] / taken['product']:5.2f} x "
+            f"({taken['product']:.4f} s)",
+            flush=True,
+        )
 
 
 def data(repeats: int = 9) -> None:
@@ -142,7 +195,7 @@ def data(repeats: int = 9) -> None:
         from sae_lens.synthetic import ActivationGenerator, FeatureDictionary
 
         directions = FeatureDictionary(num_features=n, hidden_dim=N_P, bias=False, initializer=None)
-        generator = ActivationGenerator(num_features=n, firing_probabilities=torch.full((n,), .01))
+        generator = ActivationGenerator(num_features=n, firing_probabilities=torch.full((n,), 0.01))
         with torch.no_grad():
             directions(generator.sample(8))
         calls["SAELens"] = lambda: directions(generator.sample(BATCH)).detach()
@@ -151,7 +204,11 @@ def data(repeats: int = 9) -> None:
     taken = in_turn(calls, repeats)
     print(f"bench data, n={n}, n_p={N_P}, batch={BATCH}, samples a second")
     for name, seconds in taken.items():
-        ratio = f" = {taken['SAELens'] / seconds:.1f} x SAELens   aim 5" if "SAELens" in taken and name != "SAELens" else ""
+        ratio = (
+            f" = {taken['SAELens'] / seconds:.1f} x SAELens   aim 5"
+            if "SAELens" in taken and name != "SAELens"
+            else ""
+        )
         print(f"  {name:<22} {BATCH / seconds:,.0f}{ratio}", flush=True)
 
 

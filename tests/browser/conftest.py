@@ -1,4 +1,6 @@
-"""A real JupyterLab and a real Chromium, offline: every request to another host is refused and counted."""
+"""A real JupyterLab and a real Chromium, offline: every request to another host is refused and
+counted.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +20,42 @@ from urllib.parse import urlsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True},
-            "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+CHROMIUM = (
+    os.environ.get("CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("google-chrome")
+    or shutil.which("chromium-browser")
+)
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+        "doNotDisturbMode": True,
+    },
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+}
 KERNEL_READY = """() => { const w = window.jupyterapp?.shell?.currentWidget, sc = w?.sessionContext;
     return !!(sc?.isReady && sc.session?.kernel?.status === 'idle'); }"""
-# run-all's promise has no timeout and resolves even when a cell raised: poll it, then ask the notebook's model
-RUN_ALL = """() => { window.__runall = 'pending'; window.jupyterapp.commands.execute('notebook:run-all-cells')
+# run-all's promise has no timeout and resolves even when a cell raised: poll it, then ask the
+# notebook's model
+RUN_ALL = """() => { window.__runall = 'pending';
+    window.jupyterapp.commands.execute('notebook:run-all-cells')
     .then(() => { window.__runall = 'done' }, e => { window.__runall = 'error: ' + e }); }"""
 BAD_CELLS = """() => window.jupyterapp.shell.currentWidget.content.model.toJSON().cells
     .map((c, i) => [i, c]).filter(([i, c]) => c.cell_type === 'code' && String(c.source).trim()
         && (c.execution_count === null || c.outputs.some(o => o.output_type === 'error')))
-    .map(([i, c]) => `cell ${i}: ` + (c.outputs.filter(o => o.output_type === 'error').map(o => o.ename + ': ' + o.evalue)[0] || 'not run'))"""
+    .map(([i, c]) => [i, c.outputs.filter(o => o.output_type === 'error')])
+    .map(([i, errors]) => [i, errors.map(o => o.ename + ': ' + o.evalue)[0]])
+    .map(([i, error]) => `cell ${i}: ` + (error || 'not run'))"""
 
 
 def pytest_configure(config):
@@ -54,21 +79,49 @@ def notebook_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory, notebook_folder):
-    """JupyterLab on 127.0.0.1, random port and token, its own configuration; serves a copy of notebooks/."""
+    """JupyterLab on 127.0.0.1, random port and token, its own configuration; serves a copy of
+    notebooks/.
+    """
     tmp = tmp_path_factory.mktemp("lab")
     (tmp / "app-settings").mkdir()
     (tmp / "app-settings" / "overrides.json").write_text(json.dumps(SETTINGS))
     own = {f"JUPYTER_{name}": str(tmp / name) for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")}
-    env = dict(os.environ, JUPYTER_PLATFORM_DIRS="1", OMP_NUM_THREADS="1", IPYTHONDIR=str(tmp / "ipython"), JUPYTERLAB_SETTINGS_DIR=str(tmp / "settings"),
-               JUPYTERLAB_WORKSPACES_DIR=str(tmp / "workspaces"), **own)
+    env = dict(
+        os.environ,
+        JUPYTER_PLATFORM_DIRS="1",
+        OMP_NUM_THREADS="1",
+        IPYTHONDIR=str(tmp / "ipython"),
+        JUPYTERLAB_SETTINGS_DIR=str(tmp / "settings"),
+        JUPYTERLAB_WORKSPACES_DIR=str(tmp / "workspaces"),
+        **own,
+    )
     port, token = _free_port(), secrets.token_hex(16)
     log = open(tmp / "lab.log", "wb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
-         "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={notebook_folder}",
-         f"--LabApp.app_settings_dir={tmp / 'app-settings'}", "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-         "--LabApp.extension_manager=readonly", "--LabApp.expose_app_in_browser=True", "--ServerApp.terminals_enabled=False"],
-        cwd=notebook_folder, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={token}",
+            f"--ServerApp.root_dir={notebook_folder}",
+            f"--LabApp.app_settings_dir={tmp / 'app-settings'}",
+            "--LabApp.news_url=",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--LabApp.extension_manager=readonly",
+            "--LabApp.expose_app_in_browser=True",
+            "--ServerApp.terminals_enabled=False",
+        ],
+        cwd=notebook_folder,
+        env=env,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 90
@@ -82,11 +135,11 @@ def lab(tmp_path_factory, notebook_folder):
                 time.sleep(0.1)
         yield url, token
     finally:
-        process.terminate()                              # the server shuts its kernels down itself
+        process.terminate()  # the server shuts its kernels down itself
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)       # its own session, so only its own children
+            os.killpg(process.pid, signal.SIGKILL)  # its own session, so only its own children
             process.wait()
         log.close()
 
@@ -100,8 +153,13 @@ def page(tmp_path):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(str(tmp_path / "profile"), executable_path=CHROMIUM, headless=True,
-                                                                args=CHROMIUM_ARGS, viewport={"width": 1280, "height": 1400})
+        context = playwright.chromium.launch_persistent_context(
+            str(tmp_path / "profile"),
+            executable_path=CHROMIUM,
+            headless=True,
+            args=CHROMIUM_ARGS,
+            viewport={"width": 1280, "height": 1400},
+        )
         context.set_default_timeout(30_000)
         page = context.pages[0]
         page.external = []
@@ -120,15 +178,20 @@ def page(tmp_path):
 
 @pytest.fixture
 def run_notebook(lab, page):
-    """Open a notebook, run it to the end, and return the page; fails on any cell that raised or did not run."""
+    """Open a notebook, run it to the end, and return the page; fails on any cell that raised or did
+    not run.
+    """
+
     def run(name: str, timeout_s: float = 180):
         url, token = lab
         page.goto(f"{url}/lab/tree/{name}?token={token}&reset")
         page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell", timeout=60_000)
-        page.wait_for_function(KERNEL_READY, timeout=90_000)          # before, run-all would open the "Select Kernel" dialog
+        # before, run-all would open the "Select Kernel" dialog
+        page.wait_for_function(KERNEL_READY, timeout=90_000)
         page.evaluate(RUN_ALL)
         page.wait_for_function("() => window.__runall !== 'pending'", timeout=timeout_s * 1000)
         assert page.evaluate("window.__runall") == "done"
         assert page.evaluate(BAD_CELLS) == []
         return page
+
     return run

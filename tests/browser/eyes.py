@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
-SETTLED = """e => new Promise(done => { const r = e.dataset.revision; setTimeout(() => done(!!r && e.dataset.revision === r), 400) })"""
+SETTLED = """e => new Promise(done => { const r = e.dataset.revision;
+    setTimeout(() => done(!!r && e.dataset.revision === r), 400) })"""
 
 
 def settle(page, chart):

@@ -1,4 +1,6 @@
-"""What goes wrong in class: a kernel restart in mid-drag, two views, another folder, a narrow window, a dark room, a fast hand."""
+"""What goes wrong in class: a kernel restart in mid-drag, two views, another folder, a narrow
+window, a dark room, a fast hand.
+"""
 
 import shutil
 
@@ -12,79 +14,119 @@ from .eyes import SHOTS, settle, shot
 
 pytestmark = pytest.mark.browser
 RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-THEME = "() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })"
-# every animation frame: is there a canvas, with ink on it, at the same place and of the same height?
+THEME = (
+    "() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab "
+    "Dark' })"
+)
+# every animation frame: is there a canvas, with ink on it, at the same place and of the same
+# height?
 WATCH = """host => { window.__seen = []; window.__watch = true;
     const look = () => {
         const canvas = host.querySelector('canvas'), box = host.getBoundingClientRect();
-        const pixels = canvas ? canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data : [];
+        const { width, height } = canvas ?? {};
+        const pixels = canvas ? canvas.getContext('2d').getImageData(0, 0, width, height).data : [];
         let ink = 0;
-        for (let i = 0; i < pixels.length; i += 4 * 97) ink += pixels[i] + pixels[i + 1] + pixels[i + 2] < 600;
-        window.__seen.push([!!canvas, ink > 20, Math.round(box.height), Math.round(box.width)].join());
+        for (let i = 0; i < pixels.length; i += 4 * 97)
+            ink += pixels[i] + pixels[i + 1] + pixels[i + 2] < 600;
+        const size = [Math.round(box.height), Math.round(box.width)];
+        window.__seen.push([!!canvas, ink > 20, ...size].join());
         if (window.__watch) requestAnimationFrame(look);
     };
     look(); }"""
-CONTRAST = """e => {                               // WCAG contrast of the words with what lies behind them
-    const rgb = c => c.match(/[\\d.]+/g).map(Number), light = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4 };
-    const shine = c => { const [r, g, b] = rgb(c); return .2126 * light(r) + .7152 * light(g) + .0722 * light(b) };
+# WCAG contrast of the words with what lies behind them
+CONTRAST = """e => {
+    const rgb = c => c.match(/[\\d.]+/g).map(Number);
+    const light = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4 };
+    const shine = ([r, g, b]) => .2126 * light(r) + .7152 * light(g) + .0722 * light(b);
+    const shone = colour => shine(rgb(colour));
     let back = e;
-    while (back && (rgb(getComputedStyle(back).backgroundColor)[3] ?? 1) === 0) back = back.parentElement;
-    const [a, b] = [shine(getComputedStyle(e).color), shine(getComputedStyle(back).backgroundColor)].sort((x, y) => y - x);
+    const clear = e => (rgb(getComputedStyle(e).backgroundColor)[3] ?? 1) === 0;
+    while (back && clear(back)) back = back.parentElement;
+    const both = [getComputedStyle(e).color, getComputedStyle(back).backgroundColor];
+    const [a, b] = both.map(shone).sort((x, y) => y - x);
     return (a + .05) / (b + .05) }"""
 
 
 @pytest.fixture
 def show(notebook_folder, run_notebook):
     """Run code cells as a notebook of their own; returns the page and its charts."""
+
     def make(name: str, *cells: str):
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
-                                            metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(cell) for cell in cells],
+            metadata={
+                "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+            },
+        )
         (notebook_folder / name).parent.mkdir(exist_ok=True, parents=True)
         nbformat.write(notebook, notebook_folder / name)
         page = run_notebook(name)
         charts = page.locator(".sdl-live-chart")
         charts.first.locator("canvas").wait_for()
         return page, charts
+
     return make
 
 
 def test_kernel_restart_in_mid_drag(show):
-    page, charts = show("restart.ipynb", "from widgets.explorers import *\npair_explorer()", "start_explorer()")
+    page, charts = show(
+        "restart.ipynb", "from widgets.explorers import *\npair_explorer()", "start_explorer()"
+    )
     handles, lines = page.locator(".widget-slider .noUi-handle"), page.locator(".sdl-line")
     handles.nth(0).focus()
     for press in range(10):
         page.keyboard.press("ArrowLeft")
         if press == 4:
             page.evaluate(RESTART)
-    page.wait_for_function("() => document.querySelector('.sdl-line').textContent.startsWith('The kernel has stopped')")
+    page.wait_for_function(
+        "() => document.querySelector('.sdl-line').textContent.startsWith('The kernel has stopped')"
+    )
     settle(page, charts.nth(1))
     before = shot(charts.nth(1), "restart-before")
     handles.nth(2).focus()
     for _ in range(10):
-        page.keyboard.press("ArrowRight")                                # one slider: its pages travelled along, and turn without a kernel
+        # one slider: its pages travelled along, and turn without a kernel
+        page.keyboard.press("ArrowRight")
     settle(page, charts.nth(1))
-    assert shot(charts.nth(1), "restart-after") != before and "kernel" not in lines.nth(1).inner_text()
+    assert (
+        shot(charts.nth(1), "restart-after") != before and "kernel" not in lines.nth(1).inner_text()
+    )
     page.wait_for_function(KERNEL_READY)
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    page.wait_for_function("() => document.querySelector('.sdl-line')?.textContent.startsWith('trap')", timeout=60_000)
+    page.wait_for_function(
+        "() => document.querySelector('.sdl-line')?.textContent.startsWith('trap')", timeout=60_000
+    )
     assert page.external == []
 
 
 def test_two_views_of_one_explorer_and_a_second_one(show):
-    page, charts = show("two.ipynb", "from widgets.explorers import *\none = pair_explorer(rho=0.6)\none", "one", "pair_explorer(rho=0.6)")
+    page, charts = show(
+        "two.ipynb",
+        "from widgets.explorers import *\none = pair_explorer(rho=0.6)\none",
+        "one",
+        "pair_explorer(rho=0.6)",
+    )
     lines = page.locator(".sdl-line")
     page.wait_for_function("() => document.querySelectorAll('.sdl-line').length === 3")
     page.get_by_role("button", name="a saddle").first.click()
-    page.wait_for_function("() => [...document.querySelectorAll('.sdl-line')].filter(e => e.textContent.startsWith('saddle')).length === 2")
-    assert lines.nth(2).inner_text().startswith("trap")                  # the other explorer kept its own state
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.sdl-line')].filter(e => "
+        "e.textContent.startsWith('saddle')).length === 2"
+    )
+    assert lines.nth(2).inner_text().startswith("trap")  # the other explorer kept its own state
     settle(page, charts.nth(1))
-    pixels = [charts.nth(i).locator("canvas").evaluate("canvas => canvas.toDataURL()") for i in range(3)]
+    pixels = [
+        charts.nth(i).locator("canvas").evaluate("canvas => canvas.toDataURL()") for i in range(3)
+    ]
     assert pixels[0] == pixels[1] != pixels[2]
 
 
 def test_a_notebook_copied_to_another_folder(notebook_folder, run_notebook):
     (notebook_folder / "my course" / "week 1").mkdir(parents=True)
-    shutil.copy(notebook_folder / "04_global_minimum.ipynb", notebook_folder / "my course" / "week 1" / "copy.ipynb")
+    shutil.copy(
+        notebook_folder / "04_global_minimum.ipynb",
+        notebook_folder / "my course" / "week 1" / "copy.ipynb",
+    )
     page = run_notebook("my course/week 1/copy.ipynb")
     page.locator(".sdl-live-chart canvas").first.wait_for()
     assert page.external == []
@@ -92,21 +134,33 @@ def test_a_notebook_copied_to_another_folder(notebook_folder, run_notebook):
 
 def test_a_window_900_pixels_wide(page, show):
     page.set_viewport_size({"width": 900, "height": 1200})
-    page, charts = show("narrow.ipynb", "from widgets.explorers import *\nregion_explorer()", "solution_explorer()", "lattice_explorer()")
+    page, charts = show(
+        "narrow.ipynb",
+        "from widgets.explorers import *\nregion_explorer()",
+        "solution_explorer()",
+        "lattice_explorer()",
+    )
     for i in range(3):
         charts.nth(i).locator("canvas").wait_for()
         charts.nth(i).scroll_into_view_if_needed()
         area = page.locator(".jp-OutputArea-output:has(.sdl-live-chart)").nth(i).bounding_box()
         canvas = charts.nth(i).locator("canvas").bounding_box()
-        assert canvas["x"] + canvas["width"] <= area["x"] + area["width"] + 1 <= 901                     # nothing cut off, nothing to scroll sideways
-        names = page.locator(".widget-slider .widget-label").evaluate_all("labels => labels.every(l => l.scrollWidth <= l.clientWidth + 1)")
+        # nothing cut off, nothing to scroll sideways
+        assert canvas["x"] + canvas["width"] <= area["x"] + area["width"] + 1 <= 901
+        names = page.locator(".widget-slider .widget-label").evaluate_all(
+            "labels => labels.every(l => l.scrollWidth <= l.clientWidth + 1)"
+        )
         assert names
     page.screenshot(path=SHOTS / "narrow-page.png")
 
 
 def test_in_a_dark_room(page, show):
-    page, charts = show("dark.ipynb", "from widgets.explorers import *\npair_explorer()",
-                        "from widgets.live import enable_charts\nfrom widgets.charts import *\nfrom widgets.rows import *\nenable_charts()\npair_chart(inline(pair_rows(.3)[0]))")
+    page, charts = show(
+        "dark.ipynb",
+        "from widgets.explorers import *\npair_explorer()",
+        "from widgets.live import enable_charts\nfrom widgets.charts import *\nfrom widgets.rows "
+        "import *\nenable_charts()\npair_chart(inline(pair_rows(.3)[0]))",
+    )
     page.evaluate(THEME)
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
     page.wait_for_timeout(500)
@@ -127,10 +181,14 @@ def test_forty_quick_ticks_end_on_the_last_value(show):
         page.keyboard.press("ArrowRight")
     settle(page, chart)
     seen = set(page.evaluate("() => { window.__watch = false; return window.__seen }"))
-    assert len(seen) == 1 and next(iter(seen)).startswith("true,true,")                                # never empty, never of another size
+    # never empty, never of another size
+    assert len(seen) == 1 and next(iter(seen)).startswith("true,true,")
     ours = pair_explorer(rho=-0.9)
     ours.set(rho=float(handle.get_attribute("aria-valuetext")))
-    assert ours.state["rho"] > 0.9 and page.locator(".sdl-line").first.inner_text() == f"{ours.headline} \u2014 {ours.words}"
+    assert (
+        ours.state["rho"] > 0.9
+        and page.locator(".sdl-line").first.inner_text() == f"{ours.headline} \u2014 {ours.words}"
+    )
     dragged = shot(chart, "quick-dragged")
     page.keyboard.press("ArrowLeft")
     settle(page, chart)
@@ -143,7 +201,8 @@ SLOW = """import time
 from widgets.charts import pair_chart
 from widgets.explorers.base import Explorer, slider
 from widgets.rows import pair_rows
-think = lambda rho: time.sleep(1.5) or (pair_rows(rho)[0], f"{rho:.2f}", "a story that takes its time")
+story = "a story that takes its time"
+think = lambda rho: time.sleep(1.5) or (pair_rows(rho)[0], f"{rho:.2f}", story)
 controls = {"rho": slider("cosine rho", 0.5, -0.9, 0.9, 0.1)}
 Explorer(controls, think, pair_chart, lambda rho: "pass", {}, slow=True)"""
 
@@ -154,4 +213,8 @@ def test_a_slow_story_shows_that_it_works(show):
     page.locator(".widget-slider .noUi-handle").first.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_selector(".sdl-busy .sdl-live-chart", timeout=5_000)
-    page.wait_for_function("() => !document.querySelector('.sdl-busy') && document.querySelector('.sdl-line').textContent.startsWith('0.60')", timeout=15_000)
+    page.wait_for_function(
+        "() => !document.querySelector('.sdl-busy') && "
+        "document.querySelector('.sdl-line').textContent.startsWith('0.60')",
+        timeout=15_000,
+    )

@@ -1,4 +1,5 @@
-"""From key press to painted picture, in turn with a bare kernel echo. Prints its table; the ratio is measured, not asserted.
+"""From key press to painted picture, in turn with a bare kernel echo. Prints its table; the ratio
+is measured, not asserted.
 
 Run with `make latency` on a quiet machine.
 """
@@ -18,16 +19,25 @@ echo.observe(lambda change: setattr(label, "value", f"<b>{change['new']}</b>"), 
 W.VBox([echo, label])"""
 # resolves to the milliseconds from the key press to the first frame after `node` has changed
 PRESS = """([node, attribute]) => new Promise(done => {
-    const seen = new MutationObserver(() => { seen.disconnect(); requestAnimationFrame(() => setTimeout(() => done(performance.now() - window.__pressed), 0)); });
-    seen.observe(node, { attributes: attribute, attributeFilter: attribute ? ['data-revision'] : undefined, childList: !attribute, subtree: !attribute, characterData: !attribute });
-    window.addEventListener('keydown', () => { window.__pressed = performance.now(); }, { once: true, capture: true });
+    const since = () => done(performance.now() - window.__pressed);
+    const seen = new MutationObserver(() => {
+        seen.disconnect();
+        requestAnimationFrame(() => setTimeout(since, 0));
+    });
+    seen.observe(node, attribute
+        ? { attributes: true, attributeFilter: ['data-revision'] }
+        : { childList: true, subtree: true, characterData: true });
+    const press = () => { window.__pressed = performance.now(); };
+    window.addEventListener('keydown', press, { once: true, capture: true });
     window.__armed = true;
 })"""
 
 
 def press(page, handle, node, attribute: bool, key: str) -> float:
     page.evaluate("() => { window.__armed = false }")
-    pending = page.evaluate_handle("arguments => { window.__latency = (%s)(arguments) }" % PRESS, [node, attribute])
+    pending = page.evaluate_handle(
+        "arguments => { window.__latency = (%s)(arguments) }" % PRESS, [node, attribute]
+    )
     handle.focus()
     page.keyboard.press(key)
     milliseconds = page.evaluate("() => window.__latency")
@@ -41,23 +51,39 @@ EXPLORERS = [name for name in dir(explorers) if name.endswith("_explorer")]
 @pytest.mark.parametrize("make", EXPLORERS)
 def test_latency(make, lab, run_notebook, notebook_folder, capsys):
     source = f"from widgets.explorers import *\n{make}()"
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source), nbformat.v4.new_code_cell(ECHO)],
-                                       metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source), nbformat.v4.new_code_cell(ECHO)],
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        },
+    )
     nbformat.write(notebook, notebook_folder / "latency.ipynb")
     page = run_notebook("latency.ipynb")
-    chart, label = page.locator(".sdl-live-chart[data-revision]").first, page.locator(".echo-label .widget-html-content")
+    chart, label = (
+        page.locator(".sdl-live-chart[data-revision]").first,
+        page.locator(".echo-label .widget-html-content"),
+    )
     chart.wait_for()
     handles = page.locator(".widget-slider .noUi-handle")
     ours, echo, key = [], [], "ArrowLeft"
-    for turn in range(28):                                                 # A B A B, three to warm up
-        now, low, high = (float(handles.first.get_attribute(f"aria-value{which}")) for which in ("now", "min", "max"))
-        key = "ArrowRight" if now <= low else "ArrowLeft" if now >= high else key      # at an end, turn round
+    for _turn in range(28):  # A B A B, three to warm up
+        now, low, high = (
+            float(handles.first.get_attribute(f"aria-value{which}"))
+            for which in ("now", "min", "max")
+        )
+        # at an end, turn round
+        key = "ArrowRight" if now <= low else "ArrowLeft" if now >= high else key
         ours.append(press(page, handles.first, chart.element_handle(), True, key))
         page.wait_for_timeout(60)
         echo.append(press(page, handles.last, label.element_handle(), False, "ArrowRight"))
         page.wait_for_timeout(60)
     ours, echo = sorted(ours[3:]), sorted(echo[3:])
-    ninety_fifth = lambda times: times[int(.95 * len(times))]
+    ninety_fifth = lambda times: times[int(0.95 * len(times))]
     with capsys.disabled():
-        print(f"\n{make:<20} median {statistics.median(ours):.0f} ms = {statistics.median(ours) / statistics.median(echo):.2f} x echo ({statistics.median(echo):.0f} ms); "
-              f"p95 {ninety_fifth(ours):.0f} ms = {ninety_fifth(ours) / ninety_fifth(echo):.2f} x ({ninety_fifth(echo):.0f} ms)")
+        print(
+            f"\n{make:<20} median {statistics.median(ours):.0f} ms = "
+            f"{statistics.median(ours) / statistics.median(echo):.2f} x echo "
+            f"({statistics.median(echo):.0f} ms); "
+            f"p95 {ninety_fifth(ours):.0f} ms = {ninety_fifth(ours) / ninety_fifth(echo):.2f} x "
+            f"({ninety_fifth(echo):.0f} ms)"
+        )

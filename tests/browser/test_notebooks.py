@@ -1,4 +1,4 @@
-"""What a reader does: open the notebook, run it, move a slider by keyboard, see the picture change."""
+"""What a reader does: open the notebook, run it, move a slider by key, see the picture change."""
 
 import pytest
 
@@ -7,10 +7,21 @@ from .eyes import SHOTS, settle, shot
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("name, key, presses", [
-    ("00_start_here", "ArrowLeft", 20), ("01_linear_representations", "ArrowLeft", 20), ("02_two_losses", "PageUp", 2), ("03_piecewise_biconvex", "ArrowLeft", 2),
-    ("04_global_minimum", "ArrowLeft", 6), ("06_absorption", "ArrowLeft", 6), ("07_dead_neurons", "PageUp", 1), ("08_transcoders_crosscoders", "ArrowLeft", 16),
-    ("09_symbolic", "ArrowRight", 8), ("10_exercises", "ArrowLeft", 12)])
+@pytest.mark.parametrize(
+    "name, key, presses",
+    [
+        ("00_start_here", "ArrowLeft", 20),
+        ("01_linear_representations", "ArrowLeft", 20),
+        ("02_two_losses", "PageUp", 2),
+        ("03_piecewise_biconvex", "ArrowLeft", 2),
+        ("04_global_minimum", "ArrowLeft", 6),
+        ("06_absorption", "ArrowLeft", 6),
+        ("07_dead_neurons", "PageUp", 1),
+        ("08_transcoders_crosscoders", "ArrowLeft", 16),
+        ("09_symbolic", "ArrowRight", 8),
+        ("10_exercises", "ArrowLeft", 12),
+    ],
+)
 def test_first_slider_moves_the_picture(run_notebook, name, key, presses):
     page = run_notebook(f"{name}.ipynb")
     chart, words = page.locator(".sdl-live-chart").first, page.locator(".sdl-line").first
@@ -18,10 +29,21 @@ def test_first_slider_moves_the_picture(run_notebook, name, key, presses):
     chart.locator("canvas").wait_for()
     settle(page, chart)
     handles = page.locator(".widget-slider .noUi-handle")
-    page.wait_for_function("() => [...document.querySelectorAll('.widget-slider .noUi-handle')].every(h => h.getAttribute('aria-label'))")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.widget-slider .noUi-handle')].every(h => "
+        "h.getAttribute('aria-label'))"
+    )
     names = handles.evaluate_all("handles => handles.map(h => h.getAttribute('aria-label'))")
-    assert len(set(names)) == len(names) == handles.count()                                   # a screen reader can tell them apart
-    assert min(page.locator(".widget-slider .noUi-base").evaluate_all("tracks => tracks.map(t => t.getBoundingClientRect().width)")) >= 70      # a way to drag
+    assert len(set(names)) == len(names) == handles.count()  # a screen reader can tell them apart
+    # a way to drag
+    assert (
+        min(
+            page.locator(".widget-slider .noUi-base").evaluate_all(
+                "tracks => tracks.map(t => t.getBoundingClientRect().width)"
+            )
+        )
+        >= 70
+    )
     before, said = shot(chart, f"{name}-before"), words.inner_text()
     page.locator(".widget-slider .noUi-handle").first.focus()
     for _ in range(presses):
@@ -34,10 +56,17 @@ def test_first_slider_moves_the_picture(run_notebook, name, key, presses):
 
 def test_spurious_minima(run_notebook):
     page = run_notebook("05_spurious_minima.ipynb")
-    charts, handles, lines = page.locator(".sdl-live-chart"), page.locator(".widget-slider .noUi-handle"), page.locator(".sdl-line")
+    charts, handles, lines = (
+        page.locator(".sdl-live-chart"),
+        page.locator(".widget-slider .noUi-handle"),
+        page.locator(".sdl-line"),
+    )
     assert charts.count() == 3 and handles.count() == 6
-    stories = ((0, 0, 16, "ArrowLeft", "ArrowRight", "trap", "saddle"), (1, 2, 50, "ArrowRight", "ArrowLeft", "saddle", "trap"),
-               (2, 4, 1, "ArrowRight", "ArrowLeft", "14|23: saddle", "123|4: trap"))
+    stories = (
+        (0, 0, 16, "ArrowLeft", "ArrowRight", "trap", "saddle"),
+        (1, 2, 50, "ArrowRight", "ArrowLeft", "saddle", "trap"),
+        (2, 4, 1, "ArrowRight", "ArrowLeft", "14|23: saddle", "123|4: trap"),
+    )
     for which, handle, presses, there, back, first, last in stories:
         chart, words = charts.nth(which), lines.nth(which)
         chart.scroll_into_view_if_needed()
@@ -53,7 +82,8 @@ def test_spurious_minima(run_notebook):
         assert shot(chart, f"05-{which}-after") != before
         assert chart.get_attribute("aria-label") in words.inner_text()
         after = chart.bounding_box()
-        assert (after["width"], after["height"]) == (box["width"], box["height"])             # no jump in layout
+        # no jump in layout
+        assert (after["width"], after["height"]) == (box["width"], box["height"])
         for _ in range(presses):
             page.keyboard.press(back)
         settle(page, chart)
@@ -62,4 +92,4 @@ def test_spurious_minima(run_notebook):
     settle(page, charts.first)
     assert lines.first.inner_text().startswith("none")
     page.screenshot(path=SHOTS / "05-page.png", full_page=True)
-    assert page.external == []                                                                # nothing was asked of any other host
+    assert page.external == []  # nothing was asked of any other host

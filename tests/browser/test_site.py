@@ -1,4 +1,6 @@
-"""What a reader of the static site does: open a page from the disk, move a slider, or have no JavaScript, a phone, a dark screen."""
+"""What a reader of the static site does: open a page from the disk, move a slider, or have no
+JavaScript, a phone, a dark screen.
+"""
 
 import hashlib
 from pathlib import Path
@@ -10,11 +12,19 @@ from widgets.site import build
 
 pytestmark = pytest.mark.browser
 SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
-SETTLED = "e => new Promise(done => { const r = e.dataset.revision; setTimeout(() => done(!!r && e.dataset.revision === r), 300) })"
-HIDDEN = """() => [...document.querySelectorAll('main pre, main .formula, main .table')].filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
+SETTLED = (
+    "e => new Promise(done => { const r = e.dataset.revision; setTimeout(() => done(!!r && "
+    "e.dataset.revision === r), 300) })"
+)
+HIDDEN = """() => [...document.querySelectorAll('main pre, main .formula, main .table')]
+    .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
     .map(e => e.textContent.slice(0, 60))"""
-CONTRAST = """() => { const light = c => c.match(/\\d+/g).reduce((sum, v, i) => sum + [0.2126, 0.7152, 0.0722][i] * ((v / 255 + 0.055) / 1.055) ** 2.4, 0);
-    const style = getComputedStyle(document.body), [a, b] = [light(style.color), light(style.backgroundColor)];
+CONTRAST = """() => {
+    const shine = v => ((v / 255 + 0.055) / 1.055) ** 2.4;
+    const weights = [0.2126, 0.7152, 0.0722];
+    const light = c => c.match(/\\d+/g).reduce((sum, v, i) => sum + weights[i] * shine(v), 0);
+    const style = getComputedStyle(document.body);
+    const [a, b] = [light(style.color), light(style.backgroundColor)];
     return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), b] }"""
 
 
@@ -22,7 +32,12 @@ CONTRAST = """() => { const light = c => c.match(/\\d+/g).reduce((sum, v, i) => 
 def site(tmp_path_factory):
     """All pages, and the living figures that each must have."""
     pages = build(tmp_path_factory.mktemp("site"))
-    return {path: len(BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select("figure script")) for path in pages}
+    return {
+        path: len(
+            BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").select("figure script")
+        )
+        for path in pages
+    }
 
 
 @pytest.fixture
@@ -31,7 +46,10 @@ def reader(page):
     SHOTS.mkdir(parents=True, exist_ok=True)
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: page.errors.append(message.text) if message.type == "error" else None,
+    )
     return page
 
 
@@ -45,21 +63,42 @@ def shot(chart, name: str) -> str:
 def test_sliders_live_without_a_kernel(reader, site):
     for path in [path for path, alive in site.items() if alive]:
         reader.goto(path.as_uri())
-        reader.wait_for_function("n => document.querySelectorAll('figure.sdl-alive').length === n", arg=site[path])
+        reader.wait_for_function(
+            "n => document.querySelectorAll('figure.sdl-alive').length === n", arg=site[path]
+        )
         for i, figure in enumerate(reader.locator("figure.sdl-alive").all()):
-            chart, words, output = figure.locator(".sdl-live-chart"), figure.locator(".sdl-line"), figure.locator("output")
-            slider = figure.get_by_label(figure.locator("label").inner_text())               # a screen reader knows its name
-            assert slider.get_attribute("type") == "range" and figure.locator("img").count() == 0 and chart.locator("svg").bounding_box()["width"] > 400
-            before, said, start = shot(chart, f"{path.stem}-{i}-start"), words.inner_text(), slider.input_value()
+            chart, words, output = (
+                figure.locator(".sdl-live-chart"),
+                figure.locator(".sdl-line"),
+                figure.locator("output"),
+            )
+            # a screen reader knows its name
+            slider = figure.get_by_label(figure.locator("label").inner_text())
+            assert (
+                slider.get_attribute("type") == "range"
+                and figure.locator("img").count() == 0
+                and chart.locator("svg").bounding_box()["width"] > 400
+            )
+            before, said, start = (
+                shot(chart, f"{path.stem}-{i}-start"),
+                words.inner_text(),
+                slider.input_value(),
+            )
             slider.focus()
             assert slider.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
-            reader.keyboard.press("Home" if float(start) > float(slider.get_attribute("min")) else "End")
+            reader.keyboard.press(
+                "Home" if float(start) > float(slider.get_attribute("min")) else "End"
+            )
             assert shot(chart, f"{path.stem}-{i}-moved") != before and words.inner_text() != said
             assert float(output.inner_text()) == float(slider.input_value()) != float(start)
             assert chart.get_attribute("aria-label") in words.inner_text()
             buttons = figure.get_by_role("button")
-            heard = {(button.click(), shot(chart, f"{path.stem}-{i}-{button.inner_text()}"))[1] for button in buttons.all()}
-            assert len(heard) >= buttons.count() - 1 and before in heard                     # "reset" may repeat a preset
+            heard = {
+                (button.click(), shot(chart, f"{path.stem}-{i}-{button.inner_text()}"))[1]
+                for button in buttons.all()
+            }
+            # "reset" may repeat a preset
+            assert len(heard) >= buttons.count() - 1 and before in heard
             figure.get_by_role("button", name="reset").click()
             assert shot(chart, f"{path.stem}-{i}-reset") == before and words.inner_text() == said
     assert sum(site.values()) and reader.external == [] and reader.errors == []
@@ -75,35 +114,53 @@ def test_three_worlds_on_one_slider(reader, site):
         seen.append(words.inner_text().split(" ")[0])
     shot(reader.locator(".sdl-live-chart").last, "05-walked")
     seen.append(words.inner_text().split(" ")[0])
-    assert [word for word, before in zip(seen, [None, *seen]) if word != before] == ["saddle", "none", "trap", "none"] and slider.input_value() == "2"
+    assert [word for word, before in zip(seen, [None, *seen]) if word != before] == [
+        "saddle",
+        "none",
+        "trap",
+        "none",
+    ] and slider.input_value() == "2"
 
 
 def test_without_javascript_all_pictures_stand(reader, site):
-    reader.context.new_cdp_session(reader).send("Emulation.setScriptExecutionDisabled", {"value": True})
+    reader.context.new_cdp_session(reader).send(
+        "Emulation.setScriptExecutionDisabled", {"value": True}
+    )
     for path in site:
         reader.goto(path.as_uri())
         assert reader.locator("input, figure.sdl-alive").count() == 0
         for image in reader.locator("img").all():
             box = image.bounding_box()
-            assert box["width"] > 200 and box["height"] > 100 and image.evaluate("e => e.complete && e.naturalWidth > 100") and image.is_visible()
+            assert (
+                box["width"] > 200
+                and box["height"] > 100
+                and image.evaluate("e => e.complete && e.naturalWidth > 100")
+                and image.is_visible()
+            )
         assert reader.locator("figcaption").count() == reader.locator("figure").count()
         reader.screenshot(path=SHOTS / f"site-{path.stem}-nojs.png", full_page=True)
     assert reader.external == [] and reader.errors == []
 
 
-@pytest.mark.parametrize("width, scheme", [(1280, "light"), (900, "light"), (390, "light"), (1280, "dark")])
+@pytest.mark.parametrize(
+    "width, scheme", [(1280, "light"), (900, "light"), (390, "light"), (1280, "dark")]
+)
 def test_nothing_is_cut_off_and_all_is_readable(reader, site, width, scheme):
     reader.set_viewport_size({"width": width, "height": 1000})
     reader.emulate_media(color_scheme=scheme)
     for path, alive in site.items():
         reader.goto(path.as_uri())
-        reader.wait_for_function("n => document.querySelectorAll('figure.sdl-alive').length === n", arg=alive)
+        reader.wait_for_function(
+            "n => document.querySelectorAll('figure.sdl-alive').length === n", arg=alive
+        )
         reader.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
         assert reader.evaluate("document.documentElement.scrollWidth <= innerWidth"), path.name
         assert width < 900 or reader.evaluate(HIDDEN) == [], path.name
         contrast, paper = reader.evaluate(CONTRAST)
         assert contrast > 7 and (paper < 0.05) == (scheme == "dark")
-        card = reader.locator(".output_png img, figure img, .sdl-live-chart").evaluate_all("cards => cards.map(e => getComputedStyle(e).backgroundColor)")
+        card = reader.locator(".output_png img, figure img, .sdl-live-chart").evaluate_all(
+            "cards => cards.map(e => getComputedStyle(e).backgroundColor)"
+        )
         assert set(card) <= {"rgb(255, 255, 255)"}
         reader.screenshot(path=SHOTS / f"site-{path.stem}-{width}-{scheme}.png", full_page=True)
     assert reader.external == [] and reader.errors == []

@@ -1,4 +1,6 @@
-"""The audit: verdicts are computed and are the expected ones, the command says so, and README carries the same two tables, figures included."""
+"""The audit: verdicts are computed and are the expected ones, the command says so, and README
+carries the same two tables, figures included.
+"""
 
 import re
 from pathlib import Path
@@ -12,7 +14,8 @@ from sdl_theory.experiments.claims import Claim, Seen
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 NUMBER = re.compile(r"-?(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?|-?\.\d+")
-# Claims that stood among the paper's and that it does not make. They may stand among our findings only.
+# Claims that stood among the paper's and that it does not make. They may stand among our findings
+# only.
 NOT_THE_PAPERS = ("benchmark", "siblings", "every group", "superposition", "nearly all", "ladder")
 
 
@@ -22,7 +25,9 @@ def rows():
 
 
 def numbers_and_words(text):
-    return [float(number.replace(",", "")) for number in NUMBER.findall(text)], NUMBER.sub("#", text)
+    return [float(number.replace(",", "")) for number in NUMBER.findall(text)], NUMBER.sub(
+        "#", text
+    )
 
 
 def table(heading):
@@ -32,7 +37,9 @@ def table(heading):
 
 
 def missing(rows):
-    """The rows of the audit that README does not carry: words equal, numbers to 1e-3 (rounded figures move no farther than their last digit)."""
+    """The rows of the audit that README does not carry: words equal, numbers to 1e-3 (rounded
+    figures move no farther than their last digit).
+    """
     out = []
     for ours, heading in ((False, "The paper's claims"), (True, "Our findings")):
         stored = {words: numbers for numbers, words in map(numbers_and_words, table(heading))}
@@ -49,46 +56,77 @@ def test_every_verdict_is_the_expected_one(rows):
 
 
 def test_both_numberings_and_all_three_verdicts(rows):
-    assert {"3.1", "3.7 (v6: 3.6)", "3.10 (v6: 3.8)", "Example 3.5", "Figure 4", "abstract"} <= {row.theorem for row in rows}
-    assert {row.verdict for row in rows if not row.ours} == {audit.HOLDS, audit.HYPOTHESIS, audit.FAILS}
+    assert {"3.1", "3.7 (v6: 3.6)", "3.10 (v6: 3.8)", "Example 3.5", "Figure 4", "abstract"} <= {
+        row.theorem for row in rows
+    }
+    assert {row.verdict for row in rows if not row.ours} == {
+        audit.HOLDS,
+        audit.HYPOTHESIS,
+        audit.FAILS,
+    }
 
 
 def test_what_the_paper_does_not_claim_is_ours():
     for claim in audit.CLAIMS:
-        assert claim.theorem and (claim.ours or not any(phrase in claim.claim for phrase in NOT_THE_PAPERS)), claim.claim
-        assert not claim.ours or claim.expected == audit.HOLDS, f"a finding of ours is said so that it holds: {claim.claim}"
+        assert claim.theorem and (
+            claim.ours or not any(phrase in claim.claim for phrase in NOT_THE_PAPERS)
+        ), claim.claim
+        assert not claim.ours or claim.expected == audit.HOLDS, (
+            f"a finding of ours is said so that it holds: {claim.claim}"
+        )
 
 
-@pytest.mark.parametrize("holds, refuted, verdict", [(True, False, audit.HOLDS), (True, True, audit.HYPOTHESIS), (False, True, audit.FAILS), (False, False, audit.OPEN)])
+@pytest.mark.parametrize(
+    "holds, refuted, verdict",
+    [
+        (True, False, audit.HOLDS),
+        (True, True, audit.HYPOTHESIS),
+        (False, True, audit.FAILS),
+        (False, False, audit.OPEN),
+    ],
+)
 def test_the_rule(holds, refuted, verdict):
     assert Seen("", holds, refuted).verdict == verdict
 
 
 def verdicts(checks):
-    return [next(claim for claim in audit.CLAIMS if claim.check is check).check().verdict for check in checks]
+    return [
+        next(claim for claim in audit.CLAIMS if claim.check is check).check().verdict
+        for check in checks
+    ]
 
 
 def test_a_verdict_follows_from_what_is_seen(monkeypatch):
-    """Were the mathematics otherwise, the audit would say so: each world below is one in which a claim of the paper comes out differently."""
+    """Were the mathematics otherwise, the audit would say so: each world below is one in which a
+    claim of the paper comes out differently.
+    """
     first_order = [paper_claims._gap, paper_claims._jumprelu]
     assert verdicts(first_order) == [audit.HYPOTHESIS, audit.FAILS]
-    monkeypatch.setattr(paper_claims, "_jumprelu_gap", lambda q: q * q)              # second order
+    monkeypatch.setattr(paper_claims, "_jumprelu_gap", lambda q: q * q)  # second order
     assert verdicts(first_order) == [audit.HOLDS, audit.OPEN]
 
     solved = paper_claims.mirrored_weights
-    monkeypatch.setattr(paper_claims, "printed_recipe", lambda problem, P, W_E: solved(problem, 4))             # a recipe whose gradients vanish
+    # a recipe whose gradients vanish
+    monkeypatch.setattr(paper_claims, "printed_recipe", lambda problem, P, W_E: solved(problem, 4))
     assert verdicts([paper_claims._printed]) == [audit.OPEN]
 
-    monkeypatch.setattr(paper_claims, "mirrored_weights", lambda problem, n_q, A=None: paper_claims.ideal_weights(problem, n_q))
-    assert verdicts([paper_claims._anchored]) == [audit.OPEN]                       # loss 0, and everything found
+    monkeypatch.setattr(
+        paper_claims,
+        "mirrored_weights",
+        lambda problem, n_q, A=None: paper_claims.ideal_weights(problem, n_q),
+    )
+    assert verdicts([paper_claims._anchored]) == [audit.OPEN]  # loss 0, and everything found
 
     yes = SimpleNamespace(check=lambda: SimpleNamespace(feasible=True, certificate=None))
     monkeypatch.setattr(paper_claims, "realize", lambda problem, P, *sigma: yes)
-    assert verdicts([paper_claims._absorb, paper_claims._any]) == [audit.HOLDS, audit.OPEN]        # every child can leave
+    # every child can leave
+    assert verdicts([paper_claims._absorb, paper_claims._any]) == [audit.HOLDS, audit.OPEN]
 
 
 def test_the_unexpected_is_an_error_and_says_what_was_seen(monkeypatch, capsys):
-    line = lambda figure, seen: Claim("0", "0", "one is one", "none", audit.HOLDS, "none", lambda: Seen(figure, *seen))
+    line = lambda figure, seen: Claim(
+        "0", "0", "one is one", "none", audit.HOLDS, "none", lambda: Seen(figure, *seen)
+    )
     monkeypatch.setattr(audit, "CLAIMS", [line("1", (True,))])
     assert main(["verify"]) == 0 and main(["verify", "--markdown"]) == 0
     monkeypatch.setattr(audit, "CLAIMS", [line("1", (True,)), line("2", (False, True))])
@@ -96,7 +134,9 @@ def test_the_unexpected_is_an_error_and_says_what_was_seen(monkeypatch, capsys):
 
 
 def test_no_figure_is_noise(rows):
-    """6e-28 on one machine is 3e-27 on the next. M_d and probabilities may be small; nothing below 1e-9 is a figure."""
+    """6e-28 on one machine is 3e-27 on the next. M_d and probabilities may be small; nothing below
+    1e-9 is a figure.
+    """
     small = [row.figure for row in rows if re.search(r"e-(?:0[9]|[1-9]\d)", row.figure)]
     assert small == [] and not any("-0 " in row.figure or "nan" in row.figure for row in rows)
 

@@ -1,4 +1,6 @@
-"""Lesson 11: what the training pictures show, against `fit`, by hand, and against what the button does."""
+"""Lesson 11: what the training pictures show, against `fit`, by hand, and against what the button
+does.
+"""
 
 import asyncio
 import json
@@ -12,36 +14,61 @@ import numpy as np
 import pytest
 import torch
 
-from sdl_theory import Anchors, Config, LinearRepresentationBench, SDLModel, Trainer, best_matches, fit, ideal_weights, interval, pseudo_inverse_weights
+from sdl_theory import (
+    Anchors,
+    Config,
+    LinearRepresentationBench,
+    SDLModel,
+    Trainer,
+    best_matches,
+    fit,
+    ideal_weights,
+    interval,
+    pseudo_inverse_weights,
+)
 from widgets import explorers, rows
 from widgets.explorers import training_explorer
 from widgets.explorers.training import verdict
 from widgets.rows import survey, training
 from widgets.rows.training import Curves, Race, first_curves
 
-TINY = Race(anchors=4, n=12, n_p=9, n_q=20, S=.8, mu=.5, steps=60, batch=64, seeds=(0, 1, 2))
+TINY = Race(anchors=4, n=12, n_p=9, n_q=20, S=0.8, mu=0.5, steps=60, batch=64, seeds=(0, 1, 2))
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     """The explorer with a race that takes a tenth of a second."""
-    monkeypatch.setattr(explorers.training, "race_of", lambda **state: replace(TINY, anchors=min(state["anchors"], 8), k=state["k"]))
+    monkeypatch.setattr(
+        explorers.training,
+        "race_of",
+        lambda **state: replace(TINY, anchors=min(state["anchors"], 8), k=state["k"]),
+    )
     return training_explorer()
 
 
 def test_a_race_is_two_fits_on_the_same_held_out_features():
     """The other road: `fit`, one set at a time, with its own record of recovery."""
     curves = TINY.train()
-    benches = [LinearRepresentationBench(12, 9, .8, .5, seed=seed, samples=None) for seed in TINY.seeds]
+    benches = [
+        LinearRepresentationBench(12, 9, 0.8, 0.5, seed=seed, samples=None) for seed in TINY.seeds
+    ]
     anchors = [Anchors.of_truth(bench, 4) for bench in benches]
-    torch.manual_seed(5)                                              # must not matter
+    torch.manual_seed(5)  # must not matter
     for half, lam in enumerate((0.0, TINY.lam_anchor)):
         both = SDLModel(9, 20, k=3, instances=6, generator=torch.Generator().manual_seed(0))
         model = SDLModel(9, 20, k=3, instances=3)
         with torch.no_grad():
             for W, start in zip(model.parameters(), both.parameters()):
                 W.copy_(start[:3])
-        history = fit(model, benches, Config(steps=60, batch=64, lr=3e-3, warmup=50, lam_anchor=lam, eval_every=25, log_every=25), anchors=anchors, progress=False)
+        history = fit(
+            model,
+            benches,
+            Config(
+                steps=60, batch=64, lr=3e-3, warmup=50, lam_anchor=lam, eval_every=25, log_every=25
+            ),
+            anchors=anchors,
+            progress=False,
+        )
         for seed in range(3):
             for side, name in enumerate(("decoder", "encoder")):
                 for measure, figure in enumerate(("recovery_95", "mip")):
@@ -55,7 +82,7 @@ def test_without_a_pull_both_sets_are_the_same_training():
         curves = replace(race, lam_anchor=0.0, steps=30).train()
         assert not curves.paired(0).any() and not curves.paired(1).any()
     pulled = replace(TINY, lam_anchor=3.0).train()
-    assert pulled.paired(1).any() and not pulled.paired(1)[0].any()                          # alike at the start
+    assert pulled.paired(1).any() and not pulled.paired(1)[0].any()  # alike at the start
 
 
 def test_anchored_features_are_left_out():
@@ -63,63 +90,107 @@ def test_anchored_features_are_left_out():
     assert truth.shape == (6, 9, 8) and torch.equal(truth[:3], truth[3:])
     for bench, held_out in zip([shared.bench for shared in trainer.data[:3]], truth):
         shown = Anchors.of_truth(bench, 4).W_D
-        assert best_matches(held_out.mT, shown).max() < .95                            # none of them is an anchor
-    assert trainer.data[0] is trainer.data[3] and torch.equal(trainer.batch(7)[0][:3], trainer.batch(7)[0][3:])
+        assert best_matches(held_out.mT, shown).max() < 0.95  # none of them is an anchor
+    assert trainer.data[0] is trainer.data[3] and torch.equal(
+        trainer.batch(7)[0][:3], trainer.batch(7)[0][3:]
+    )
 
 
 def test_controls_change_what_they_say_and_nothing_else():
-    losses = {name: replace(TINY, **{name: value}).start()[0] for name, value in (("sham", True), ("both", False), ("anchors", 4))}
+    losses = {
+        name: replace(TINY, **{name: value}).start()[0]
+        for name, value in (("sham", True), ("both", False), ("anchors", 4))
+    }
     usual = losses.pop("anchors")
     for trainer in losses.values():
-        assert all(torch.equal(*pair) for pair in zip(trainer.model.parameters(), usual.model.parameters())) and torch.equal(trainer.batch(0)[0], usual.batch(0)[0])
+        assert all(
+            torch.equal(*pair) for pair in zip(trainer.model.parameters(), usual.model.parameters())
+        ) and torch.equal(trainer.batch(0)[0], usual.batch(0)[0])
     shown, sham = usual.anchor_loss.columns, losses["sham"].anchor_loss.columns
-    assert sham.norm(dim=-2) == pytest.approx(1, abs=1e-6) and not torch.allclose(shown, sham) and torch.equal(replace(TINY, sham=True).start()[1], TINY.start()[1])
+    assert (
+        sham.norm(dim=-2) == pytest.approx(1, abs=1e-6)
+        and not torch.allclose(shown, sham)
+        and torch.equal(replace(TINY, sham=True).start()[1], TINY.start()[1])
+    )
     for trainer, rows_too in ((usual, True), (losses["both"], False)):
         trainer.anchor_loss(trainer.model).backward()
         W_E, W_D = trainer.model.W_E.grad, trainer.model.W_D.grad
-        assert (W_E is not None and bool(W_E[3:, :4].any())) is rows_too and W_D[3:, :, :4].any() and not W_D[:3].any() and not W_D[..., 4:].any()
-    assert replace(TINY, clip=training.NO_CLIP, lr=.01).start()[0].config == replace(usual.config, clip=training.NO_CLIP, lr=.01)
+        assert (
+            (W_E is not None and bool(W_E[3:, :4].any())) is rows_too
+            and W_D[3:, :, :4].any()
+            and not W_D[:3].any()
+            and not W_D[..., 4:].any()
+        )
+    assert replace(TINY, clip=training.NO_CLIP, lr=0.01).start()[0].config == replace(
+        usual.config, clip=training.NO_CLIP, lr=0.01
+    )
 
 
 def test_rows_are_means_and_intervals():
     curves = TINY.train()
     data = rows.race_rows(curves)
-    pick = lambda kind, line: {name: column[(data["kind"] == kind) & (data["value"] == line)] for name, column in data.items()}
+    pick = lambda kind, line: {
+        name: column[(data["kind"] == kind) & (data["value"] == line)]
+        for name, column in data.items()
+    }
     last = curves.figures[-1]
-    for kind, line, seeds in ((0, training.PLAIN_D, last[0, 0, 0]), (1, training.ANCHORED_E, last[1, 1, 1]), (2, training.PAIRED, last[0, 0, 1] - last[0, 0, 0])):
+    for kind, line, seeds in (
+        (0, training.PLAIN_D, last[0, 0, 0]),
+        (1, training.ANCHORED_E, last[1, 1, 1]),
+        (2, training.PAIRED, last[0, 0, 1] - last[0, 0, 0]),
+    ):
         drawn, one = pick(kind, line), interval(seeds)
-        assert [drawn[name][-1] for name in ("y", "low", "high")] == pytest.approx([one.value, one.low, one.high], abs=1e-6)
+        assert [drawn[name][-1] for name in ("y", "low", "high")] == pytest.approx(
+            [one.value, one.low, one.high], abs=1e-6
+        )
         assert drawn["x"].tolist() == curves.samples
-    assert pick(1, training.NULL)["y"] == pytest.approx(curves.null[1]) and curves.null[1] > .5
-    assert curves.difference(60).value == pytest.approx(curves.paired()[-1].mean()) and curves.difference().value == pytest.approx(curves.paired().mean())
+    assert pick(1, training.NULL)["y"] == pytest.approx(curves.null[1]) and curves.null[1] > 0.5
+    assert curves.difference(60).value == pytest.approx(
+        curves.paired()[-1].mean()
+    ) and curves.difference().value == pytest.approx(curves.paired().mean())
 
 
 def test_encoder_rows_sit_where_the_theory_puts_them():
-    bench = LinearRepresentationBench(6, 8, .9, .4, seed=3)
+    bench = LinearRepresentationBench(6, 8, 0.9, 0.4, seed=3)
     for make, place in ((ideal_weights, training.IDEAL), (pseudo_inverse_weights, training.DUAL)):
         weights = make(bench.problem, 10)
         data = rows.encoder_rows(weights.W_E, weights.W_D, bench.W_p)
         points = lambda kind: np.stack([data[c][data["kind"] == kind] for c in "xy"])
-        assert points(training.TRAINED) == pytest.approx(points(place), abs=1e-6) and points(training.COLUMN)[0] == pytest.approx(1, abs=1e-6)
-    assert points(training.IDEAL)[1] == pytest.approx(points(training.DUAL)[0], abs=1e-6) and points(training.RANDOM)[0].max() < .99
+        assert points(training.TRAINED) == pytest.approx(points(place), abs=1e-6) and points(
+            training.COLUMN
+        )[0] == pytest.approx(1, abs=1e-6)
+    assert (
+        points(training.IDEAL)[1] == pytest.approx(points(training.DUAL)[0], abs=1e-6)
+        and points(training.RANDOM)[0].max() < 0.99
+    )
 
 
 def test_the_first_picture_is_what_training_gives():
     stored, again = first_curves(), training_explorer().race.train(upto=100)
     assert stored.race == Race() == training_explorer().race and stored.done
     for one, other in zip(stored.figures, again.figures):
-        assert one == pytest.approx(other, abs=.05)                                           # another processor rounds otherwise, and training magnifies it
-    assert Curves.from_json(json.loads(json.dumps(stored.to_json()))).difference() == stored.difference()
+        # another processor rounds otherwise, and training magnifies it
+        assert one == pytest.approx(other, abs=0.05)
+    assert (
+        Curves.from_json(json.loads(json.dumps(stored.to_json()))).difference()
+        == stored.difference()
+    )
 
 
 def test_sliders_do_not_train_and_say_so(tiny):
     before = tiny.curves
-    assert tiny.headline == "press Train" and tiny.chart.stale           # the stored picture is of another bench
+    # the stored picture is of another bench
+    assert tiny.headline == "press Train" and tiny.chart.stale
     tiny.train()
     assert tiny.headline != "press Train" and not tiny.chart.stale and tiny.curves is not before
     after, revision = tiny.curves, tiny.chart.revision
     tiny.set(k=5)
-    assert tiny.curves is after and tiny.headline == "press Train" and "k 5" in tiny.words and "k 3" in tiny.words
+    assert (
+        tiny.curves is after
+        and tiny.headline == "press Train"
+        and "k 5" in tiny.words
+        and "k 3" in tiny.words
+    )
     assert tiny.chart.revision > revision and tiny.chart.stale
     tiny.set(k=3)
     assert tiny.headline != "press Train" and not tiny.chart.stale
@@ -127,29 +198,45 @@ def test_sliders_do_not_train_and_say_so(tiny):
 
 def test_the_button_trains_beside_everything_else(tiny, monkeypatch):
     """On an event loop: the picture grows, other tasks run, and a second press changes nothing."""
+
     async def class_room():
         grown, beats = set(), 0
         tiny.chart.observe(lambda change: grown.add(len(tiny.chart.data["x"])), "revision")
         tiny.train_button.click()
         task = tiny.task
         while not task.done():
-            assert tiny.train_button.disabled and not tiny.stop_button.disabled and tiny.headline == "training"
+            assert (
+                tiny.train_button.disabled
+                and not tiny.stop_button.disabled
+                and tiny.headline == "training"
+            )
             tiny.train_button.click()
             assert tiny.task is task
             beats += 1
             await asyncio.sleep(0)
         return grown, beats, task
+
     monkeypatch.setattr(explorers.training, "SLICE", 0.001)
     grown, beats, task = asyncio.run(class_room())
     assert task.exception() is None and tiny.task is task and beats > 10 and len(grown) >= 3
-    assert tiny.curves.done and tiny.bar.value == tiny.bar.max == 60 and tiny.bar_says.value == "60 of 60 steps"
-    assert not tiny.train_button.disabled and tiny.stop_button.disabled and tiny.curves.race.seeds == (0, 1, 2)
+    assert (
+        tiny.curves.done
+        and tiny.bar.value == tiny.bar.max == 60
+        and tiny.bar_says.value == "60 of 60 steps"
+    )
+    assert (
+        not tiny.train_button.disabled
+        and tiny.stop_button.disabled
+        and tiny.curves.race.seeds == (0, 1, 2)
+    )
 
 
 @pytest.mark.parametrize("where", ["here", "in a subshell"])
 @pytest.mark.parametrize("how", ["button", "interrupt"])
 def test_it_can_be_stopped(tiny, monkeypatch, how, where):
-    """Clicks come on the main thread's loop, or as JupyterLab brings them, on that of another thread."""
+    """Clicks come on the main thread's loop, or as JupyterLab brings them, on that of another
+    thread.
+    """
     monkeypatch.setattr(explorers.training, "SLICE", 0.001)
 
     async def click():
@@ -160,8 +247,10 @@ def test_it_can_be_stopped(tiny, monkeypatch, how, where):
             await asyncio.sleep(0)
 
     async def class_room():
-        tiny._main = explorers.training.main_loop()                   # the cell that made it ran here
-        pressed = asyncio.ensure_future(click() if where == "here" else asyncio.to_thread(asyncio.run, click()))
+        tiny._main = explorers.training.main_loop()  # the cell that made it ran here
+        pressed = asyncio.ensure_future(
+            click() if where == "here" else asyncio.to_thread(asyncio.run, click())
+        )
         while not pressed.done():
             if how == "interrupt" and tiny.bar.value in range(30, 50):
                 os.kill(os.getpid(), signal.SIGINT)
@@ -169,18 +258,26 @@ def test_it_can_be_stopped(tiny, monkeypatch, how, where):
         await pressed
         await asyncio.sleep(0.01)
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
     step = Trainer.step
-    monkeypatch.setattr(Trainer, "step", lambda self: (time.sleep(.002), step(self)))
+    monkeypatch.setattr(Trainer, "step", lambda self: (time.sleep(0.002), step(self)))
     with asyncio.Runner() as runner:
-        was = signal.signal(signal.SIGINT, signal.SIG_IGN)            # as in an idle kernel
+        was = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in an idle kernel
         try:
             runner.run(class_room())
         finally:
             signal.signal(signal.SIGINT, was)
     assert 30 <= tiny.curves.steps_done < 60
     assert tiny.headline == "stopped early" and not tiny.train_button.disabled
-    monkeypatch.setattr(Trainer, "step", lambda self: (step(self), os.kill(os.getpid(), signal.SIGINT) if self.steps_done == 30 else None))
-    tiny.train()                                                      # without a loop, Ctrl-C
+    monkeypatch.setattr(
+        Trainer,
+        "step",
+        lambda self: (
+            step(self),
+            os.kill(os.getpid(), signal.SIGINT) if self.steps_done == 30 else None,
+        ),
+    )
+    tiny.train()  # without a loop, Ctrl-C
     assert tiny.headline == "stopped early" and tiny.curves.steps_done in (29, 30)
     monkeypatch.setattr(Trainer, "step", step)
     tiny.train()
@@ -190,23 +287,37 @@ def test_it_can_be_stopped(tiny, monkeypatch, how, where):
 def test_what_goes_wrong_is_said(tiny, monkeypatch):
     def broken(self):
         raise RuntimeError("the cat sat on the keyboard")
+
     monkeypatch.setattr(Trainer, "step", broken)
     tiny.train()
-    assert tiny.headline == "training failed" and "the cat sat on the keyboard" in tiny.words and not tiny.train_button.disabled
+    assert (
+        tiny.headline == "training failed"
+        and "the cat sat on the keyboard" in tiny.words
+        and not tiny.train_button.disabled
+    )
     assert tiny.chart.alt == tiny.words and tiny.chart.stale
 
     monkeypatch.undo()
     train_step = Trainer.step
-    for last in (0, 40):                                              # at once, and in a later slice
+    for last in (0, 40):  # at once, and in a later slice
         monkeypatch.setattr(explorers.training, "SLICE", 0.001)
-        monkeypatch.setattr(Trainer, "step", lambda self: train_step(self) if self.steps_done < last else broken(self))
+        monkeypatch.setattr(
+            Trainer,
+            "step",
+            lambda self: train_step(self) if self.steps_done < last else broken(self),
+        )
 
         async def class_room():
             tiny.train_button.click()
             if last:
                 await tiny.task
+
         asyncio.run(class_room())
-        assert tiny.headline == "training failed" and "cat" in tiny.words and not tiny.train_button.disabled
+        assert (
+            tiny.headline == "training failed"
+            and "cat" in tiny.words
+            and not tiny.train_button.disabled
+        )
         monkeypatch.setattr(Trainer, "step", train_step)
     impossible = replace(TINY, n_q=4, k=5)
     with pytest.raises(ValueError, match="k = 5"):
@@ -217,17 +328,37 @@ def test_a_verdict_says_no_more_than_its_intervals():
     def curves(gain, race=Race(anchors=4, seeds=(0, 1, 2), steps=25)):
         figures = np.zeros((2, 2, 2, 3))
         figures[0, 0, 1] = gain
-        return Curves(race, (0.0, .5), [0, 25], [np.zeros_like(figures), figures], 25)
-    assert verdict(curves([.2, .22, .18]))[0] == "anchored ahead" and verdict(curves([.2, .9, -.3]))[0] == "no difference shown"
-    assert verdict(curves([0, 0, 0]))[0] == "no difference shown" and verdict(curves([-.2, -.22, -.18]))[0] == "anchored behind"
-    words = verdict(curves([.2, .22, .18]))[1]
-    assert "20% with" in words and "+20 points [+15, +25]" in words and "+10 points" in words and "36 held-out" in words
-    assert verdict(curves([0, 0, 0], Race(anchors=0, seeds=(0, 1, 2), steps=25)))[0] == "nothing to compare"
+        return Curves(race, (0.0, 0.5), [0, 25], [np.zeros_like(figures), figures], 25)
+
+    assert (
+        verdict(curves([0.2, 0.22, 0.18]))[0] == "anchored ahead"
+        and verdict(curves([0.2, 0.9, -0.3]))[0] == "no difference shown"
+    )
+    assert (
+        verdict(curves([0, 0, 0]))[0] == "no difference shown"
+        and verdict(curves([-0.2, -0.22, -0.18]))[0] == "anchored behind"
+    )
+    words = verdict(curves([0.2, 0.22, 0.18]))[1]
+    assert (
+        "20% with" in words
+        and "+20 points [+15, +25]" in words
+        and "+10 points" in words
+        and "36 held-out" in words
+    )
+    assert (
+        verdict(curves([0, 0, 0], Race(anchors=0, seeds=(0, 1, 2), steps=25)))[0]
+        == "nothing to compare"
+    )
 
 
 def test_the_survey_on_disk_is_whole_and_says_how_it_was_made():
     found = survey.load_survey()
-    assert found["setting"]["seeds"] == list(range(10)) and found["wall_time_s"] > 60 and found["torch"] and found["python"]
+    assert (
+        found["setting"]["seeds"] == list(range(10))
+        and found["wall_time_s"] > 60
+        and found["torch"]
+        and found["python"]
+    )
     assert not re.search(r"/work|/home|/tmp|@|[0-9a-f]{12}", survey.RESULTS.read_text())
     cells = found["grid"]
     assert [cell["changed"] for cell in cells] == survey.CHANGES
@@ -236,7 +367,8 @@ def test_the_survey_on_disk_is_whole_and_says_how_it_was_made():
     for cell in cells:
         counts = np.array(cell["found"])
         assert counts.shape == (3, 2, 10) and 0 <= counts.min() and counts.max() <= cell["of"]
-        assert (counts[:, 0] == counts[:, 1]).all() or cell["changed"] != {"anchors": 0}      # no anchors: the same training
+        # no anchors: the same training
+        assert (counts[:, 0] == counts[:, 1]).all() or cell["changed"] != {"anchors": 0}
     data = survey.survey_rows(cells)
     for kind in range(3):
         here = data["kind"] == kind
@@ -244,10 +376,14 @@ def test_the_survey_on_disk_is_whole_and_says_how_it_was_made():
         for i, cell in enumerate(cells):
             plain, anchored = np.array(cell["found"][kind]) / cell["of"]
             assert data["x"][here][i] == pytest.approx((anchored - plain).mean(), abs=1e-6)
-            assert data["value"][here][i] == (data["low"][here][i] > 0) - float(data["high"][here][i] < 0)
+            assert data["value"][here][i] == (data["low"][here][i] > 0) - float(
+                data["high"][here][i] < 0
+            )
     assert len(set(survey.cell_names(cells))) == len(cells)
     relu = rows.survey.relu_rows(found["relu_grid"])
-    assert len(found["relu_grid"]) == 2 * len(survey.L1) and len(relu["x"]) == 3 * len(found["relu_grid"])
+    assert len(found["relu_grid"]) == 2 * len(survey.L1) and len(relu["x"]) == 3 * len(
+        found["relu_grid"]
+    )
 
 
 def test_one_cell_of_the_survey_again():

@@ -28,36 +28,57 @@ from widgets.explorers import pair_explorer
 from widgets.rows import common, exact, features, lattice, pairs, regions, start
 
 
-@given(st.floats(-3.1, 3.1), st.sampled_from([.1, .5, .9]))
+@given(st.floats(-3.1, 3.1), st.sampled_from([0.1, 0.5, 0.9]))
 @settings(max_examples=15)
 def test_true_landscape_is_what_samples_say(angle, S):
-    problem = common.pair_problem(.6)
-    x = SparseFeatures(2, S, Uniform(.5, 1.5)).sample(200_000, torch.Generator().manual_seed(0)).double() @ problem.W_p.mT
+    problem = common.pair_problem(0.6)
+    x = (
+        SparseFeatures(2, S, Uniform(0.5, 1.5))
+        .sample(200_000, torch.Generator().manual_seed(0))
+        .double()
+        @ problem.W_p.mT
+    )
     z = torch.relu(x @ torch.tensor([np.sin(angle), np.cos(angle)], dtype=torch.float64))
-    column = (z[:, None] * x).mean(0) / z.square().mean().clamp(min=1e-12)                  # the best decoder, by least squares
+    # the best decoder, by least squares
+    column = (z[:, None] * x).mean(0) / z.square().mean().clamp(min=1e-12)
     left = (x - z[:, None] * column).square().sum() / x.square().sum()
     true, approximate = start.two_landscapes(problem, S, np.array([angle]))
-    assert true[0] == pytest.approx(left.item(), abs=.02)
-    W_D = (problem.W_r * torch.relu(torch.tensor([[np.sin(angle), np.cos(angle)]]) @ problem.W_p)).sum(1, keepdim=True)
-    fired = torch.relu(torch.tensor([[np.sin(angle), np.cos(angle)]]) @ problem.W_p).square().sum().clamp(min=1e-15)
-    lt = approximate_loss(problem, Weights(torch.tensor([[np.sin(angle), np.cos(angle)]]), W_D / fired)).item()
+    assert true[0] == pytest.approx(left.item(), abs=0.02)
+    W_D = (
+        problem.W_r * torch.relu(torch.tensor([[np.sin(angle), np.cos(angle)]]) @ problem.W_p)
+    ).sum(1, keepdim=True)
+    fired = (
+        torch.relu(torch.tensor([[np.sin(angle), np.cos(angle)]]) @ problem.W_p)
+        .square()
+        .sum()
+        .clamp(min=1e-15)
+    )
+    lt = approximate_loss(
+        problem, Weights(torch.tensor([[np.sin(angle), np.cos(angle)]]), W_D / fired)
+    ).item()
     assert approximate[0] == pytest.approx(lt / 2, abs=1e-9)
 
 
 def test_sparser_data_bring_the_losses_together():
-    apart = [rows.start_rows(S)[1]["apart"] for S in (.5, .9, .99)]
-    assert apart[0] > .2 > apart[1] > 5 * apart[2] > 0
-    data, _ = rows.start_rows(.9)
-    assert data["y"][data["kind"] == common.POINT][0] == pytest.approx(.2)                  # the trap: loss 1 - .6 out of 2
+    apart = [rows.start_rows(S)[1]["apart"] for S in (0.5, 0.9, 0.99)]
+    assert apart[0] > 0.2 > apart[1] > 5 * apart[2] > 0
+    data, _ = rows.start_rows(0.9)
+    # the trap: loss 1 - .6 out of 2
+    assert data["y"][data["kind"] == common.POINT][0] == pytest.approx(0.2)
 
 
 def test_confusion_is_the_share_of_wrongly_ordered_pairs():
-    silent, active = np.array([.1, .5, .5, 2.]), np.array([.5, 1., 3.])
-    brute = np.mean([(s > a) + .5 * (s == a) for s, a in itertools.product(silent, active)])
+    silent, active = np.array([0.1, 0.5, 0.5, 2.0]), np.array([0.5, 1.0, 3.0])
+    brute = np.mean([(s > a) + 0.5 * (s == a) for s, a in itertools.product(silent, active)])
     assert features.confusion(silent, active) == pytest.approx(brute)
 
 
-@given(st.integers(2, 40), st.integers(2, 20), st.sampled_from([-.2, 0., .2, .5, .8]), st.sampled_from([.5, .9]))
+@given(
+    st.integers(2, 40),
+    st.integers(2, 20),
+    st.sampled_from([-0.2, 0.0, 0.2, 0.5, 0.8]),
+    st.sampled_from([0.5, 0.9]),
+)
 @settings(max_examples=30)
 def test_linear_rows_keep_their_promises(n, n_p, mu, S):
     data, seen = rows.linear_rows(n, n_p, mu, S)
@@ -65,42 +86,66 @@ def test_linear_rows_keep_their_promises(n, n_p, mu, S):
         assert mu < seen["bound"] and "bound" in seen["trouble"]
         return
     W = features.directions(n, n_p, mu)[0]
-    assert seen["reached"] == pytest.approx(interference(W)) and seen["reached"] >= seen["bound"] - 1e-9 and (seen["reached"] <= mu + 1e-12 or seen["trouble"])
+    assert (
+        seen["reached"] == pytest.approx(interference(W))
+        and seen["reached"] >= seen["bound"] - 1e-9
+        and (seen["reached"] <= mu + 1e-12 or seen["trouble"])
+    )
     for kind in (features.SILENT, features.ACTIVE):
         assert data["y"][data["kind"] == kind].sum() == pytest.approx(1, abs=1e-5)
 
 
 def test_no_interference_no_confusion():
-    assert rows.linear_rows(10, 20, 0.0, .8)[1]["confusion"] < .01 < rows.linear_rows(60, 8, .6, .8)[1]["confusion"]
+    assert (
+        rows.linear_rows(10, 20, 0.0, 0.8)[1]["confusion"]
+        < 0.01
+        < rows.linear_rows(60, 8, 0.6, 0.8)[1]["confusion"]
+    )
 
 
 def test_sectors_are_the_regions():
     problem = regions.plane_problem()
     sectors = regions.sectors(problem)
-    for bearing in np.linspace(.5, 359.5, 400):
+    for bearing in np.linspace(0.5, 359.5, 400):
         row = torch.tensor([[np.sin(np.radians(bearing)), np.cos(np.radians(bearing))]])
-        fired = activation_pattern(problem, Weights(row, torch.zeros(2, 1, dtype=torch.float64)))[0].nonzero()[:, 0].tolist()
+        fired = (
+            activation_pattern(problem, Weights(row, torch.zeros(2, 1, dtype=torch.float64)))[0]
+            .nonzero()[:, 0]
+            .tolist()
+        )
         here = [names for a, b, names in sectors if a < bearing < b or a < bearing + 360 < b]
-        assert here == [fired] or not here                                                  # on a wall
+        assert here == [fired] or not here  # on a wall
 
 
-@given(st.integers(0, 5), st.floats(.2, 2), st.floats(.2, 2))
+@given(st.integers(0, 5), st.floats(0.2, 2), st.floats(0.2, 2))
 @settings(max_examples=40)
 def test_slices_bend_as_theorem_3_2_says(region, a, b):
     problem, weights, (_, _, fired) = regions.point(region, a, b)
     data, seen = rows.region_rows(region, a, b)
     assert seen["fired"] == fired and seen["least"]["D"] > -1e-9 and seen["least"]["E"] > -1e-9
     assert seen["loss"] == pytest.approx(approximate_loss(problem, weights).item())
-    assert regions.losses(problem, weights.W_E.numpy(), weights.W_D.mT.numpy())[0] == pytest.approx(seen["loss"])
-    bend = {kind: np.diff(data["y"][data["kind"] == kind].astype(float), 2) for kind in (regions.SLICE_E, regions.SLICE_D, regions.SLICE_BOTH)}
-    inside = np.abs(regions.STEPS[1:-1]) < a - .11                                          # along W_E the row turns round at -a
+    assert regions.losses(problem, weights.W_E.numpy(), weights.W_D.mT.numpy())[0] == pytest.approx(
+        seen["loss"]
+    )
+    bend = {
+        kind: np.diff(data["y"][data["kind"] == kind].astype(float), 2)
+        for kind in (regions.SLICE_E, regions.SLICE_D, regions.SLICE_BOTH)
+    }
+    inside = np.abs(regions.STEPS[1:-1]) < a - 0.11  # along W_E the row turns round at -a
     assert (bend[regions.SLICE_D] > -1e-5).all() and (bend[regions.SLICE_E][inside] > -1e-5).all()
-    if (weights.W_E @ problem.W_p).abs().min() > .11:                                       # the steps beside the point stay in its region
-        middle = bend[regions.SLICE_BOTH][len(regions.STEPS) // 2 - 1] / (regions.STEPS[1] - regions.STEPS[0]) ** 2
-        assert middle == pytest.approx(seen["least"]["joint"], abs=.02)                      # a second difference of a quartic, step .1
+    # the steps beside the point stay in its region
+    if (weights.W_E @ problem.W_p).abs().min() > 0.11:
+        middle = (
+            bend[regions.SLICE_BOTH][len(regions.STEPS) // 2 - 1]
+            / (regions.STEPS[1] - regions.STEPS[0]) ** 2
+        )
+        # a second difference of a quartic, step .1
+        assert middle == pytest.approx(seen["least"]["joint"], abs=0.02)
 
 
-@given(st.floats(-.9, .9), st.floats(-.9, .9), st.sampled_from(pairs.KINDS), st.floats(-1.5, 1.5))
+@given(
+    st.floats(-0.9, 0.9), st.floats(-0.9, 0.9), st.sampled_from(pairs.KINDS), st.floats(-1.5, 1.5)
+)
 @settings(max_examples=40)
 def test_landscapes_of_all_machines_are_losses_with_the_best_decoder(mu, other, kind, angle):
     problem = pairs.machine(kind, mu, other)
@@ -108,10 +153,12 @@ def test_landscapes_of_all_machines_are_losses_with_the_best_decoder(mu, other, 
     row = torch.tensor(np.cos(angle) * u + np.sin(angle) * v)[None]
     z = torch.relu(row @ problem.W_p)
     column = (problem.W_r * problem.M_d) @ z.mT / (z.square() @ problem.M_d).clamp(min=1e-15)
-    assert rows.pair_landscape(problem, np.array([angle]))[0] == pytest.approx(approximate_loss(problem, Weights(row, column)).item(), abs=1e-9)
+    assert rows.pair_landscape(problem, np.array([angle]))[0] == pytest.approx(
+        approximate_loss(problem, Weights(row, column)).item(), abs=1e-9
+    )
 
 
-@given(st.floats(-.9, .9), st.floats(-.9, .9))
+@given(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9))
 @settings(max_examples=40)
 def test_the_targets_decide(mu, other):
     for kind, decides in (("SAE", mu), ("transcoder", other), ("crosscoder", mu + other)):
@@ -119,18 +166,26 @@ def test_the_targets_decide(mu, other):
             data, minimum = rows.machine_rows(kind, mu, other)
             assert minimum.verdict is (Verdict.TRAP if decides > 0 else Verdict.SADDLE)
             point = data["kind"] == common.POINT
-            assert data["x"][point][0] == pytest.approx(0, abs=.05) and data["y"][point][0] == pytest.approx(minimum.loss, rel=1e-5)      # equal weights: on the bisector
+            # equal weights: on the bisector
+            assert data["x"][point][0] == pytest.approx(0, abs=0.05) and data["y"][point][
+                0
+            ] == pytest.approx(minimum.loss, rel=1e-5)
 
 
 def test_the_lattice_has_all_partitions_and_all_mergers():
-    assert [len(level) for level in ([g for g in lattice.PARTITIONS if len(g) == k] for k in (1, 2, 3, 4))] == [1, 7, 6, 1]
+    assert [
+        len(level)
+        for level in ([g for g in lattice.PARTITIONS if len(g) == k] for k in (1, 2, 3, 4))
+    ] == [1, 7, 6, 1]
     finer = lambda p, q: all(any(set(a) <= set(b) for b in q) for a in p)
-    covers = sum(finer(p, q) and len(p) == len(q) + 1 for p in lattice.PARTITIONS for q in lattice.PARTITIONS)
+    covers = sum(
+        finer(p, q) and len(p) == len(q) + 1 for p in lattice.PARTITIONS for q in lattice.PARTITIONS
+    )
     drawn = {(e["x"], e["y"], e["u"], e["v"]) for e in lattice.edges()}
     assert len(drawn) == len(lattice.edges()) == covers == 31
 
 
-@pytest.mark.parametrize("rho, theta", [(.5, 0.0), (-.4, .3), (.8, .1)])
+@pytest.mark.parametrize("rho, theta", [(0.5, 0.0), (-0.4, 0.3), (0.8, 0.1)])
 def test_lattice_verdicts_are_partial_minima(rho, theta):
     problem, sigma = lattice.four_features(rho), JumpReLU(theta)
     data, _ = rows.lattice_rows(rho, 0, theta)
@@ -142,7 +197,7 @@ def test_lattice_verdicts_are_partial_minima(rho, theta):
 
 
 def test_descents_stay_in_traps_and_leave_saddles():
-    stories = [rows.lattice_rows(.5, which, 0.0)[1] for which in range(15)]
+    stories = [rows.lattice_rows(0.5, which, 0.0)[1] for which in range(15)]
     assert {left for minimum, left in stories if minimum.verdict is Verdict.TRAP} == {0}
     assert {left for minimum, left in stories if minimum.verdict is Verdict.SADDLE} == {6}
 
@@ -154,7 +209,10 @@ def test_exact_and_floating_point_agree(tenths, m_1, m_2):
     curve = {name: column[data["kind"] == exact.POSITIVE] for name, column in data.items()}
     for rho, loss, branch in zip(curve["x"][::13], curve["y"][::13], curve["value"][::13]):
         expected = group_minimum(common.pair_problem(float(rho), m_2 / m_1), [0, 1])
-        assert m_1 * expected.loss == pytest.approx(loss, rel=1e-4) and common.VERDICTS[int(branch)] is expected.verdict
+        assert (
+            m_1 * expected.loss == pytest.approx(loss, rel=1e-4)
+            and common.VERDICTS[int(branch)] is expected.verdict
+        )
     rounded = group_minimum(common.pair_problem(tenths / 10, m_2 / m_1), [0, 1])
     assert here.verdict == str(rounded.verdict)
     point = data["kind"] == common.POINT
@@ -174,21 +232,30 @@ def test_the_preset_of_two_collies_is_real():
     cosine = (d.W_p[:, d.index("Border Collie")] @ d.W_p[:, d.index("collie")]).item()
     pair = pair_explorer()
     pair.presets["two collies"].click()
-    assert pair.state["rho"] == pytest.approx(cosine, abs=.005) and pair.headline == "trap"
+    assert pair.state["rho"] == pytest.approx(cosine, abs=0.005) and pair.headline == "trap"
 
 
-@given(st.floats(-.9, .9), st.integers(0, 14), st.sampled_from([0.0, .05, .3, .9]))
+@given(st.floats(-0.9, 0.9), st.integers(0, 14), st.sampled_from([0.0, 0.05, 0.3, 0.9]))
 @settings(max_examples=40)
 def test_balancing_changes_neither_loss_nor_pattern_nor_verdict(rho, which, theta):
     problem, sigma = lattice.four_features(rho), JumpReLU(theta)
     answer = partial_minimum(problem, pattern(lattice.PARTITIONS[which], 4, 5), sigma)
     if answer.exists:
         start = lattice.balanced(problem, answer.weights, theta)
-        assert torch.equal(activation_pattern(problem, start, sigma), activation_pattern(problem, answer.weights, sigma))
-        assert approximate_loss(problem, start, sigma).item() == pytest.approx(answer.loss, abs=1e-9) and certify(problem, start, sigma).verdict is answer.verdict
+        assert torch.equal(
+            activation_pattern(problem, start, sigma),
+            activation_pattern(problem, answer.weights, sigma),
+        )
+        assert (
+            approximate_loss(problem, start, sigma).item() == pytest.approx(answer.loss, abs=1e-9)
+            and certify(problem, start, sigma).verdict is answer.verdict
+        )
 
 
 def test_pictures_count_from_one():
     from widgets.explorers.minima import from_one
 
-    assert from_one("group [0, 2]: no row fires for [11] alone") == "group {1,3}: no row fires for {12} alone"
+    assert (
+        from_one("group [0, 2]: no row fires for [11] alone")
+        == "group {1,3}: no row fires for {12} alone"
+    )

@@ -3,15 +3,28 @@
 import pytest
 import torch
 
-from sdl_theory import Config, LinearRepresentationBench, SDLModel, Verdict, diagnose, fit, ideal_weights, pattern
+from sdl_theory import (
+    Config,
+    LinearRepresentationBench,
+    SDLModel,
+    Verdict,
+    diagnose,
+    fit,
+    ideal_weights,
+    pattern,
+)
 from sdl_theory.truth.sampling import Constant
 
 
 def three(cosines, **bench):
     """A bench with three given cosines, magnitude 1."""
     a, b, c = cosines
-    W = torch.linalg.cholesky(torch.tensor([[1, a, b], [a, 1, c], [b, c, 1]], dtype=torch.float64)).mT
-    return LinearRepresentationBench(W_p=W / W.norm(dim=0), S=.9, magnitudes=Constant(1.0), **bench)
+    W = torch.linalg.cholesky(
+        torch.tensor([[1, a, b], [a, 1, c], [b, c, 1]], dtype=torch.float64)
+    ).mT
+    return LinearRepresentationBench(
+        W_p=W / W.norm(dim=0), S=0.9, magnitudes=Constant(1.0), **bench
+    )
 
 
 def model(bench, W_E, W_D, method="relu", **kwargs):
@@ -25,54 +38,92 @@ def model(bench, W_E, W_D, method="relu", **kwargs):
 def rows_for(bench, groups, n_q):
     """An encoder that fires for each group alone: dual basis sums."""
     P = pattern(groups, bench.n, n_q).double()
-    return (P - .3 * (1 - P) * (P.sum(1, keepdim=True) > 0)) @ torch.linalg.pinv(bench.problem.W_p)
+    return (P - 0.3 * (1 - P) * (P.sum(1, keepdim=True) > 0)) @ torch.linalg.pinv(bench.problem.W_p)
 
 
 def test_a_positively_correlated_pair_alone_is_a_trap_and_a_negative_one_a_saddle():
-    for rho, verdict in ((.6, Verdict.TRAP), (-.2, Verdict.SADDLE)):
+    for rho, verdict in ((0.6, Verdict.TRAP), (-0.2, Verdict.SADDLE)):
         bench = three((rho, 0, 0))
-        read = diagnose(model(bench, rows_for(bench, [[0, 1], [2]], 4), torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).double()), bench)
-        assert read.P[:2].tolist() == [[True, True, False], [False, False, True]] and not read.P[2:].any()
+        read = diagnose(
+            model(
+                bench,
+                rows_for(bench, [[0, 1], [2]], 4),
+                torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).double(),
+            ),
+            bench,
+        )
+        assert (
+            read.P[:2].tolist() == [[True, True, False], [False, False, True]]
+            and not read.P[2:].any()
+        )
         assert read.neurons[:2] == [verdict, Verdict.MONOSEMANTIC] and read.lost == []
         assert [(g.neuron, g.features, g.verdict) for g in read.groups] == [(0, (0, 1), verdict)]
-        assert read.groups[0].group_loss == pytest.approx((1 - abs(rho) if rho > 0 else 1 + abs(rho)) * bench.problem.M_d[0].item())
-        assert read.groups[0].own_loss >= read.groups[0].group_loss - 1e-12                  # nothing with this group does better at a top eigenvector, walls aside
+        assert read.groups[0].group_loss == pytest.approx(
+            (1 - abs(rho) if rho > 0 else 1 + abs(rho)) * bench.problem.M_d[0].item()
+        )
+        # nothing with this group does better at a top eigenvector, walls aside
+        assert read.groups[0].own_loss >= read.groups[0].group_loss - 1e-12
         assert "trap" in str(read) or rho < 0
 
 
 def test_features_that_fire_two_neurons_leave_both_undecided():
     bench = three((0, 0, 0))
     read = diagnose(model(bench, rows_for(bench, [[0, 1], [1], [2]], 3), torch.eye(3)), bench)
-    assert read.neurons == [Verdict.UNDECIDED, Verdict.UNDECIDED, Verdict.MONOSEMANTIC] and len(read.groups) == 0
+    assert (
+        read.neurons == [Verdict.UNDECIDED, Verdict.UNDECIDED, Verdict.MONOSEMANTIC]
+        and len(read.groups) == 0
+    )
     assert read.certificate.verdict in (Verdict.NOT_STATIONARY, Verdict.UNDECIDED)
 
 
 def test_the_ideal_point_is_read_as_ideal():
-    bench = LinearRepresentationBench(12, 8, .9, .4, seed=0, magnitudes=Constant(1.0))
+    bench = LinearRepresentationBench(12, 8, 0.9, 0.4, seed=0, magnitudes=Constant(1.0))
     weights = ideal_weights(bench.problem, 16)
-    read = diagnose(model(bench, weights.W_E, weights.W_D, method="jumprelu", theta=.45), bench)
+    read = diagnose(model(bench, weights.W_E, weights.W_D, method="jumprelu", theta=0.45), bench)
     assert read.counts == {"monosemantic": 12, "strictly_dead": 4} and read.lost == []
     assert read.certificate.verdict is Verdict.GLOBAL and read.approximate_loss < 1e-20
-    assert read.loss > 1e-6 and read.two_active > .3                                          # Lt = 0 is not L = 0: two features at once interfere
+    # Lt = 0 is not L = 0: two features at once interfere
+    assert read.loss > 1e-6 and read.two_active > 0.3
 
 
 def test_L_and_Lt_are_the_two_losses():
-    """Orthonormal features and a decoder that shrinks by half: both lose a quarter of the signal."""
-    bench = LinearRepresentationBench(W_p=torch.eye(5, dtype=torch.float64), S=.8, dtype=torch.float64)
-    read = diagnose(model(bench, torch.eye(5), .5 * torch.eye(5)), bench, samples=500)
-    assert read.loss == pytest.approx(.25) and read.approximate_loss == pytest.approx(.25)
-    assert read.one_active == pytest.approx(5 * .2 * .8**4) and read.two_active == pytest.approx(1 - .8**5 - 5 * .2 * .8**4)
+    """Orthonormal features, a decoder that shrinks by half: both lose a quarter of the signal."""
+    bench = LinearRepresentationBench(
+        W_p=torch.eye(5, dtype=torch.float64), S=0.8, dtype=torch.float64
+    )
+    read = diagnose(model(bench, torch.eye(5), 0.5 * torch.eye(5)), bench, samples=500)
+    assert read.loss == pytest.approx(0.25) and read.approximate_loss == pytest.approx(0.25)
+    assert read.one_active == pytest.approx(5 * 0.2 * 0.8**4) and read.two_active == pytest.approx(
+        1 - 0.8**5 - 5 * 0.2 * 0.8**4
+    )
 
 
-@pytest.mark.parametrize("method, extra", [("topk", dict(k=2)), ("batchtopk", dict(k=2)), ("jumprelu", {}), ("gated", {}), ("relu", dict(biases=True))])
+@pytest.mark.parametrize(
+    "method, extra",
+    [
+        ("topk", dict(k=2)),
+        ("batchtopk", dict(k=2)),
+        ("jumprelu", {}),
+        ("gated", {}),
+        ("relu", dict(biases=True)),
+    ],
+)
 def test_trained_models_of_every_kind_are_read(method, extra):
-    bench = LinearRepresentationBench(20, 24, .95, .5, seed=2)
+    bench = LinearRepresentationBench(20, 24, 0.95, 0.5, seed=2)
     made = SDLModel(24, 40, method=method, generator=torch.Generator().manual_seed(0), **extra)
-    fit(made, bench, Config(steps=150, batch=128, lr=5e-3, target_l0=None if "k" in extra else 2.0), progress=False)
+    fit(
+        made,
+        bench,
+        Config(steps=150, batch=128, lr=5e-3, target_l0=None if "k" in extra else 2.0),
+        progress=False,
+    )
     read = diagnose(made, bench, samples=1000)
     assert len(read.neurons) == 40 and sum(read.counts.values()) == 40 and read.P.shape == (40, 20)
     assert (read.certificate is None) == (method == "gated" or "biases" in extra)
     if read.certificate is not None:
-        assert torch.equal(read.P, read.certificate.pattern) and read.certificate.verdict is Verdict.NOT_STATIONARY
+        assert (
+            torch.equal(read.P, read.certificate.pattern)
+            and read.certificate.verdict is Verdict.NOT_STATIONARY
+        )
     with pytest.raises(ValueError, match=r"model.instance\(0\)"):
         diagnose(SDLModel(24, 40, instances=2), bench)

@@ -1,4 +1,6 @@
-"""The exact core against exact rational arithmetic, and where rounding used to decide: opposite, nearly equal, dependent directions; close eigenvalues; large ratios."""
+"""The exact core against exact rational arithmetic, and where rounding used to decide: opposite,
+nearly equal, dependent directions; close eigenvalues; large ratios.
+"""
 
 import math
 
@@ -37,7 +39,9 @@ f64 = torch.float64
 
 @pytest.mark.parametrize("part", range(4))
 def test_realize_and_verdicts_equal_exact_rationals(part):
-    """60 problems a part, opposite, equal and dependent directions among them. Of 1,000 such the version before these tests got 36 wrong."""
+    """60 problems a part, opposite, equal and dependent directions among them. Of 1,000 such the
+    version before these tests got 36 wrong.
+    """
     answers = [disagreements(seed) for seed in range(60 * part, 60 * part + 60)]
     assert [wrong for wrong, _ in answers if wrong] == []
     assert {"none", "global", "trap", "degenerate"} <= {verdict for _, verdict in answers}
@@ -45,16 +49,24 @@ def test_realize_and_verdicts_equal_exact_rationals(part):
 
 @pytest.mark.parametrize("seed", [124958])
 def test_problems_that_a_long_run_found(seed):
-    """124958: a feature whose z is 0 on all rows that the eigenvector allows; only rounding made it anything else."""
+    """124958: a feature whose z is 0 on all rows that the eigenvector allows; only rounding made it
+    anything else.
+    """
     assert disagreements(seed)[0] == []
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 8])
 def test_a_forced_zero_is_kept_zero(k):
-    """2k directions in R^k at mu = 0: k opposite pairs. Each feature alone forces z = 0 on all others but its opposite."""
-    problem = Problem(feature_matrix(2 * k, k, 0. if k > 1 else -1., generator=torch.Generator().manual_seed(k)))
+    """2k directions in R^k at mu = 0: k opposite pairs. Each feature alone forces z = 0 on all
+    others but its opposite.
+    """
+    problem = Problem(
+        feature_matrix(2 * k, k, 0.0 if k > 1 else -1.0, generator=torch.Generator().manual_seed(k))
+    )
     P = pattern([[d] for d in range(2 * k)], 2 * k, 2 * k)
-    assert realize(problem, P).check().feasible and torch.equal(certify(problem, ideal_weights(problem, 2 * k)).pattern, P)
+    assert realize(problem, P).check().feasible and torch.equal(
+        certify(problem, ideal_weights(problem, 2 * k)).pattern, P
+    )
     if k <= 4:
         best = best_partition(problem, 2 * k)
         assert best.verdict is Verdict.GLOBAL and best.loss < 1e-25 and len(best.groups) == 2 * k
@@ -65,26 +77,45 @@ def test_nearly_equal_directions_are_told_apart(apart):
     assert realize(Problem([[1, 1], [0, apart]]), pattern([[0], [1]], 2, 2)).check().feasible
     for seed in range(20):
         w = unit(randn(seed, 3, 1))
-        problem = Problem(torch.cat([w, unit(w + apart * randn(seed + 100, 3, 1)), unit(randn(seed + 200, 3, 1))], 1))
+        problem = Problem(
+            torch.cat(
+                [w, unit(w + apart * randn(seed + 100, 3, 1)), unit(randn(seed + 200, 3, 1))], 1
+            )
+        )
         assert realize(problem, pattern([[0], [1], [2]], 3, 3)).check().feasible
-        if apart >= 1e-8:       # closer than that, one decoder column reconstructs both to 1e-10
+        if apart >= 1e-8:  # closer than that, one decoder column reconstructs both to 1e-10
             assert group_minimum(problem, [0, 1]).verdict is Verdict.TRAP
             assert partial_minimum(problem, pattern([[0, 1], [2]], 3, 3)).exists
 
 
 def test_close_eigenvalues_are_not_equal():
-    """Gap 9e-10 of the top: the positive top vector is one, and no mixture with its neighbour. A gap of 1e-15 is none."""
+    """Gap 9e-10 of the top: the positive top vector is one, and no mixture with its neighbour. A
+    gap of 1e-15 is none.
+    """
     for seed in range(40):
-        Q = torch.linalg.qr(torch.cat([randn(seed, 3, 1).abs() + .2, randn(seed + 1, 3, 2)], 1)).Q
-        make = lambda second: Problem(torch.linalg.qr(randn(seed + 2, 3, 3)).Q, torch.diag(torch.tensor([1., second, .3], dtype=f64).sqrt()) @ Q.mT)
+        Q = torch.linalg.qr(torch.cat([randn(seed, 3, 1).abs() + 0.2, randn(seed + 1, 3, 2)], 1)).Q
+        make = lambda second: Problem(
+            torch.linalg.qr(randn(seed + 2, 3, 3)).Q,
+            torch.diag(torch.tensor([1.0, second, 0.3], dtype=f64).sqrt()) @ Q.mT,
+        )
         answer = partial_minimum(make(1 - 9e-10), pattern([[0, 1, 2]], 3, 2))
-        assert answer.verdict is Verdict.TRAP and certify(make(1 - 9e-10), answer.weights).check().verdict is Verdict.TRAP
-        assert partial_minimum(make(1 - 1e-15), pattern([[0, 1, 2]], 3, 2)).verdict is Verdict.DEGENERATE
+        assert (
+            answer.verdict is Verdict.TRAP
+            and certify(make(1 - 9e-10), answer.weights).check().verdict is Verdict.TRAP
+        )
+        assert (
+            partial_minimum(make(1 - 1e-15), pattern([[0, 1, 2]], 3, 2)).verdict
+            is Verdict.DEGENERATE
+        )
 
 
 def test_a_top_eigenvalue_of_zero():
-    """One input dimension: y is (1, sqrt 2) / sqrt 3, and W_r diag(s) y = 0. Nothing is above 0, so nothing falls."""
-    problem = Problem(torch.ones(1, 2, dtype=f64), torch.tensor([[0., 0], [2, -1]]), torch.tensor([1., 2.]))
+    """One input dimension: y is (1, sqrt 2) / sqrt 3, and W_r diag(s) y = 0. Nothing is above 0, so
+    nothing falls.
+    """
+    problem = Problem(
+        torch.ones(1, 2, dtype=f64), torch.tensor([[0.0, 0], [2, -1]]), torch.tensor([1.0, 2.0])
+    )
     answer = partial_minimum(problem, pattern([[0, 1]], 2, 1))
     assert answer.verdict is Verdict.TRAP and answer.loss == pytest.approx(6)
     assert list(survey_partitions(problem, n_q=1))[0].verdict is Verdict.TRAP
@@ -93,48 +124,68 @@ def test_a_top_eigenvalue_of_zero():
 @pytest.mark.parametrize("ratio", [1e4, 1e8, 1e12, 1e20])
 def test_positivity_is_asked_of_z(ratio):
     """A large M_d makes the other feature's y small, not its z: z stays near (1, rho)."""
-    problem = Problem(from_gram([[1, .5], [.5, 1]]), M_d=torch.tensor([ratio, 1.], dtype=f64))
+    problem = Problem(from_gram([[1, 0.5], [0.5, 1]]), M_d=torch.tensor([ratio, 1.0], dtype=f64))
     answer = partial_minimum(problem, pattern([[0, 1]], 2, 1))
     z = (answer.weights.W_E @ problem.W_p)[0]
-    assert answer.verdict is Verdict.TRAP and answer.loss == pytest.approx(.75, rel=1e-3) and z[1] / z[0] == pytest.approx(.5, rel=1e-3)
+    assert (
+        answer.verdict is Verdict.TRAP
+        and answer.loss == pytest.approx(0.75, rel=1e-3)
+        and z[1] / z[0] == pytest.approx(0.5, rel=1e-3)
+    )
 
 
 def test_a_large_weight_hides_no_loss():
     for dtype in (torch.float32, f64):
-        problem = Problem(from_gram([[1, .6], [.6, 1]]).to(dtype), M_d=torch.tensor([1e8, 1.]))
+        problem = Problem(from_gram([[1, 0.6], [0.6, 1]]).to(dtype), M_d=torch.tensor([1e8, 1.0]))
         answer = partial_minimum(problem, pattern([[0, 1]], 2, 1))
-        assert answer.verdict is Verdict.TRAP and answer.loss == pytest.approx(.64, rel=1e-3)
+        assert answer.verdict is Verdict.TRAP and answer.loss == pytest.approx(0.64, rel=1e-3)
 
 
 def test_tol_says_what_is_stationary_and_nothing_else():
-    problem = Problem(from_gram([[1, .6], [.6, 1]]))
-    weights = Weights(torch.ones(1, 2, dtype=f64), torch.tensor([[.5], [.4]], dtype=f64))
-    assert certify(problem, weights, tol=.5).verdict is not Verdict.GLOBAL and certify(problem, weights, tol=.5).loss > .1
+    problem = Problem(from_gram([[1, 0.6], [0.6, 1]]))
+    weights = Weights(torch.ones(1, 2, dtype=f64), torch.tensor([[0.5], [0.4]], dtype=f64))
+    assert (
+        certify(problem, weights, tol=0.5).verdict is not Verdict.GLOBAL
+        and certify(problem, weights, tol=0.5).loss > 0.1
+    )
     for tol in (math.inf, math.nan, 0, 1, -1):
         with pytest.raises(ValueError, match=r"tol .* \(0, 1\)"):
             certify(problem, weights, tol=tol)
 
 
 def test_ties_of_mixtures_go_to_the_first_latent():
-    """z = (.3, .1 + .2) for all three features at once: level, though .1 + .2 > .3 in floats. Integers say the same."""
-    problem, features = Problem(torch.eye(3, dtype=f64)), SparseFeatures(3, .5, Constant(1.))
-    W_E, W_D = torch.tensor([[0, 0, 3.], [1, 2, 0]], dtype=f64), torch.tensor([[0, 1.], [0, 2], [1, 0]], dtype=f64)
+    """z = (.3, .1 + .2) for all three features at once: level, though .1 + .2 > .3 in floats.
+    Integers say the same.
+    """
+    problem, features = Problem(torch.eye(3, dtype=f64)), SparseFeatures(3, 0.5, Constant(1.0))
+    W_E, W_D = (
+        torch.tensor([[0, 0, 3.0], [1, 2, 0]], dtype=f64),
+        torch.tensor([[0, 1.0], [0, 2], [1, 0]], dtype=f64),
+    )
     exactly = exact_loss(problem, Weights(W_E, W_D / 3), TopK(1), features).item()
-    W_E = torch.tensor([[0, 0, .3], [.1, .2, 0]], dtype=f64)
-    assert exact_loss(problem, Weights(W_E, W_D / .3), TopK(1), features).item() == pytest.approx(exactly, rel=1e-12)
+    W_E = torch.tensor([[0, 0, 0.3], [0.1, 0.2, 0]], dtype=f64)
+    assert exact_loss(problem, Weights(W_E, W_D / 0.3), TopK(1), features).item() == pytest.approx(
+        exactly, rel=1e-12
+    )
 
 
 def test_the_search_returns_the_loss_it_says():
-    """On a wall z = theta a JumpReLU is not active: what is returned shows P, and its own loss is the last."""
+    """On a wall z = theta a JumpReLU is not active: what is returned shows P, and its own loss is
+    the last.
+    """
     walls = 0
     for seed in range(30):
         problem = make_problem("sae", seed, 4, 4)
-        for sigma in (JumpReLU(.3), TopK(1)):
+        for sigma in (JumpReLU(0.3), TopK(1)):
             P = pattern([[0, 1], [2, 3]], 4, 2)
             if not realize(problem, P, sigma).feasible:
                 continue
-            found = alternating_convex_search(problem, P, sigma, max_steps=40, generator=torch.Generator().manual_seed(seed))
-            assert found.losses[-1] == pytest.approx(approximate_loss(problem, found.weights, sigma).item(), rel=1e-9, abs=1e-12)
+            found = alternating_convex_search(
+                problem, P, sigma, max_steps=40, generator=torch.Generator().manual_seed(seed)
+            )
+            assert found.losses[-1] == pytest.approx(
+                approximate_loss(problem, found.weights, sigma).item(), rel=1e-9, abs=1e-12
+            )
             assert all(b <= a for a, b in zip(found.losses, found.losses[1:]))
             walls += not found.interior
     assert walls > 5
@@ -145,91 +196,159 @@ def test_shares_and_single_groups_agree_near_loss_zero():
     W_r = torch.ones(3, 8, dtype=f64) + 1e-5 * randn(0, 3, 8)
     problem = Problem(torch.linalg.qr(randn(1, 8, 8)).Q, W_r)
     share = trap_share(problem, 3, 50, torch.Generator().manual_seed(0))[0]
-    groups = [torch.randperm(8, generator=g)[:3].tolist() for g in [torch.Generator().manual_seed(0)] for _ in range(50)]
-    assert share == sum(group_minimum(problem, group).verdict is Verdict.TRAP for group in groups) / 50 > .9
+    groups = [
+        torch.randperm(8, generator=g)[:3].tolist()
+        for g in [torch.Generator().manual_seed(0)]
+        for _ in range(50)
+    ]
+    assert (
+        share
+        == sum(group_minimum(problem, group).verdict is Verdict.TRAP for group in groups) / 50
+        > 0.9
+    )
 
 
 def test_survey_and_partial_minimum_say_the_same():
     for seed in range(6):
-        problem = make_problem(("sae", "transcoder", "superposed", "equal directions", "orthonormal", "zero weights")[seed], seed, 4, 3)
-        for sigma in (JumpReLU(0.), JumpReLU(.2), JumpReLU(1e-10)):
+        problem = make_problem(
+            ("sae", "transcoder", "superposed", "equal directions", "orthonormal", "zero weights")[
+                seed
+            ],
+            seed,
+            4,
+            3,
+        )
+        for sigma in (JumpReLU(0.0), JumpReLU(0.2), JumpReLU(1e-10)):
             for row, groups in zip(survey_partitions(problem, sigma), partitions(4)):
                 answer = partial_minimum(problem, pattern(groups, 4, 4), sigma)
                 assert (row.groups, row.verdict) == (groups, answer.verdict), (seed, sigma, groups)
 
 
 def two_pairs(first, second):
-    """Two pairs at cosine .6; cross-cosines `first` of feature 1 with both of the other pair, `second` of feature 2."""
-    return Problem(from_gram([[1, .6, first, first], [.6, 1, second, second], [first, second, 1, .6], [first, second, .6, 1]]))
+    """Two pairs at cosine .6; cross-cosines `first` of feature 1 with both of the other pair,
+    `second` of feature 2.
+    """
+    return Problem(
+        from_gram(
+            [
+                [1, 0.6, first, first],
+                [0.6, 1, second, second],
+                [first, second, 1, 0.6],
+                [first, second, 0.6, 1],
+            ]
+        )
+    )
 
 
 def test_escapable_reports_the_first_order_sign_at_any_scale():
-    """A pair of neurons at walls of zero off-group preactivation. Which way the first step goes is the sign of <r_d, w_D>."""
-    problem = two_pairs(.5, .2)
+    """A pair of neurons at walls of zero off-group preactivation. Which way the first step goes is
+    the sign of <r_d, w_D>.
+    """
+    problem = two_pairs(0.5, 0.2)
     dual = torch.linalg.inv(problem.W_p)
-    W_E = torch.stack([dual[0] + dual[1], dual[2] + dual[3]])                # z = 1 on the pair, 0 off it
+    W_E = torch.stack([dual[0] + dual[1], dual[2] + dual[3]])  # z = 1 on the pair, 0 off it
     W_D = torch.stack([problem.W_p[:, :2].mean(1), problem.W_p[:, 2:].mean(1)], 1)
-    for t in (1., 1e-12, 1e12):
+    for t in (1.0, 1e-12, 1e12):
         c = certify(problem, Weights(t * W_E, W_D / t)).check()
-        assert c.verdict is Verdict.ESCAPABLE and c.first_order > .05 and "<r_d, w_D> > 0" in c.reason
-    step = Weights(W_E + 1e-3 * torch.outer(torch.tensor([0., 1.], dtype=f64), dual[0]), W_D)      # neuron 2 over the wall of feature 1
+        assert (
+            c.verdict is Verdict.ESCAPABLE and c.first_order > 0.05 and "<r_d, w_D> > 0" in c.reason
+        )
+    # neuron 2 over the wall of feature 1
+    step = Weights(W_E + 1e-3 * torch.outer(torch.tensor([0.0, 1.0], dtype=f64), dual[0]), W_D)
     assert approximate_loss(problem, step) < approximate_loss(problem, Weights(W_E, W_D)) - 1e-6
 
 
 def test_escapable_may_be_a_local_minimum():
-    """A neuron of feature 3 on the wall of feature 1, whose residual points away from it: no first step goes down, and none is found."""
-    problem = Problem(from_gram([[1, .6, -.1], [.6, 1, .3], [-.1, .3, 1]]))
+    """A neuron of feature 3 on the wall of feature 1, whose residual points away from it: no first
+    step goes down, and none is found.
+    """
+    problem = Problem(from_gram([[1, 0.6, -0.1], [0.6, 1, 0.3], [-0.1, 0.3, 1]]))
     dual = torch.linalg.inv(problem.W_p)
     W_E = torch.stack([dual[0] + dual[1] - dual[2], dual[2] - dual[1]])
     weights = Weights(W_E, torch.stack([problem.W_p[:, :2].mean(1), problem.W_p[:, 2]], 1))
     c = certify(problem, weights).check()
-    assert c.verdict is Verdict.ESCAPABLE and c.first_order < -.1 and "no first step" in c.reason
+    assert c.verdict is Verdict.ESCAPABLE and c.first_order < -0.1 and "no first step" in c.reason
     for seed in range(300):
-        moved = Weights(W_E + 1e-4 * randn(seed, 2, 3), weights.W_D + 1e-4 * randn(seed + 1000, 3, 2))
+        moved = Weights(
+            W_E + 1e-4 * randn(seed, 2, 3), weights.W_D + 1e-4 * randn(seed + 1000, 3, 2)
+        )
         assert approximate_loss(problem, moved) > c.loss
 
 
 def test_a_dead_zero_row_is_first_order_silent():
-    problem = Problem(from_gram([[1, .6], [.6, 1]]))
+    problem = Problem(from_gram([[1, 0.6], [0.6, 1]]))
     pair = partial_minimum(problem, pattern([[0, 1]], 2, 1)).weights
-    padded = Weights(torch.cat([pair.W_E, torch.zeros(1, 2, dtype=f64)]), torch.cat([pair.W_D, torch.zeros(2, 1, dtype=f64)], 1))
+    padded = Weights(
+        torch.cat([pair.W_E, torch.zeros(1, 2, dtype=f64)]),
+        torch.cat([pair.W_D, torch.zeros(2, 1, dtype=f64)], 1),
+    )
     c = certify(problem, padded)
     assert c.verdict is Verdict.ESCAPABLE and c.first_order == 0 and "does not decide" in c.reason
 
 
 def test_walls_that_can_be_crossed_together_only_promise_nothing():
-    """Two features on one input: the second row meets both walls or none, and its gains cancel. The point has the least loss there is, 1."""
-    problem = Problem([[1., 1]], [[1., 0], [0, 1]])
-    c = certify(problem, Weights([[1.], [0]], [[.5, .5], [.5, -.5]]))
+    """Two features on one input: the second row meets both walls or none, and its gains cancel. The
+    point has the least loss there is, 1.
+    """
+    problem = Problem([[1.0, 1]], [[1.0, 0], [0, 1]])
+    c = certify(problem, Weights([[1.0], [0]], [[0.5, 0.5], [0.5, -0.5]]))
     assert c.verdict is Verdict.ESCAPABLE and c.first_order == 0 and "does not decide" in c.reason
 
 
-@pytest.mark.parametrize("sigma, scales", [(JumpReLU(.5), (10.,)), (TopK(1), (.5, 1., 2., 5.))])
+@pytest.mark.parametrize(
+    "sigma, scales", [(JumpReLU(0.5), (10.0,)), (TopK(1), (0.5, 1.0, 2.0, 5.0))]
+)
 def test_a_jump_or_a_swap_that_costs_is_no_way_out(sigma, scales):
-    """<r_d, w_D> > 0, and still no way: a JumpReLU's jump overshoots; a Top-1 swap takes the incumbent's column away."""
-    U = torch.linalg.cholesky(torch.tensor([[1., .6], [.6, 1]], dtype=f64)).mT
+    """<r_d, w_D> > 0, and still no way: a JumpReLU's jump overshoots; a Top-1 swap takes the
+    incumbent's column away.
+    """
+    U = torch.linalg.cholesky(torch.tensor([[1.0, 0.6], [0.6, 1]], dtype=f64)).mT
     dual, mean = torch.linalg.inv(U), U.mean(1)
-    rows = torch.stack([dual[0] + dual[1], .5 * dual[0] - dual[1] if isinstance(sigma, JumpReLU) else dual[0] - dual[1]])
+    rows = torch.stack(
+        [
+            dual[0] + dual[1],
+            0.5 * dual[0] - dual[1] if isinstance(sigma, JumpReLU) else dual[0] - dual[1],
+        ]
+    )
     for scale in scales:
         weights = Weights(rows, torch.stack([mean, scale * (U[:, 0] - mean)], 1))
         c = certify(Problem(U), weights, sigma)
         assert c.verdict is Verdict.ESCAPABLE and c.first_order < 0 and "<r_d" not in c.reason
-        nudged = [Weights(rows + 1e-5 * randn(seed, 2, 2), weights.W_D + 1e-5 * randn(seed + 500, 2, 2)) for seed in range(200)]
-        assert min(approximate_loss(Problem(U), one, sigma).item() for one in nudged) > c.loss - 1e-9
+        nudged = [
+            Weights(rows + 1e-5 * randn(seed, 2, 2), weights.W_D + 1e-5 * randn(seed + 500, 2, 2))
+            for seed in range(200)
+        ]
+        assert (
+            min(approximate_loss(Problem(U), one, sigma).item() for one in nudged) > c.loss - 1e-9
+        )
 
 
 def test_saddles_far_below_the_top_are_found_whatever_the_rotation():
-    """Nearly opposite directions, or one large M_d: the decoder column is read from the eigenvector, not from a rounded row."""
+    """Nearly opposite directions, or one large M_d: the decoder column is read from the
+    eigenvector, not from a rounded row.
+    """
     for turn in torch.linspace(0, 3, 25, dtype=f64):
-        for angle, ratio in ((math.radians(179.99), 1.), (math.radians(133), 1e6), (math.radians(120), 1e8)):
-            W = torch.stack([torch.stack([turn.cos(), turn.sin()]), torch.stack([(turn + angle).cos(), (turn + angle).sin()])], 1)
-            problem = Problem(W, M_d=torch.tensor([ratio, 1.], dtype=f64))
+        for angle, ratio in (
+            (math.radians(179.99), 1.0),
+            (math.radians(133), 1e6),
+            (math.radians(120), 1e8),
+        ):
+            W = torch.stack(
+                [
+                    torch.stack([turn.cos(), turn.sin()]),
+                    torch.stack([(turn + angle).cos(), (turn + angle).sin()]),
+                ],
+                1,
+            )
+            problem = Problem(W, M_d=torch.tensor([ratio, 1.0], dtype=f64))
             assert partial_minimum(problem, pattern([[0, 1]], 2, 1)).verdict is Verdict.SADDLE
             assert next(survey_partitions(problem, n_q=1)).verdict is Verdict.SADDLE
 
 
 def test_a_gradient_that_a_small_weight_hides_makes_no_trap():
-    """W = I, M = (1, 1e-12): z_2 may fall from .5 to 0 and the loss with it; the gradient of that is below any tolerance."""
+    """W = I, M = (1, 1e-12): z_2 may fall from .5 to 0 and the loss with it; the gradient of that
+    is below any tolerance.
+    """
     problem = Problem(torch.eye(2, dtype=f64), M_d=torch.tensor([1, 1e-12]))
-    assert certify(problem, Weights([[1, .5]], [[1.], [0.]])).verdict is Verdict.UNDECIDED
+    assert certify(problem, Weights([[1, 0.5]], [[1.0], [0.0]])).verdict is Verdict.UNDECIDED
     assert partial_minimum(problem, pattern([[0, 1]], 2, 1)).verdict is Verdict.NONE

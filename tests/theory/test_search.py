@@ -31,33 +31,53 @@ def test_survey_is_partial_minimum_and_realize_on_every_partition(problem, sigma
     for row in survey_partitions(problem, sigma):
         P = pattern(row.groups, problem.n, problem.n)
         answer = partial_minimum(problem, P, sigma)
-        assert answer.verdict is row.verdict and realize(problem, P, sigma).feasible == row.realizable
-        assert not answer.exists or answer.loss == pytest.approx(row.loss, rel=1e-8, abs=1e-12 * (1 + problem.scale))
+        assert (
+            answer.verdict is row.verdict and realize(problem, P, sigma).feasible == row.realizable
+        )
+        assert not answer.exists or answer.loss == pytest.approx(
+            row.loss, rel=1e-8, abs=1e-12 * (1 + problem.scale)
+        )
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_best_partition_is_the_least_of_all(seed):
-    problem = Problem(unit(randn(seed, 4, 5)), M_d=randn(seed + 1, 5).abs() + .2)
+    problem = Problem(unit(randn(seed, 4, 5)), M_d=randn(seed + 1, 5).abs() + 0.2)
     for n_neurons in (2, 3, 5):
-        losses = [partial_minimum(problem, pattern(g, 5, n_neurons), JumpReLU(.2)) for g in partitions(5) if len(g) <= n_neurons]
+        losses = [
+            partial_minimum(problem, pattern(g, 5, n_neurons), JumpReLU(0.2))
+            for g in partitions(5)
+            if len(g) <= n_neurons
+        ]
         losses = [a.loss for a in losses if a.exists]
-        best = best_partition(problem, n_neurons, JumpReLU(.2))
-        assert best.exists == bool(losses) and (not losses or best.loss == pytest.approx(min(losses), abs=1e-10))
-    assert best_partition(problem, 5, JumpReLU(.2)).verdict is Verdict.GLOBAL
+        best = best_partition(problem, n_neurons, JumpReLU(0.2))
+        assert best.exists == bool(losses) and (
+            not losses or best.loss == pytest.approx(min(losses), abs=1e-10)
+        )
+    assert best_partition(problem, 5, JumpReLU(0.2)).verdict is Verdict.GLOBAL
 
 
 def test_an_unused_row_can_make_a_trap_escapable():
-    """0 lies in the directions' hull, so no row is dead on all: the same groups are a trap without a spare row, and escapable with one."""
-    problem = Problem(unit(torch.tensor([[1, .6, -1, .3], [0, .8, .1, -.95]], dtype=torch.float64)))
+    """0 lies in the directions' hull, so no row is dead on all: the same groups are a trap without
+    a spare row, and escapable with one.
+    """
+    problem = Problem(
+        unit(torch.tensor([[1, 0.6, -1, 0.3], [0, 0.8, 0.1, -0.95]], dtype=torch.float64))
+    )
     groups = [[0, 1], [2], [3]]
     for n_q, verdict in ((3, Verdict.TRAP), (4, Verdict.ESCAPABLE)):
         surveyed = next(row for row in survey_partitions(problem, n_q=n_q) if row.groups == groups)
-        assert surveyed.verdict is verdict and partial_minimum(problem, pattern(groups, 4, n_q)).verdict is verdict
+        assert (
+            surveyed.verdict is verdict
+            and partial_minimum(problem, pattern(groups, 4, n_q)).verdict is verdict
+        )
 
 
 def test_best_partition_may_not_exist():
-    problem = Problem(torch.eye(2, dtype=torch.float64), M_d=torch.tensor([1., 2.]))
-    assert not best_partition(problem, 1).exists and best_partition(problem, 2).verdict is Verdict.GLOBAL
+    problem = Problem(torch.eye(2, dtype=torch.float64), M_d=torch.tensor([1.0, 2.0]))
+    assert (
+        not best_partition(problem, 1).exists
+        and best_partition(problem, 2).verdict is Verdict.GLOBAL
+    )
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["partition", "overlap"]), thresholds)
@@ -65,35 +85,68 @@ def test_best_partition_may_not_exist():
 def test_search_is_monotone_and_stays_in_its_region(seed, kind, sigma):
     problem = make_problem("transcoder", seed, 4, 5)
     P = pattern([[0, 1], [2, 3]] if kind == "partition" else [[0, 1, 2], [2, 3]], 4, 3)
-    result = alternating_convex_search(problem, P, sigma, max_steps=30, generator=torch.Generator().manual_seed(seed))
+    result = alternating_convex_search(
+        problem, P, sigma, max_steps=30, generator=torch.Generator().manual_seed(seed)
+    )
     assert all(b <= a for a, b in zip(result.losses, result.losses[1:]))
     z, slack = result.weights.W_E @ problem.W_p, 1e-6 * result.weights.W_E.norm()
     assert (z[P] >= sigma.theta - slack).all() and (z[~P] <= sigma.theta + slack).all()
     if result.interior:
-        assert result.losses[-1] == pytest.approx(approximate_loss(problem, result.weights, sigma).item(), rel=1e-8)
+        assert result.losses[-1] == pytest.approx(
+            approximate_loss(problem, result.weights, sigma).item(), rel=1e-8
+        )
 
 
 def test_search_finds_the_closed_form_or_the_wall():
     trap = three_features((1, 1, 1))
-    result = alternating_convex_search(trap, pattern([[0, 1, 2]], 3, 2), generator=torch.Generator().manual_seed(0))
-    assert result.converged and result.interior and result.losses[-1] == pytest.approx(partial_minimum(trap, pattern([[0, 1, 2]], 3, 2)).loss, rel=1e-8)
+    result = alternating_convex_search(
+        trap, pattern([[0, 1, 2]], 3, 2), generator=torch.Generator().manual_seed(0)
+    )
+    assert (
+        result.converged
+        and result.interior
+        and result.losses[-1]
+        == pytest.approx(partial_minimum(trap, pattern([[0, 1, 2]], 3, 2)).loss, rel=1e-8)
+    )
     assert certify(trap, result.weights, tol=1e-4).verdict is Verdict.TRAP
-    wall = Problem(torch.eye(2, dtype=torch.float64), M_d=torch.tensor([1., 2.]))                     # descent ends at z_1 = 0
-    result = alternating_convex_search(wall, pattern([[0, 1]], 2, 2), generator=torch.Generator().manual_seed(0))
-    assert result.converged and not result.interior and result.losses[-1] == pytest.approx(1.0, abs=1e-6)
+    # descent ends at z_1 = 0
+    wall = Problem(torch.eye(2, dtype=torch.float64), M_d=torch.tensor([1.0, 2.0]))
+    result = alternating_convex_search(
+        wall, pattern([[0, 1]], 2, 2), generator=torch.Generator().manual_seed(0)
+    )
+    assert (
+        result.converged
+        and not result.interior
+        and result.losses[-1] == pytest.approx(1.0, abs=1e-6)
+    )
 
 
 def test_search_on_topk():
-    problem = Problem(from_gram([[1, .6, .1], [.6, 1, .1], [.1, .1, 1]]))
-    result = alternating_convex_search(problem, pattern([[0, 1], [2]], 3, 3), TopK(1), generator=torch.Generator().manual_seed(0))
-    assert result.converged and result.losses[-1] == pytest.approx(.4, abs=1e-6)
+    problem = Problem(from_gram([[1, 0.6, 0.1], [0.6, 1, 0.1], [0.1, 0.1, 1]]))
+    result = alternating_convex_search(
+        problem, pattern([[0, 1], [2]], 3, 3), TopK(1), generator=torch.Generator().manual_seed(0)
+    )
+    assert result.converged and result.losses[-1] == pytest.approx(0.4, abs=1e-6)
 
 
-@pytest.mark.parametrize("call, words", [
-    (lambda p: alternating_convex_search(p, pattern([[0, 1], [1]], 2, 2), BatchTopK(1)), "BatchTopK"),
-    (lambda p: alternating_convex_search(Problem(torch.tensor([[1., 1.]]).double()), pattern([[0]], 2, 1)), "realizable"),
-    (lambda p: best_partition(Problem(unit(randn(0, 3, 11))), 3), "n = 10"), (lambda p: best_partition(p, 0), "n_neurons"),
-    (lambda p: survey_partitions(p, TopK(1)), "one theta")])
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (
+            lambda p: alternating_convex_search(p, pattern([[0, 1], [1]], 2, 2), BatchTopK(1)),
+            "BatchTopK",
+        ),
+        (
+            lambda p: alternating_convex_search(
+                Problem(torch.tensor([[1.0, 1.0]]).double()), pattern([[0]], 2, 1)
+            ),
+            "realizable",
+        ),
+        (lambda p: best_partition(Problem(unit(randn(0, 3, 11))), 3), "n = 10"),
+        (lambda p: best_partition(p, 0), "n_neurons"),
+        (lambda p: survey_partitions(p, TopK(1)), "one theta"),
+    ],
+)
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call(Problem(torch.eye(2, dtype=torch.float64)))

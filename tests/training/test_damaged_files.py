@@ -1,4 +1,6 @@
-"""Files that are cut, flipped, foreign, folders, or say what they do not hold: a ValueError or an OSError that names the file, or the truth; never NaN."""
+"""Files that are cut, flipped, foreign, folders, or say what they do not hold: a ValueError or an
+OSError that names the file, or the truth; never NaN.
+"""
 
 import json
 import random
@@ -20,7 +22,7 @@ def model(method="topk", **settings):
 
 @pytest.fixture
 def folder(tmp_path):
-    made, bench = model(k=2), lib.LinearRepresentationBench(4, 4, .5, .2, samples=16)
+    made, bench = model(k=2), lib.LinearRepresentationBench(4, 4, 0.5, 0.2, samples=16)
     made.save(tmp_path / "model.safetensors")
     lib.write_saelens(made, tmp_path / "saelens")
     bench.save(tmp_path / "bench")
@@ -30,14 +32,21 @@ def folder(tmp_path):
     return tmp_path
 
 
-READERS = {"model.safetensors": lambda f: lib.SDLModel.load(f / "model.safetensors"), "saelens/cfg.json": lambda f: lib.read_saelens(f / "saelens"),
-           "saelens/sae_weights.safetensors": lambda f: lib.read_saelens(f / "saelens"), "bench/bench.json": lambda f: lib.LinearRepresentationBench.load(f / "bench"),
-           "bench/truth.safetensors": lambda f: lib.LinearRepresentationBench.load(f / "bench"), "directions.npy": lambda f: lib.load_directions(f / "directions.npy"),
-           "directions.safetensors": lambda f: lib.load_directions(f / "directions.safetensors")}
+READERS = {
+    "model.safetensors": lambda f: lib.SDLModel.load(f / "model.safetensors"),
+    "saelens/cfg.json": lambda f: lib.read_saelens(f / "saelens"),
+    "saelens/sae_weights.safetensors": lambda f: lib.read_saelens(f / "saelens"),
+    "bench/bench.json": lambda f: lib.LinearRepresentationBench.load(f / "bench"),
+    "bench/truth.safetensors": lambda f: lib.LinearRepresentationBench.load(f / "bench"),
+    "directions.npy": lambda f: lib.load_directions(f / "directions.npy"),
+    "directions.safetensors": lambda f: lib.load_directions(f / "directions.safetensors"),
+}
 
 
 def tensors_of(answer):
-    return list(answer.state_dict().values()) if isinstance(answer, torch.nn.Module) else [answer.W_p]
+    return (
+        list(answer.state_dict().values()) if isinstance(answer, torch.nn.Module) else [answer.W_p]
+    )
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -45,10 +54,16 @@ def test_bytes_cut_and_flipped(folder, name):
     path, damaged = folder / name, random.Random(0)
     whole = path.read_bytes()
     READERS[name](folder)
-    pieces = [whole[:cut] for cut in {0, 1, 7, 8, 9, len(whole) // 2, len(whole) - 1}] + [whole + b"\0", b"\xff" * 40, b"[" * 10**5, b"null", b"PK\3\4" + whole]
+    pieces = [whole[:cut] for cut in {0, 1, 7, 8, 9, len(whole) // 2, len(whole) - 1}] + [
+        whole + b"\0",
+        b"\xff" * 40,
+        b"[" * 10**5,
+        b"null",
+        b"PK\3\4" + whole,
+    ]
     for _ in range(150):
         at = damaged.randrange(min(len(whole), 600))
-        pieces.append(whole[:at] + bytes([damaged.randrange(256)]) + whole[at + 1:])
+        pieces.append(whole[:at] + bytes([damaged.randrange(256)]) + whole[at + 1 :])
     refused = 0
     for piece in pieces:
         path.write_bytes(piece)
@@ -75,11 +90,27 @@ def rewritten(path, change):
     write_tensors(path, tensors, metadata)
 
 
-@pytest.mark.parametrize("change, words", [
-    (dict(n_q=10**9), r"W_E of .*model.safetensors has shape \(6, 4\); its settings call for \(1000000000, 4\)"), (dict(n_q=-1), "n_q must be"), (dict(n_p="4"), "n_p must be"),
-    (dict(method="jumprelu"), "settings call for W_D, W_E, theta"), (dict(method="vae"), "vae"), (dict(biases=True), "b_D"), (dict(instances=2), r"call for \(2, 6, 4\)"),
-    (dict(k=99), "model.safetensors.*k = 99"), (dict(k="x"), "model.safetensors.*k must be"), (dict(decoder_norm=0), "model.safetensors.*decoder_norm"), (dict(surprise=1), "surprise"),
-    (dict(levels=[6]), "model.safetensors.*levels")])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (
+            dict(n_q=10**9),
+            r"W_E of .*model.safetensors has shape \(6, 4\); its settings call for \(1000000000, "
+            r"4\)",
+        ),
+        (dict(n_q=-1), "n_q must be"),
+        (dict(n_p="4"), "n_p must be"),
+        (dict(method="jumprelu"), "settings call for W_D, W_E, theta"),
+        (dict(method="vae"), "vae"),
+        (dict(biases=True), "b_D"),
+        (dict(instances=2), r"call for \(2, 6, 4\)"),
+        (dict(k=99), "model.safetensors.*k = 99"),
+        (dict(k="x"), "model.safetensors.*k must be"),
+        (dict(decoder_norm=0), "model.safetensors.*decoder_norm"),
+        (dict(surprise=1), "surprise"),
+        (dict(levels=[6]), "model.safetensors.*levels"),
+    ],
+)
 def test_settings_that_disagree_with_the_tensors(folder, change, words):
     path = folder / "model.safetensors"
     rewritten(path, change)
@@ -93,14 +124,19 @@ def test_every_model_comes_back(tmp_path, method, settings):
     made = model(method, **settings)
     made.save(tmp_path / "m.safetensors")
     again = lib.SDLModel.load(tmp_path / "m.safetensors")
-    assert again.settings == made.settings and all(torch.equal(value, again.state_dict()[name]) for name, value in made.state_dict().items())
+    assert again.settings == made.settings and all(
+        torch.equal(value, again.state_dict()[name]) for name, value in made.state_dict().items()
+    )
 
 
 def test_nan_weights_are_not_loaded(folder):
     made = model("jumprelu")
     made.theta.data[2] = torch.nan
     made.save(folder / "model.safetensors")
-    with pytest.raises(lib.CheckpointError, match=r"theta of .*model.safetensors must be finite; entry \(2,\) is nan"):
+    with pytest.raises(
+        lib.CheckpointError,
+        match=r"theta of .*model.safetensors must be finite; entry \(2,\) is nan",
+    ):
         lib.SDLModel.load(folder / "model.safetensors")
 
 
@@ -147,9 +183,22 @@ def test_saelens_versions(folder, version):
         lib.read_saelens(folder / "saelens")
 
 
-@pytest.mark.parametrize("change, words", [(dict(n=5), r"n = 5.*call for.*\(4, 5\)"), (dict(n_p=3), "n_p = 3"), (dict(S=2), "S = P"), (dict(S="half"), "S must be a number"), (dict(mu=-.9), "mu = -0.9"),
-                                           (dict(kind="transcoder"), "W_r"), (dict(seed=-1), "seed"), (dict(magnitudes=dict(law="check_truth")), "not written by"),
-                                           (dict(magnitudes=dict(law="Constant", v=-1)), "needs a finite v"), (dict(own=["3"]), "own"), (dict(extra=1), "not written by")])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(n=5), r"n = 5.*call for.*\(4, 5\)"),
+        (dict(n_p=3), "n_p = 3"),
+        (dict(S=2), "S = P"),
+        (dict(S="half"), "S must be a number"),
+        (dict(mu=-0.9), "mu = -0.9"),
+        (dict(kind="transcoder"), "W_r"),
+        (dict(seed=-1), "seed"),
+        (dict(magnitudes=dict(law="check_truth")), "not written by"),
+        (dict(magnitudes=dict(law="Constant", v=-1)), "needs a finite v"),
+        (dict(own=["3"]), "own"),
+        (dict(extra=1), "not written by"),
+    ],
+)
 def test_a_bench_whose_settings_disagree_with_its_truth(folder, change, words):
     path = folder / "bench" / "bench.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
@@ -170,8 +219,10 @@ def test_a_bench_whose_truth_was_touched(folder):
 
 
 def test_own_directions_come_back_and_are_recognised(tmp_path):
-    W = torch.linalg.qr(torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)).Q
-    lib.LinearRepresentationBench(W_p=W, S=.5).save(tmp_path)
+    W = torch.linalg.qr(
+        torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ).Q
+    lib.LinearRepresentationBench(W_p=W, S=0.5).save(tmp_path)
     assert torch.equal(lib.LinearRepresentationBench.load(tmp_path).problem.W_p, lib.Problem(W).W_p)
     write_tensors(tmp_path / "truth.safetensors", {"W_p": W.flip(1)}, {})
     with pytest.raises(ValueError, match="own"):

@@ -1,4 +1,6 @@
-"""The sparse step equals its dense twin, the dense twin equals the formulas, and selections equal brute force."""
+"""The sparse step equals its dense twin, the dense twin equals the formulas, and selections equal
+brute force.
+"""
 
 import pytest
 import torch
@@ -9,7 +11,14 @@ from sdl_theory import LinearRepresentationBench, SDLModel
 from sdl_theory.training import objective as objectives
 from sdl_theory.training.model import METHODS, WITH_K
 from sdl_theory.training.objective import Knobs, batch_threshold, objective
-from sdl_theory.training.pairs import Pairs, decode_pairs, encode_pairs, largest_values, top_k, top_k_lowest
+from sdl_theory.training.pairs import (
+    Pairs,
+    decode_pairs,
+    encode_pairs,
+    largest_values,
+    top_k,
+    top_k_lowest,
+)
 
 
 def seeded(seed=0):
@@ -17,17 +26,26 @@ def seeded(seed=0):
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10**6), st.integers(1, 12), st.sampled_from([16, 64, 160, 416, 417]), st.booleans())
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 12),
+    st.sampled_from([16, 64, 160, 416, 417]),
+    st.booleans(),
+)
 def test_top_k_in_two_stages_is_top_k(seed, k, n_q, ties):
     z = torch.randn(7, n_q, generator=seeded(seed))
     z = z.mul(2).round() if ties else z
     values, latents = top_k(z, k)
     assert torch.equal(values.sort(1).values, z.topk(min(k, n_q)).values.sort(1).values)
-    assert torch.equal(z.gather(1, latents), values) and all(len(set(row.tolist())) == len(row) for row in latents)
+    assert torch.equal(z.gather(1, latents), values) and all(
+        len(set(row.tolist())) == len(row) for row in latents
+    )
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10**6), st.integers(1, 400), st.sampled_from([64, 320, 321]), st.floats(-2, 1))
+@given(
+    st.integers(0, 10**6), st.integers(1, 400), st.sampled_from([64, 320, 321]), st.floats(-2, 1)
+)
 def test_largest_values_are_the_largest_positive_ones(seed, count, n_q, shift):
     z = torch.randn(11, n_q, generator=seeded(seed)) + shift
     positive = z[z > 0].sort(descending=True).values
@@ -35,36 +53,65 @@ def test_largest_values_are_the_largest_positive_ones(seed, count, n_q, shift):
 
 
 def problem(method, biases, dtype=torch.float64, batch=48, n_q=96):
-    bench = LinearRepresentationBench(40, 30, .9, .4, seed=1, dtype=dtype)
+    bench = LinearRepresentationBench(40, 30, 0.9, 0.4, seed=1, dtype=dtype)
     g = seeded(3)
-    model = SDLModel(30, n_q, method=method, k=5 if method in WITH_K else None, biases=biases, theta=.3 if method == "jumprelu" else None, generator=g, dtype=dtype)
+    model = SDLModel(
+        30,
+        n_q,
+        method=method,
+        k=5 if method in WITH_K else None,
+        biases=biases,
+        theta=0.3 if method == "jumprelu" else None,
+        generator=g,
+        dtype=dtype,
+    )
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.startswith(("b_", "r_")):
-                parameter.normal_(0, .1, generator=g)
-        model.W_D *= torch.rand(n_q, generator=g, dtype=dtype) + .5
-    return model, bench.batch(0, batch), torch.rand(n_q, generator=g) < .4
+                parameter.normal_(0, 0.1, generator=g)
+        model.W_D *= torch.rand(n_q, generator=g, dtype=dtype) + 0.5
+    return model, bench.batch(0, batch), torch.rand(n_q, generator=g) < 0.4
 
 
 @pytest.mark.parametrize("biases", [False, True])
 @pytest.mark.parametrize("unit_norm", [False, True])
 @pytest.mark.parametrize("method", [m for m in METHODS if m != "gated"])
 @pytest.mark.parametrize("dtype, tol", [(torch.float64, 1e-12), (torch.float32, 1e-5)])
-def test_sparse_steps_have_the_gradients_of_the_dense_twin(method, biases, unit_norm, dtype, tol, monkeypatch):
+def test_sparse_steps_have_the_gradients_of_the_dense_twin(
+    method, biases, unit_norm, dtype, tol, monkeypatch
+):
     monkeypatch.setattr(objectives, "SPARSE_BELOW", 2)
     model, data, dead = problem(method, biases, dtype)
     found = []
     for sparse in (False, True):
         model.zero_grad()
-        terms = objective(model, data.x_p, data.x_r, Knobs(48, .1, aux_coef=.3, aux_k=7, dead=dead if method in WITH_K else None, unit_norm=unit_norm), sparse)
+        terms = objective(
+            model,
+            data.x_p,
+            data.x_r,
+            Knobs(
+                48,
+                0.1,
+                aux_coef=0.3,
+                aux_k=7,
+                dead=dead if method in WITH_K else None,
+                unit_norm=unit_norm,
+            ),
+            sparse,
+        )
         terms.loss.backward()
         found.append((terms, {name: p.grad for name, p in model.named_parameters()}))
     (dense, want), (sparse, got) = found
     assert set(want) == set(got)
     for name in want:
-        assert want[name].abs().max() > 0 and (got[name] - want[name]).abs().max() <= tol * want[name].abs().max(), name
+        assert (
+            want[name].abs().max() > 0
+            and (got[name] - want[name]).abs().max() <= tol * want[name].abs().max()
+        ), name
     for figure in ("loss", "mse", "l0"):
-        torch.testing.assert_close(getattr(sparse, figure).double(), getattr(dense, figure).double(), rtol=1e-5, atol=0)
+        torch.testing.assert_close(
+            getattr(sparse, figure).double(), getattr(dense, figure).double(), rtol=1e-5, atol=0
+        )
     assert torch.equal(sparse.fired, dense.fired)
 
 
@@ -72,7 +119,11 @@ def test_pairs_with_repeated_and_missing_latents_and_empty_samples():
     """encode and decode of hand-made pairs, by double loops; samples 1 and 3 have none."""
     g = seeded()
     rows, latents = torch.tensor([0, 0, 2, 2, 2, 4]), torch.tensor([1, 6, 1, 2, 3, 6])
-    x, W_E, W_D = torch.randn(5, 4, generator=g), torch.randn(8, 4, generator=g, requires_grad=True), torch.randn(3, 8, generator=g, requires_grad=True)
+    x, W_E, W_D = (
+        torch.randn(5, 4, generator=g),
+        torch.randn(8, 4, generator=g, requires_grad=True),
+        torch.randn(3, 8, generator=g, requires_grad=True),
+    )
     pairs = Pairs(rows, latents, 5, 8)
     values = encode_pairs(x, W_E, (x @ W_E.mT).detach(), pairs)
     out = decode_pairs(values, W_D, pairs)
@@ -93,35 +144,50 @@ def test_dense_objective_is_the_formula():
     for method in METHODS:
         model, data, _ = problem(method, biases=True, batch=12)
         z = data.x_p @ model.W_E.mT + model.b_E
-        got = objective(model, data.x_p, data.x_r, Knobs(12, .7, unit_norm=False), sparse=False)
+        got = objective(model, data.x_p, data.x_r, Knobs(12, 0.7, unit_norm=False), sparse=False)
         norms, losses = model.W_D.norm(dim=0), []
-        kept = z.flatten().topk(12 * 5).values.min() if method in ("batchtopk", "matryoshka") else None
+        kept = (
+            z.flatten().topk(12 * 5).values.min() if method in ("batchtopk", "matryoshka") else None
+        )
         for row, x in zip(z, data.x_r):
             out = lambda codes: model.W_D @ codes + model.b_D
             if method == "relu":
-                losses.append((x - out(row.relu())).square().sum() + .7 * (row.relu() * norms).sum())
+                losses.append(
+                    (x - out(row.relu())).square().sum() + 0.7 * (row.relu() * norms).sum()
+                )
             if method == "jumprelu":
                 on = row > model.theta
-                losses.append((x - out(row * on)).square().sum() + .7 * on.sum())
+                losses.append((x - out(row * on)).square().sum() + 0.7 * on.sum())
             if method == "topk":
-                codes = torch.zeros_like(row).scatter(0, row.topk(5).indices, row.topk(5).values.relu())
+                codes = torch.zeros_like(row).scatter(
+                    0, row.topk(5).indices, row.topk(5).values.relu()
+                )
                 losses.append((x - out(codes)).square().sum())
             if method == "batchtopk":
                 losses.append((x - out(row * (row >= kept) * (row > 0))).square().sum())
             if method == "matryoshka":
                 codes = row * (row >= kept) * (row > 0)
-                prefix = [(x - out(codes * (torch.arange(96) < level))).square().sum() for level in model.levels]
+                prefix = [
+                    (x - out(codes * (torch.arange(96) < level))).square().sum()
+                    for level in model.levels
+                ]
                 losses.append(sum(prefix) / len(prefix))
             if method == "gated":
                 gate, magnitude = row + model.b_gate, (row * model.r_mag.exp() + model.b_mag).relu()
-                losses.append((x - out(magnitude * (gate > 0))).square().sum() + .7 * (gate.relu() * norms).sum() + (x - out(gate.relu())).square().sum())
+                losses.append(
+                    (x - out(magnitude * (gate > 0))).square().sum()
+                    + 0.7 * (gate.relu() * norms).sum()
+                    + (x - out(gate.relu())).square().sum()
+                )
         torch.testing.assert_close(got.loss, sum(losses) / 12)
 
 
 def test_the_gated_auxiliary_term_teaches_the_gate_and_not_the_decoder():
-    """Rajamanoharan et al. (2024): || x - W_D relu(gate) ||^2 with W_D (and b_D) frozen; so the decoder's gradient is the reconstruction's alone."""
+    """Rajamanoharan et al. (2024): || x - W_D relu(gate) ||^2 with W_D (and b_D) frozen; so the
+    decoder's gradient is the reconstruction's alone.
+    """
     model, data, _ = problem("gated", biases=True, batch=20)
-    objective(model, data.x_p, data.x_r, Knobs(20, .7), sparse=False).loss.backward()
+    objective(model, data.x_p, data.x_r, Knobs(20, 0.7), sparse=False).loss.backward()
     got = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
     ((data.x_r - model(data.x_p)).square().sum() / 20).backward()
@@ -130,16 +196,22 @@ def test_the_gated_auxiliary_term_teaches_the_gate_and_not_the_decoder():
 
 
 def test_jumprelu_gradients_go_straight_through_a_window():
-    """theta's gradient by eqs. 11 and 12 of Rajamanoharan et al. (2024), written out; z is met by the reconstruction alone."""
+    """theta's gradient by eqs. 11 and 12 of Rajamanoharan et al. (2024), written out; z is met by
+    the reconstruction alone.
+    """
     model, data, _ = problem("jumprelu", biases=False, batch=20)
-    objective(model, data.x_p, data.x_r, Knobs(20, .7, bandwidth=.2), sparse=False).loss.backward()
+    objective(
+        model, data.x_p, data.x_r, Knobs(20, 0.7, bandwidth=0.2), sparse=False
+    ).loss.backward()
     with torch.no_grad():
         z = data.x_p @ model.W_E.mT
         codes = z * (z > model.theta)
-        pull = -2 * (data.x_r - codes @ model.W_D.mT) @ model.W_D / 20                      # d mse / d codes
-        window = ((z - model.theta).abs() < .1) / .2
+        pull = -2 * (data.x_r - codes @ model.W_D.mT) @ model.W_D / 20  # d mse / d codes
+        window = ((z - model.theta).abs() < 0.1) / 0.2
         assert window.any()
-        torch.testing.assert_close(model.theta.grad, (-model.theta * window * pull - .7 / 20 * window).sum(0))
+        torch.testing.assert_close(
+            model.theta.grad, (-model.theta * window * pull - 0.7 / 20 * window).sum(0)
+        )
         torch.testing.assert_close(model.W_E.grad, (pull * (z > model.theta)).mT @ data.x_p)
 
 
@@ -147,9 +219,11 @@ def test_auxk_reaches_dead_latents_and_no_others():
     """The bug of others: an AuxK whose encoder gradient is zero."""
     model, data, dead = problem("topk", biases=False)
     grads = []
-    for coef in (0.0, .5):
+    for coef in (0.0, 0.5):
         model.zero_grad()
-        objective(model, data.x_p, data.x_r, Knobs(48, aux_coef=coef, aux_k=4, dead=dead), sparse=True).loss.backward()
+        objective(
+            model, data.x_p, data.x_r, Knobs(48, aux_coef=coef, aux_k=4, dead=dead), sparse=True
+        ).loss.backward()
         grads.append((model.W_E.grad.clone(), model.W_D.grad.mT.clone()))
     for off, on in zip(*grads):
         moved = (on - off).abs().amax(1) > 0
@@ -165,12 +239,16 @@ def test_of_equal_preactivations_the_lowest_latents_are_taken(seed, k, n_q):
     assert torch.equal(z.gather(1, latents), values)
     for row, got in zip(z, latents):
         if row.sort(descending=True).values[k - 1] not in (0, -torch.inf):
-            assert sorted(got.tolist()) == sorted(sorted(range(n_q), key=lambda i: (-row[i].item(), i))[:k])
+            assert sorted(got.tolist()) == sorted(
+                sorted(range(n_q), key=lambda i: (-row[i].item(), i))[:k]
+            )
 
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_auxk_takes_the_lowest_of_equal_dead_latents(sparse):
-    """Whole numbers, so that equal rows have equal preactivations: of eight equal dead latents AuxK with two wakes the first two."""
+    """Whole numbers, so that equal rows have equal preactivations: of eight equal dead latents AuxK
+    with two wakes the first two.
+    """
     model, data, _ = problem("topk", biases=False)
     x = torch.randint(1, 5, data.x_p.shape, generator=seeded(1)).double()
     dead = torch.arange(96) >= 80
@@ -181,7 +259,9 @@ def test_auxk_takes_the_lowest_of_equal_dead_latents(sparse):
     grads = []
     for coef in (0.0, 1.0):
         model.zero_grad()
-        objective(model, x, x, Knobs(48, aux_coef=coef, aux_k=2, dead=dead), sparse=sparse).loss.backward()
+        objective(
+            model, x, x, Knobs(48, aux_coef=coef, aux_k=2, dead=dead), sparse=sparse
+        ).loss.backward()
         grads.append(model.W_E.grad.clone())
     moved = (grads[1] - grads[0]).abs().amax(1) > 0
     assert moved.nonzero()[:, 0].tolist() == [84, 85]
@@ -194,8 +274,10 @@ def test_batch_threshold_admits_k_per_sample_on_average(instances):
     z = torch.randn(*lead, 50, 64, generator=seeded(1))
     threshold = batch_threshold(model, z, Knobs(50))
     assert ((z >= threshold[..., None, None]).sum((-1, -2)) == 200).all()
-    few = z - 2.5                                                                           # fewer than 200 are positive: all of them stay, no more
-    assert ((few > 0).sum((-1, -2)) < 200).all() and (batch_threshold(model, few, Knobs(50)) == 0).all()
+    few = z - 2.5  # fewer than 200 are positive: all of them stay, no more
+    assert ((few > 0).sum((-1, -2)) < 200).all() and (
+        batch_threshold(model, few, Knobs(50)) == 0
+    ).all()
 
 
 def test_matryoshka_prefixes_ascend():

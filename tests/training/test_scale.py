@@ -13,24 +13,33 @@ from sdl_theory.training.model import METHODS
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["torch._dynamo", "sdl_theory", "pytest"])
-SIZES = [(16_384, 256, 256, 1024), (8_192, 256, 256, 2048), (32_768, 128, 256, 128)]        # in the last, gradients need more than latents
+# in the last, gradients need more than latents
+SIZES = [(16_384, 256, 256, 1024), (8_192, 256, 256, 2048), (32_768, 128, 256, 128)]
 
 
 def resident(field: str) -> int:
     """Bytes of this process in memory, now (VmRSS) or at most since the last reset (VmHWM)."""
-    return int(next(line for line in open("/proc/self/status") if line.startswith(field)).split()[1]) * 1024
+    return (
+        int(next(line for line in open("/proc/self/status") if line.startswith(field)).split()[1])
+        * 1024
+    )
 
 
 def train_steps(model, n_p, n_r, batch):
-    bench = LinearRepresentationBench(300, n_p, .98, .4, n_r=n_r, kind="sae" if n_r == n_p else "transcoder", samples=None)
+    bench = LinearRepresentationBench(
+        300, n_p, 0.98, 0.4, n_r=n_r, kind="sae" if n_r == n_p else "transcoder", samples=None
+    )
     trainer = Trainer(model(), bench, Config(steps=9, batch=batch))
     return [trainer.step() for _ in range(2)]
 
 
 def _peak(pipe, method, n_q, n_p, n_r, batch, instances):
-    """The peak of two steps over what the same process held after two tiny ones. (The second holds Adam's moments from its start.)"""
+    """The peak of two steps over what the same process held after two tiny ones. (The second holds
+    Adam's moments from its start.)
+    """
     torch.set_num_threads(1)
-    ctypes.CDLL(None).mallopt(-3, 65_536)               # M_MMAP_THRESHOLD: freed memory goes back at once, so what is counted is what is held
+    # M_MMAP_THRESHOLD: freed memory goes back at once, so what is counted is what is held
+    ctypes.CDLL(None).mallopt(-3, 65_536)
     train_steps(lambda: SDLModel(n_p, 32, n_r, method, instances=instances), n_p, n_r, 16)
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
@@ -39,9 +48,15 @@ def _peak(pipe, method, n_q, n_p, n_r, batch, instances):
     pipe.send(resident("VmHWM") - before)
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="resets the peak as Linux lets it")
-@pytest.mark.parametrize("method, size, instances", [(method, size, None) for method in ("topk", "batchtopk", "relu") for size in SIZES]
-                         + [(method, (8_192, 256, 256, 1024), None) for method in ("jumprelu", "matryoshka", "gated")] + [("topk", (2_048, 256, 256, 1024), 4)])
+@pytest.mark.skipif(
+    not os.path.exists("/proc/self/clear_refs"), reason="resets the peak as Linux lets it"
+)
+@pytest.mark.parametrize(
+    "method, size, instances",
+    [(method, size, None) for method in ("topk", "batchtopk", "relu") for size in SIZES]
+    + [(method, (8_192, 256, 256, 1024), None) for method in ("jumprelu", "matryoshka", "gated")]
+    + [("topk", (2_048, 256, 256, 1024), 4)],
+)
 def test_the_formula_is_within_a_quarter_of_the_peak(method, size, instances):
     n_q, n_p, n_r, batch = size
     ours, theirs = FORKS.Pipe(duplex=False)
@@ -52,32 +67,51 @@ def test_the_formula_is_within_a_quarter_of_the_peak(method, size, instances):
     process.kill()
     process.join()
     model = SDLModel(n_p, n_q, n_r, method, instances=instances)
-    assert training_bytes(model, batch).total == pytest.approx(peak, rel=.25), f"{peak / 2**20:.0f} MiB; the formula says {training_bytes(model, batch)}"
+    assert training_bytes(model, batch).total == pytest.approx(peak, rel=0.25), (
+        f"{peak / 2**20:.0f} MiB; the formula says {training_bytes(model, batch)}"
+    )
 
 
 def test_the_formula_is_its_docstring():
     n_p, n_q, n_r, batch = 7, 40, 5, 6
     p, z = n_q * (n_p + n_r), 4 * batch * n_q
     parts = dict(weights=4 * p, gradients=4 * p, adam=8 * p, batch=4 * batch * (n_p + 3 * n_r))
-    for method, copies in dict(topk=1.1, batchtopk=1.75, matryoshka=1.75, relu=4, jumprelu=5.4, gated=6.3).items():
+    for method, copies in dict(
+        topk=1.1, batchtopk=1.75, matryoshka=1.75, relu=4, jumprelu=5.4, gated=6.3
+    ).items():
         need = training_bytes(n_p=n_p, n_q=n_q, n_r=n_r, batch=batch, method=method)
-        assert {name: getattr(need, name) for name in parts} == parts and need.latents == pytest.approx(copies * z, abs=1)
-        assert need.total == 12 * p + parts["batch"] + (max(need.latents, 4 * p) if copies < 2 else need.latents + 4 * p)
+        assert {
+            name: getattr(need, name) for name in parts
+        } == parts and need.latents == pytest.approx(copies * z, abs=1)
+        assert need.total == 12 * p + parts["batch"] + (
+            max(need.latents, 4 * p) if copies < 2 else need.latents + 4 * p
+        )
         assert training_bytes(SDLModel(n_p, n_q, n_r, method), batch) == need
-    assert training_bytes(n_p=7, n_q=40) == training_bytes(n_p=7, n_r=7, n_q=40, batch=1024, method="topk")
+    assert training_bytes(n_p=7, n_q=40) == training_bytes(
+        n_p=7, n_r=7, n_q=40, batch=1024, method="topk"
+    )
     three = training_bytes(SDLModel(n_p, n_q, n_r, "relu", instances=3), batch)
-    assert three.total == 3 * training_bytes(n_p=n_p, n_q=n_q, n_r=n_r, batch=batch, method="relu").total
+    assert (
+        three.total
+        == 3 * training_bytes(n_p=n_p, n_q=n_q, n_r=n_r, batch=batch, method="relu").total
+    )
 
 
 def test_a_large_run_in_words():
-    """131,072 latents of a 4,096-wide model, 4,096 samples a process: 16 p and the batch, p = 2^30."""
+    """131,072 latents, 4,096 wide, 4,096 samples a process: 16 p and the batch, p = 2^30."""
     need = training_bytes(n_p=4096, n_q=131_072, batch=4096)
     assert need.total == 16 * 2**30 + 2**28
     assert str(need) == "weights 4 GiB, gradients 4 GiB, adam 8 GiB, batch 256 MiB, latents 2.2 GiB"
 
 
-@pytest.mark.parametrize("given, words", [(dict(n_p=3), "n_q must be a whole number >= 1; got 0"), (dict(n_q=3), "n_p must be"),
-                                          (dict(n_p=3, n_q=3, method="l1"), "method must be one of relu, .*got 'l1'")])
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (dict(n_p=3), "n_q must be a whole number >= 1; got 0"),
+        (dict(n_q=3), "n_p must be"),
+        (dict(n_p=3, n_q=3, method="l1"), "method must be one of relu, .*got 'l1'"),
+    ],
+)
 def test_bad_sizes_are_refused(given, words):
     with pytest.raises(ValueError, match=words):
         training_bytes(**given)
@@ -89,6 +123,12 @@ def test_every_method_has_its_figure():
 
 def test_no_gradient_outlives_its_step():
     """The next step's latents take their memory."""
-    trainer = Trainer(SDLModel(30, 64), LinearRepresentationBench(40, 30, .9, .3), Config(steps=9, batch=64))
+    trainer = Trainer(
+        SDLModel(30, 64), LinearRepresentationBench(40, 30, 0.9, 0.3), Config(steps=9, batch=64)
+    )
     trainer.step()
-    assert [name for name, leaf in [*trainer.model.named_parameters(), *trainer.leaves.items()] if leaf.grad is not None] == []
+    assert [
+        name
+        for name, leaf in [*trainer.model.named_parameters(), *trainer.leaves.items()]
+        if leaf.grad is not None
+    ] == []

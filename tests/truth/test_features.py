@@ -8,10 +8,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import randn, unit
 
-from sdl_theory import InterferenceNotReached, feature_matrix, gram, hierarchy, interference, levenshtein_bound, rankin_bound
+from sdl_theory import (
+    InterferenceNotReached,
+    feature_matrix,
+    gram,
+    hierarchy,
+    interference,
+    levenshtein_bound,
+    rankin_bound,
+)
 
 
-@pytest.mark.parametrize("n, n_p, mu", [(1000, 768, .1), (1000, 768, .05), (100, 77, .3), (20, 10, .3), (6, 5, -.2), (10, 5, 0.), (4, 9, 0.), (2, 1, -1.), (3, 1, 1.), (1, 3, .1), (7, 3, .6)])
+@pytest.mark.parametrize(
+    "n, n_p, mu",
+    [
+        (1000, 768, 0.1),
+        (1000, 768, 0.05),
+        (100, 77, 0.3),
+        (20, 10, 0.3),
+        (6, 5, -0.2),
+        (10, 5, 0.0),
+        (4, 9, 0.0),
+        (2, 1, -1.0),
+        (3, 1, 1.0),
+        (1, 3, 0.1),
+        (7, 3, 0.6),
+    ],
+)
 def test_interference_is_at_most_mu(n, n_p, mu):
     W = feature_matrix(n, n_p, mu, generator=torch.Generator().manual_seed(1))
     assert W.shape == (n_p, n) and (W.norm(dim=0) - 1).abs().max() < 1e-12
@@ -31,46 +54,73 @@ def test_no_vectors_beat_the_bounds(n, n_p, seed):
 
 
 def test_levenshtein_is_tight_where_it_is_known_to_be():
-    for n, n_p, mu in ((16, 5, 1 / 5), (27, 6, 1 / 4), (275, 22, 1 / 6)):          # Clebsch, Schlaefli and McLaughlin: optimal spherical codes
+    # Clebsch, Schlaefli and McLaughlin: optimal spherical codes
+    for n, n_p, mu in ((16, 5, 1 / 5), (27, 6, 1 / 4), (275, 22, 1 / 6)):
         assert levenshtein_bound(n, n_p) == pytest.approx(mu)
-    assert rankin_bound(27, 6) == 0 and rankin_bound(4, 3) == pytest.approx(-1 / 3) and levenshtein_bound(4, 3) == rankin_bound(4, 3)
+    assert (
+        rankin_bound(27, 6) == 0
+        and rankin_bound(4, 3) == pytest.approx(-1 / 3)
+        and levenshtein_bound(4, 3) == rankin_bound(4, 3)
+    )
     end = (math.sqrt(11) - 1) / 10
-    assert levenshtein_bound(240, 8) == pytest.approx(end)                             # beyond its range: the end of it, still a bound
+    # beyond its range: the end of it, still a bound
+    assert levenshtein_bound(240, 8) == pytest.approx(end)
 
 
 def test_below_a_bound_is_an_error_that_names_it():
-    for n, n_p, mu, name in ((4, 3, -.4, "Rankin"), (6, 4, -.01, "Rankin"), (16, 5, .19, "Levenshtein"), (240, 8, .23, "Levenshtein")):
+    for n, n_p, mu, name in (
+        (4, 3, -0.4, "Rankin"),
+        (6, 4, -0.01, "Rankin"),
+        (16, 5, 0.19, "Levenshtein"),
+        (240, 8, 0.23, "Levenshtein"),
+    ):
         with pytest.raises(ValueError, match=f"below {name}'s bound"):
             feature_matrix(n, n_p, mu)
 
 
 def test_above_the_bounds_it_gives_up_and_says_what_it_reached():
     with pytest.raises(InterferenceNotReached, match="best mu reached") as error:
-        feature_matrix(239, 8, .51, generator=torch.Generator().manual_seed(0), max_steps=40)
-    assert error.value.mu == pytest.approx(interference(error.value.W_p)) and isinstance(error.value, ValueError)
+        feature_matrix(239, 8, 0.51, generator=torch.Generator().manual_seed(0), max_steps=40)
+    assert error.value.mu == pytest.approx(interference(error.value.W_p)) and isinstance(
+        error.value, ValueError
+    )
 
 
 def test_seeded():
-    a, b, c = (feature_matrix(9, 5, .5, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2))
+    a, b, c = (
+        feature_matrix(9, 5, 0.5, generator=torch.Generator().manual_seed(s)) for s in (1, 1, 2)
+    )
     assert torch.equal(a, b) and not torch.equal(a, c)
 
 
 def test_hierarchy_cosines():
-    tree = hierarchy(3, [2, 3, 4], 12, .8, generator=torch.Generator().manual_seed(0))
+    tree = hierarchy(3, [2, 3, 4], 12, 0.8, generator=torch.Generator().manual_seed(0))
     G, same = gram(tree.W_p), torch.zeros(9, 9, dtype=torch.bool)
     for group in tree.groups:
         same[torch.tensor(group)[:, None], torch.tensor(group)] = True
     off = ~torch.eye(9, dtype=torch.bool)
-    assert torch.allclose(G[same & off], torch.tensor(.64, dtype=torch.float64)) and G[~same].abs().max() < 1e-12
+    assert (
+        torch.allclose(G[same & off], torch.tensor(0.64, dtype=torch.float64))
+        and G[~same].abs().max() < 1e-12
+    )
     assert [len(g) for g in tree.groups] == [2, 3, 4] and len(tree.names) == 9
-    crowded = hierarchy(3, 4, 5, .9, generator=torch.Generator().manual_seed(0))
+    crowded = hierarchy(3, 4, 5, 0.9, generator=torch.Generator().manual_seed(0))
     assert (crowded.W_p.norm(dim=0) - 1).abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("call, words", [
-    (lambda: feature_matrix(0, 3, .1), "n must be"), (lambda: feature_matrix(3, 2.5, .1), "n_p must be"), (lambda: feature_matrix(3, 3, math.nan), "mu must be"),
-    (lambda: interference(torch.ones(3, 1)), "n >= 2"), (lambda: hierarchy(2, [1], 4, .5), "one per parent"), (lambda: hierarchy(2, 2, 4, 1.), "strength"),
-    (lambda: rankin_bound(1, 3), "n must be"), (lambda: gram(torch.tensor([[math.nan]])), "finite")])
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: feature_matrix(0, 3, 0.1), "n must be"),
+        (lambda: feature_matrix(3, 2.5, 0.1), "n_p must be"),
+        (lambda: feature_matrix(3, 3, math.nan), "mu must be"),
+        (lambda: interference(torch.ones(3, 1)), "n >= 2"),
+        (lambda: hierarchy(2, [1], 4, 0.5), "one per parent"),
+        (lambda: hierarchy(2, 2, 4, 1.0), "strength"),
+        (lambda: rankin_bound(1, 3), "n must be"),
+        (lambda: gram(torch.tensor([[math.nan]])), "finite"),
+    ],
+)
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()

@@ -1,6 +1,7 @@
 """Rows to pictures. Pure functions of their data; no torch, no ipywidgets.
 
-Each chart function takes `data`, inline rows or a named data set for a live view, so that the static picture and the slider are one chart.
+Each chart function takes `data`, inline rows or a named data set for a live view, so that the
+static picture and the slider are one chart.
 """
 
 from .absorption import absorption_chart, ladder_chart

@@ -9,13 +9,56 @@ from .style import BLUE, GREY, RED, SKY, of, styled, verdict_point
 
 def exact_chart(data):
     """Left: loss at the two eigenvectors along rho. Right: the positive one's components."""
-    rho = alt.X("x:Q", title="cosine rho", scale=alt.Scale(domain=[-1, 1]), axis=alt.Axis(values=[-1, -0.5, 0, 0.5, 1]))
-    loss = alt.Y("y:Q", title="loss = m_1 + m_2 - eigenvalue", scale=alt.Scale(domainMin=0, nice=True), axis=alt.Axis(minExtent=30))
-    curve = lambda kind, side, colour, dash: of(data, kind).transform_filter(f"datum.value == {side}").mark_line(color=colour, strokeWidth=2.5, strokeDash=dash).encode(x=rho, y=loss, order="x:Q")
+    rho = alt.X(
+        "x:Q",
+        title="cosine rho",
+        scale=alt.Scale(domain=[-1, 1]),
+        axis=alt.Axis(values=[-1, -0.5, 0, 0.5, 1]),
+    )
+    loss = alt.Y(
+        "y:Q",
+        title="loss = m_1 + m_2 - eigenvalue",
+        scale=alt.Scale(domainMin=0, nice=True),
+        axis=alt.Axis(minExtent=30),
+    )
+    curve = lambda kind, side, colour, dash: (
+        of(data, kind)
+        .transform_filter(f"datum.value == {side}")
+        .mark_line(color=colour, strokeWidth=2.5, strokeDash=dash)
+        .encode(x=rho, y=loss, order="x:Q")
+    )
     lines = alt.layer(
-        curve(1, 0, GREY, [3, 3]), curve(1, 1, GREY, [3, 3]), curve(0, 0, RED, [1, 0]), curve(0, 1, SKY, [1, 0]),
+        curve(1, 0, GREY, [3, 3]),
+        curve(1, 1, GREY, [3, 3]),
+        curve(0, 0, RED, [1, 0]),
+        curve(0, 1, SKY, [1, 0]),
         verdict_point(data, rho, loss, [0, 1, 3]),
-    ).properties(width=340, height=240, title=alt.Title("Two eigenvectors, one of them positive", subtitle="solid: the positive one, red a trap, blue a saddle; dotted: mixed signs"))
-    bars = of(data, 4).mark_bar(width=50, color=BLUE).encode(
-        x=alt.X("x:O", title="feature", axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=[1, 2])), y=alt.Y("y:Q", title="component of y, unit norm", scale=alt.Scale(domain=[0, 1])))
-    return styled(alt.hconcat(lines, bars.properties(width=180, height=240, title=alt.Title("The positive eigenvector", subtitle="empty: there is none")), spacing=22).resolve_scale(color="independent", shape="independent"))
+    ).properties(
+        width=340,
+        height=240,
+        title=alt.Title(
+            "Two eigenvectors, one of them positive",
+            subtitle="solid: the positive one, red a trap, blue a saddle; dotted: mixed signs",
+        ),
+    )
+    bars = (
+        of(data, 4)
+        .mark_bar(width=50, color=BLUE)
+        .encode(
+            x=alt.X(
+                "x:O", title="feature", axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=[1, 2])
+            ),
+            y=alt.Y("y:Q", title="component of y, unit norm", scale=alt.Scale(domain=[0, 1])),
+        )
+    )
+    return styled(
+        alt.hconcat(
+            lines,
+            bars.properties(
+                width=180,
+                height=240,
+                title=alt.Title("The positive eigenvector", subtitle="empty: there is none"),
+            ),
+            spacing=22,
+        ).resolve_scale(color="independent", shape="independent")
+    )

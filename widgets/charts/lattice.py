@@ -4,34 +4,121 @@ from __future__ import annotations
 
 import altair as alt
 
-from .style import BLACK, GREY, HALO, VERDICT_COLOURS, VERDICT_NAMES, VERDICT_SHAPES, codes, named, of, styled
+from .style import (
+    BLACK,
+    GREY,
+    HALO,
+    VERDICT_COLOURS,
+    VERDICT_NAMES,
+    VERDICT_SHAPES,
+    codes,
+    named,
+    of,
+    styled,
+)
 
 
 def lattice_chart(data, edges: list[dict], labels: list[dict]):
-    """Left: 15 partitions, verdict by colour and shape, loss below. Right: six descents from the chosen one."""
+    """Left: 15 partitions, verdict by colour and shape, loss below. Right: six descents from the
+    chosen one.
+    """
     x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-3.5, 3.5]))
-    y = alt.Y("y:Q", title="neurons in use", axis=alt.Axis(values=[1, 2, 3, 4], format="d", grid=False), scale=alt.Scale(domain=[0.5, 4.5]))
+    y = alt.Y(
+        "y:Q",
+        title="neurons in use",
+        axis=alt.Axis(values=[1, 2, 3, 4], format="d", grid=False),
+        scale=alt.Scale(domain=[0.5, 4.5]),
+    )
     nodes = of(data, 0)
-    legend = alt.Legend(title=None, labelExpr=named(VERDICT_NAMES), orient="bottom", columns=6, values=[0, 1, 2, 3, 4, 5])
+    legend = alt.Legend(
+        title=None,
+        labelExpr=named(VERDICT_NAMES),
+        orient="bottom",
+        columns=6,
+        values=[0, 1, 2, 3, 4, 5],
+    )
     lattice = alt.layer(
-        alt.Chart(alt.Data(values=edges)).mark_rule(color=GREY, opacity=0.3).encode(x=x, y=y, x2="u:Q", y2="v:Q"),
-        of(data, 1).mark_point(shape="circle", size=700, filled=False, strokeWidth=2.5, color=BLACK, opacity=1).encode(x=x, y=y),
+        alt.Chart(alt.Data(values=edges))
+        .mark_rule(color=GREY, opacity=0.3)
+        .encode(x=x, y=y, x2="u:Q", y2="v:Q"),
+        of(data, 1)
+        .mark_point(shape="circle", size=700, filled=False, strokeWidth=2.5, color=BLACK, opacity=1)
+        .encode(x=x, y=y),
         nodes.mark_point(size=230, filled=True, opacity=1, stroke="white").encode(
-            x=x, y=y, color=alt.Color("value:O", scale=codes(VERDICT_NAMES, VERDICT_COLOURS), legend=legend), shape=alt.Shape("value:O", scale=codes(VERDICT_NAMES, VERDICT_SHAPES), legend=legend)),
-        *(alt.Chart(alt.Data(values=labels)).mark_text(fontSize=12, fontWeight="bold", dy=-20, **halo).encode(x=x, y=y, text="label:N") for halo in (HALO, {})),
-        *(nodes.transform_filter("datum.x2 >= 0").mark_text(fontSize=12, dy=21, **halo).encode(x=x, y=y, text=alt.Text("x2:Q", format=".2f")) for halo in (HALO, {})),
-    ).properties(width=440, height=300, title=alt.Title("Every way to share out four features", subtitle="12|34: one neuron for 1 and 2, one for 3 and 4; below: loss; ring: chosen"))
-    curves = of(data, 2).mark_line(strokeWidth=2, opacity=0.6, color=BLACK, clip=True).encode(
-        x=alt.X("x:Q", title="gradient descent step", scale=alt.Scale(domain=[0, 600])), y=alt.Y("y:Q", title="approximate loss", scale=alt.Scale(domain=[0, 4])), detail="value:O")
-    return styled(alt.hconcat(lattice, curves.properties(width=220, height=300, title=alt.Title("Does it stay?", subtitle="six nudges of .01")),
-                              spacing=20).resolve_scale(color="independent", shape="independent"))
+            x=x,
+            y=y,
+            color=alt.Color("value:O", scale=codes(VERDICT_NAMES, VERDICT_COLOURS), legend=legend),
+            shape=alt.Shape("value:O", scale=codes(VERDICT_NAMES, VERDICT_SHAPES), legend=legend),
+        ),
+        *(
+            alt.Chart(alt.Data(values=labels))
+            .mark_text(fontSize=12, fontWeight="bold", dy=-20, **halo)
+            .encode(x=x, y=y, text="label:N")
+            for halo in (HALO, {})
+        ),
+        *(
+            nodes.transform_filter("datum.x2 >= 0")
+            .mark_text(fontSize=12, dy=21, **halo)
+            .encode(x=x, y=y, text=alt.Text("x2:Q", format=".2f"))
+            for halo in (HALO, {})
+        ),
+    ).properties(
+        width=440,
+        height=300,
+        title=alt.Title(
+            "Every way to share out four features",
+            subtitle="12|34: one neuron for 1 and 2, one for 3 and 4; below: loss; ring: chosen",
+        ),
+    )
+    curves = (
+        of(data, 2)
+        .mark_line(strokeWidth=2, opacity=0.6, color=BLACK, clip=True)
+        .encode(
+            x=alt.X("x:Q", title="gradient descent step", scale=alt.Scale(domain=[0, 600])),
+            y=alt.Y("y:Q", title="approximate loss", scale=alt.Scale(domain=[0, 4])),
+            detail="value:O",
+        )
+    )
+    return styled(
+        alt.hconcat(
+            lattice,
+            curves.properties(
+                width=220,
+                height=300,
+                title=alt.Title("Does it stay?", subtitle="six nudges of .01"),
+            ),
+            spacing=20,
+        ).resolve_scale(color="independent", shape="independent")
+    )
 
 
 def verdict_bars(rows: list[dict], n: int):
     """How many partitions have which verdict, by neurons in use."""
     seen = [name for name in VERDICT_NAMES if any(row["verdict"] == name for row in rows)]
-    traps, total = sum(row["partitions"] for row in rows if row["verdict"] == "trap"), sum(row["partitions"] for row in rows)
-    return styled(alt.Chart(alt.Data(values=rows)).mark_bar().encode(
-        x=alt.X("neurons:O", title="neurons in use", axis=alt.Axis(labelAngle=0)), y=alt.Y("partitions:Q", title="partitions"),
-        color=alt.Color("verdict:N", scale=alt.Scale(domain=seen, range=[VERDICT_COLOURS[VERDICT_NAMES.index(name)] for name in seen]), legend=alt.Legend(title="verdict"))).properties(
-            width=380, height=220, title=alt.Title(f"{traps} of {total} partitions are traps", subtitle=f"{n} features, all ways to share them out")))
+    traps, total = (
+        sum(row["partitions"] for row in rows if row["verdict"] == "trap"),
+        sum(row["partitions"] for row in rows),
+    )
+    return styled(
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar()
+        .encode(
+            x=alt.X("neurons:O", title="neurons in use", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("partitions:Q", title="partitions"),
+            color=alt.Color(
+                "verdict:N",
+                scale=alt.Scale(
+                    domain=seen, range=[VERDICT_COLOURS[VERDICT_NAMES.index(name)] for name in seen]
+                ),
+                legend=alt.Legend(title="verdict"),
+            ),
+        )
+        .properties(
+            width=380,
+            height=220,
+            title=alt.Title(
+                f"{traps} of {total} partitions are traps",
+                subtitle=f"{n} features, all ways to share them out",
+            ),
+        )
+    )

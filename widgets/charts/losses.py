@@ -8,24 +8,90 @@ from .style import BLACK, BLUE, GREY, RED, SKY, named, of, styled
 
 
 def gap_chart(data):
-    """Left: the gap between the two losses and its bounds, both axes logarithmic. Right: how many features are active at once."""
-    rate = alt.X("x:Q", title="1 - S, the rate at which a feature is active (log scale)", scale=alt.Scale(type="log", domain=[1e-5, 1]), axis=alt.Axis(format=".0e", values=[1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1]))
-    size = alt.Y("y:Q", title="squared error (log scale)", scale=alt.Scale(type="log", domain=[1e-9, 1e4], clamp=True), axis=alt.Axis(format=".0e", values=[1e-9, 1e-6, 1e-3, 1, 1e3]))
-    names = ["gap |L - Lt|", "Theorem 3.1's bound n^2 C (1-S)^2", "tight bound C n(n-1)/2 (1-S)^2", "", "", "largest error C"]
+    """Left: the gap between the two losses and its bounds, both axes logarithmic. Right: how many
+    features are active at once.
+    """
+    rate = alt.X(
+        "x:Q",
+        title="1 - S, the rate at which a feature is active (log scale)",
+        scale=alt.Scale(type="log", domain=[1e-5, 1]),
+        axis=alt.Axis(format=".0e", values=[1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1]),
+    )
+    size = alt.Y(
+        "y:Q",
+        title="squared error (log scale)",
+        scale=alt.Scale(type="log", domain=[1e-9, 1e4], clamp=True),
+        axis=alt.Axis(format=".0e", values=[1e-9, 1e-6, 1e-3, 1, 1e3]),
+    )
+    names = [
+        "gap |L - Lt|",
+        "Theorem 3.1's bound n^2 C (1-S)^2",
+        "tight bound C n(n-1)/2 (1-S)^2",
+        "",
+        "",
+        "largest error C",
+    ]
     order = [0, 1, 2, 5]
-    legend = alt.Legend(title=None, labelExpr=named(names), orient="bottom", columns=2, symbolType="stroke", symbolSize=300)
-    colour = alt.Color("value:O", scale=alt.Scale(domain=order, range=[BLACK, SKY, BLUE, GREY]), legend=legend)
-    dash = alt.StrokeDash("value:O", scale=alt.Scale(domain=order, range=[[1, 0], [6, 4], [2, 2], [8, 3]]), legend=legend)
+    legend = alt.Legend(
+        title=None,
+        labelExpr=named(names),
+        orient="bottom",
+        columns=2,
+        symbolType="stroke",
+        symbolSize=300,
+    )
+    colour = alt.Color(
+        "value:O", scale=alt.Scale(domain=order, range=[BLACK, SKY, BLUE, GREY]), legend=legend
+    )
+    dash = alt.StrokeDash(
+        "value:O",
+        scale=alt.Scale(domain=order, range=[[1, 0], [6, 4], [2, 2], [8, 3]]),
+        legend=legend,
+    )
     lines = alt.layer(
-        alt.Chart(data).transform_filter("datum.kind <= 2 || datum.kind == 5").mark_line(strokeWidth=2.5).encode(x=rate, y=size, color=colour, strokeDash=dash),
-        of(data, 3).mark_point(shape="circle", filled=True, size=170, color=RED, opacity=1, stroke="white", strokeWidth=1.5).encode(x=rate, y=size),
-    ).properties(width=380, height=250, title=alt.Title("Where the gap runs below the bounds, the theorem speaks", subtitle="dot: the chosen sparsity; slope 2 is order two"))
+        alt.Chart(data)
+        .transform_filter("datum.kind <= 2 || datum.kind == 5")
+        .mark_line(strokeWidth=2.5)
+        .encode(x=rate, y=size, color=colour, strokeDash=dash),
+        of(data, 3)
+        .mark_point(
+            shape="circle",
+            filled=True,
+            size=170,
+            color=RED,
+            opacity=1,
+            stroke="white",
+            strokeWidth=1.5,
+        )
+        .encode(x=rate, y=size),
+    ).properties(
+        width=380,
+        height=250,
+        title=alt.Title(
+            "Where the gap runs below the bounds, the theorem speaks",
+            subtitle="dot: the chosen sparsity; slope 2 is order two",
+        ),
+    )
     label = "['none', 'one', 'two or more'][datum.value]"
     shares = of(data, 4)
-    active = alt.X("x:O", title="features active at once", axis=alt.Axis(labelExpr=label, labelAngle=0))
-    share = alt.Y("y:Q", title="probability", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1.08]))
+    active = alt.X(
+        "x:O", title="features active at once", axis=alt.Axis(labelExpr=label, labelAngle=0)
+    )
+    share = alt.Y(
+        "y:Q", title="probability", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1.08])
+    )
     bars = alt.layer(
         shares.mark_bar(color=SKY, width=44).encode(x=active, y=share),
-        shares.mark_text(dy=-8, fontSize=12).encode(x=active, y=share, text=alt.Text("y:Q", format=".2~%")),
-    ).properties(width=230, height=250, title=alt.Title("What the data look like", subtitle="Lt sees the middle bar alone"))
-    return styled(alt.hconcat(lines, bars, spacing=22).resolve_scale(color="independent", strokeDash="independent"))
+        shares.mark_text(dy=-8, fontSize=12).encode(
+            x=active, y=share, text=alt.Text("y:Q", format=".2~%")
+        ),
+    ).properties(
+        width=230,
+        height=250,
+        title=alt.Title("What the data look like", subtitle="Lt sees the middle bar alone"),
+    )
+    return styled(
+        alt.hconcat(lines, bars, spacing=22).resolve_scale(
+            color="independent", strokeDash="independent"
+        )
+    )

@@ -1,4 +1,6 @@
-"""The explorer: controls, a persistent chart, presets, a line that says what is now true, and code to copy."""
+"""The explorer: controls, a persistent chart, presets, a line that says what is now true, and code
+to copy.
+"""
 
 from __future__ import annotations
 
@@ -19,25 +21,50 @@ def _room(name: str) -> W.Layout:
 
 def slider(name: str, value: float, low: float, high: float, step: float) -> W.FloatSlider:
     """A named real control."""
-    return W.FloatSlider(value=check_number(name, value), min=low, max=high, step=step, description=name, continuous_update=True,
-                         style={"description_width": "initial"}, layout=_room(name), readout_format=".2f")
+    return W.FloatSlider(
+        value=check_number(name, value),
+        min=low,
+        max=high,
+        step=step,
+        description=name,
+        continuous_update=True,
+        style={"description_width": "initial"},
+        layout=_room(name),
+        readout_format=".2f",
+    )
 
 
 def count(name: str, value: int, low: int, high: int) -> W.IntSlider:
     """A named whole-number control."""
-    return W.IntSlider(value=int(check_number(name, value)), min=low, max=high, description=name, style={"description_width": "initial"}, layout=_room(name))
+    return W.IntSlider(
+        value=int(check_number(name, value)),
+        min=low,
+        max=high,
+        description=name,
+        style={"description_width": "initial"},
+        layout=_room(name),
+    )
 
 
 def choice(name: str, value: str, options: list[str], width: float | None = None) -> W.Dropdown:
     """A named choice."""
     if value not in options:
         refuse(name, f"one of {', '.join(map(str, options))}", value)
-    return W.Dropdown(value=value, options=options, description=name, style={"description_width": "initial"},
-                      layout=W.Layout(width=f"{9 + 0.6 * len(name) if width is None else width:.0f}em", flex="0 0 auto"))
+    return W.Dropdown(
+        value=value,
+        options=options,
+        description=name,
+        style={"description_width": "initial"},
+        layout=W.Layout(
+            width=f"{9 + 0.6 * len(name) if width is None else width:.0f}em", flex="0 0 auto"
+        ),
+    )
 
 
 def figure(loss: float, places: int = 2) -> str:
-    """A loss in words: two decimals, but never 0.00 for one that is not zero; below 1e-12 it is rounding, and 0."""
+    """A loss in words: two decimals, but never 0.00 for one that is not zero; below 1e-12 it is
+    rounding, and 0.
+    """
     if abs(loss) < 1e-12:
         return f"{0:.{places}f}"
     return f"{loss:.{places}f}" if abs(loss) >= 0.5 * 10.0**-places else f"{loss:.1e}"
@@ -46,38 +73,74 @@ def figure(loss: float, places: int = 2) -> str:
 def ticks(control: W.FloatSlider | W.IntSlider) -> list[float]:
     """All values that the handle can take."""
     number = round((control.max - control.min) / control.step)
-    return [type(control.value)(round(control.min + i * control.step, 9)) for i in range(number + 1)]
+    return [
+        type(control.value)(round(control.min + i * control.step, 9)) for i in range(number + 1)
+    ]
 
 
 class Explorer:
-    """Controls, a persistent chart, presets, a line that says what is now true, and the code for the state on screen.
+    """Controls, a persistent chart, presets, a line that says what is now true, and the code for
+    the state on screen.
 
-    story(**values) gives the chart's columns, a headline of one word or two, and a sentence; `code(**values)` the library calls.
-    With one control, the stories of all its values travel at once and the browser turns the pages: no kernel is asked.
-    slow : a story takes more than 100 ms; the handle's release asks for it, and the picture fades until it comes.
+    story(**values) gives the chart's columns, a headline of one word or two, and a sentence;
+    `code(**values)` the library calls. With one control, the stories of all its values travel at
+    once and the browser turns the pages: no kernel is asked.
+    slow : a story takes more than 100 ms; the handle's release asks for it, and the picture fades
+        until it comes.
     """
 
-    def __init__(self, controls: dict[str, W.Widget], story: Callable, chart: Callable, code: Callable[..., str], presets: dict[str, dict], *, slow: bool = False):
+    def __init__(
+        self,
+        controls: dict[str, W.Widget],
+        story: Callable,
+        chart: Callable,
+        code: Callable[..., str],
+        presets: dict[str, dict],
+        *,
+        slow: bool = False,
+    ):
         self.controls, self._story, self._code, self.slow = controls, story, code, slow
         self._moving = False
         data, self.headline, self.words = story(**self.state)
         first, *others = controls.items()
-        pages = None if others or slow else (first[1].min, first[1].step, [story(**{first[0]: value}) for value in ticks(first[1])])
+        pages = (
+            None
+            if others or slow
+            else (
+                first[1].min,
+                first[1].step,
+                [story(**{first[0]: value}) for value in ticks(first[1])],
+            )
+        )
         self.chart = LiveChart(chart(live()), data, self.headline, self.words, frames=pages)
         if pages:
             self.chart.value = first[1].value
             W.jsdlink((first[1], "value"), (self.chart, "value"))
-        self.code = W.Textarea(self._code(**self.state), layout=W.Layout(width="auto", height="5.5em"))
+        self.code = W.Textarea(
+            self._code(**self.state), layout=W.Layout(width="auto", height="5.5em")
+        )
         for control in controls.values():
             control.continuous_update = not slow
             control.observe(self._update, "value")
-        self.preset_values = presets = {name: self._read(values) for name, values in {**presets, "reset": self.state}.items()}
-        self.presets = {name: W.Button(description=name, tooltip=f"set {values}", layout=W.Layout(width="auto")) for name, values in presets.items()}
+        self.preset_values = presets = {
+            name: self._read(values) for name, values in {**presets, "reset": self.state}.items()
+        }
+        self.presets = {
+            name: W.Button(description=name, tooltip=f"set {values}", layout=W.Layout(width="auto"))
+            for name, values in presets.items()
+        }
         for name, button in self.presets.items():
             button.on_click(lambda _, values=presets[name]: self.set(**values))
         fold = W.Accordion([self.code], titles=("copy as code",))
         wrap = W.Layout(flex_flow="row wrap")
-        self.view = W.VBox([W.Box(list(controls.values()), layout=wrap), W.Box(list(self.presets.values()), layout=wrap), self.chart, fold])
+        self.view = W.VBox(
+            [
+                W.Box(list(controls.values()), layout=wrap),
+                W.Box(list(self.presets.values()), layout=wrap),
+                self.chart,
+                fold,
+            ]
+        )
 
     @property
     def state(self) -> dict[str, float]:
@@ -85,11 +148,13 @@ class Explorer:
         return {name: control.value for name, control in self.controls.items()}
 
     def set(self, **values: float) -> None:
-        """Move controls, by name, all at once; a value out of range goes to its end. ValueError, and nothing moves, for no control's name, or no number."""
+        """Move controls, by name, all at once; a value out of range goes to its end. ValueError,
+        and nothing moves, for no control's name, or no number.
+        """
         values, self._moving = self._read(values), True
         try:
             for name, value in values.items():
-                self.controls[name].value = value          # ipywidgets keeps it within its ends
+                self.controls[name].value = value  # ipywidgets keeps it within its ends
         finally:
             self._moving = False
         if self.chart.ends:
@@ -99,12 +164,16 @@ class Explorer:
     def _read(self, values: dict[str, float]) -> dict[str, float]:
         """The values as their controls take them; or a ValueError that names the control."""
         if unknown := [name for name in values if name not in self.controls]:
-            raise ValueError(f"there is no control {unknown[0]!r}; there are {', '.join(self.controls)}")
+            raise ValueError(
+                f"there is no control {unknown[0]!r}; there are {', '.join(self.controls)}"
+            )
         read = {}
         for name, value in values.items():
             control = self.controls[name]
             if not hasattr(control, "options"):
-                read[name] = type(control.value)(min(max(check_number(name, value), control.min), control.max))
+                read[name] = type(control.value)(
+                    min(max(check_number(name, value), control.min), control.max)
+                )
             elif value not in control.options:
                 refuse(name, f"one of {', '.join(map(str, control.options))}", value)
             else:
@@ -124,4 +193,8 @@ class Explorer:
         """The live view, and beside it a picture for viewers that run nothing."""
         bundle = self.view._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        return {**data, "text/plain": f"{self.headline}: {self.words}", "image/png": self.chart.png64()}, metadata
+        return {
+            **data,
+            "text/plain": f"{self.headline}: {self.words}",
+            "image/png": self.chart.png64(),
+        }, metadata

@@ -13,23 +13,57 @@ def _linear_story(n: int, n_p: int, mu: float, S: float) -> tuple[dict, str, str
     data, seen = linear_rows(int(n), int(n_p), round(mu, 3), round(S, 3))
     if seen["reached"] is None:
         return data, "impossible", seen["trouble"] + "."
-    room = "there is room for all of them: n <= n_p" if n <= n_p else f"{n} features share {n_p} dimensions: superposition"
+    room = (
+        "there is room for all of them: n <= n_p"
+        if n <= n_p
+        else f"{n} features share {n_p} dimensions: superposition"
+    )
     if math.isnan(seen["confusion"]):
-        reading = f"no feature was ever {'silent' if S < 0.5 else 'active'} in 500 samples, and there is nothing to confuse"
+        reading = (
+            f"no feature was ever {'silent' if S < 0.5 else 'active'} in 500 samples, and "
+            f"there is nothing to confuse"
+        )
     else:
-        reading = f"a silent feature reads higher than an active one in {seen['confusion']:.1%} of pairs"
+        reading = (
+            f"a silent feature reads higher than an active one in {seen['confusion']:.1%} of pairs"
+        )
     if seen["trouble"]:
         return data, "not reached", f"{seen['trouble']}. With those directions {reading}."
-    return data, "reached", f"{room}. Random directions interfere by {seen['random']:.2f}, these by {seen['reached'] + 1e-9:.2f}; below {seen['bound'] + 1e-9:.2f} is impossible. Here {reading}."
+    return (
+        data,
+        "reached",
+        f"{room}. Random directions interfere by {seen['random']:.2f}, these by "
+        f"{seen['reached'] + 1e-9:.2f}; below {seen['bound'] + 1e-9:.2f} is impossible. Here "
+        f"{reading}.",
+    )
 
 
 def linear_explorer(n: int = 40, n_p: int = 20, mu: float = 0.2, S: float = 0.9) -> Explorer:
-    """Drag the number of features, the dimensions, the interference and the sparsity: when can features still be told apart?"""
-    controls = {"n": count("features n", n, 2, 64), "n_p": count("dimensions n_p", n_p, 2, 32),
-                "mu": slider("interference mu", mu, -0.5, 0.95, 0.05), "S": slider("sparsity S", S, 0.0, 0.99, 0.01)}
-    code = lambda n, n_p, mu, S: (f"import torch\nfrom sdl_theory import feature_matrix, interference, levenshtein_bound\nprint(levenshtein_bound({n}, {n_p}))\n"
-                                  f"try:\n    W_p = feature_matrix({n}, {n_p}, mu={mu:.2f}, generator=torch.Generator().manual_seed(0))\n    print(interference(W_p))\n"
-                                  "except ValueError as error:\n    print(error)")
-    return Explorer(controls, _linear_story, linear_chart, code,
-                    {"room for all": {"n": 16, "n_p": 20, "mu": 0.0, "S": 0.9}, "superposition": {"n": 40, "n_p": 20, "mu": 0.2, "S": 0.95},
-                     "crowded": {"n": 64, "n_p": 8, "mu": 0.5, "S": 0.8}, "impossible": {"n": 64, "n_p": 4, "mu": 0.1, "S": 0.9}})
+    """Drag the number of features, the dimensions, the interference and the sparsity: when can
+    features still be told apart?
+    """
+    controls = {
+        "n": count("features n", n, 2, 64),
+        "n_p": count("dimensions n_p", n_p, 2, 32),
+        "mu": slider("interference mu", mu, -0.5, 0.95, 0.05),
+        "S": slider("sparsity S", S, 0.0, 0.99, 0.01),
+    }
+    code = lambda n, n_p, mu, S: (
+        f"import torch\nfrom sdl_theory import feature_matrix, interference, "
+        f"levenshtein_bound\nprint(levenshtein_bound({n}, {n_p}))\n"
+        f"try:\n    W_p = feature_matrix({n}, {n_p}, mu={mu:.2f}, "
+        f"generator=torch.Generator().manual_seed(0))\n    print(interference(W_p))\n"
+        "except ValueError as error:\n    print(error)"
+    )
+    return Explorer(
+        controls,
+        _linear_story,
+        linear_chart,
+        code,
+        {
+            "room for all": {"n": 16, "n_p": 20, "mu": 0.0, "S": 0.9},
+            "superposition": {"n": 40, "n_p": 20, "mu": 0.2, "S": 0.95},
+            "crowded": {"n": 64, "n_p": 8, "mu": 0.5, "S": 0.8},
+            "impossible": {"n": 64, "n_p": 4, "mu": 0.1, "S": 0.9},
+        },
+    )

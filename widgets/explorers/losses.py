@@ -12,38 +12,99 @@ def _gap_story(n: int, log_rate: float, theta: float) -> tuple[dict, str, str]:
     data, seen = gap_rows(int(n), round(log_rate, 3), round(theta, 3))
     gap, rate = seen["L"] - seen["Lt"], 10.0**log_rate
     if theta > 0:
-        return data, "no theorem", (f"JumpReLU is not homogeneous: L - Lt = {gap:.2g} shrinks only like 1-S, of either sign. At S near 1 it crosses every bound of order two.")
+        return (
+            data,
+            "no theorem",
+            (
+                f"JumpReLU is not homogeneous: L - Lt = {gap:.2g} shrinks only like 1-S, of either "
+                f"sign. At S near 1 it crosses every bound of order two."
+            ),
+        )
     if n * rate > 1:
-        return data, "vacuous", f"n(1-S) = {n * rate:.2g} > 1: two or more features are active {seen['more']:.0%} of the time, and the bound says little or nothing."
-    return data, "holds", f"0 <= L - Lt = {gap:.2g} <= {seen['tight']:.2g}. A tenth of 1-S gives a hundredth of the gap: order two."
+        return (
+            data,
+            "vacuous",
+            f"n(1-S) = {n * rate:.2g} > 1: two or more features are active {seen['more']:.0%} of "
+            f"the time, and the bound says little or nothing.",
+        )
+    return (
+        data,
+        "holds",
+        f"0 <= L - Lt = {gap:.2g} <= {seen['tight']:.2g}. A tenth of 1-S gives a hundredth of the "
+        f"gap: order two.",
+    )
 
 
 def gap_explorer(n: int = 6, log_rate: float = -2.0, theta: float = 0.0) -> Explorer:
-    """Theorem 3.1: drag the sparsity, the number of features, and JumpReLU's threshold, and see when the bound speaks."""
-    controls = {"n": count("features n", n, 2, 9),
-                "log_rate": slider("log10(1 - S)", log_rate, -5.0, -0.1, 0.1), "theta": slider("threshold theta", theta, 0.0, 1.0, 0.05)}
-    code = lambda n, log_rate, theta: ("from sdl_theory import Constant, SparseFeatures\n"
-                                       f"features = SparseFeatures({n}, S={1 - 10.0**log_rate:.6g}, magnitudes=Constant({MAGNITUDE}))\n"
-                                       f"print(features.count_probabilities(), features.M_d)")
-    return Explorer(controls, _gap_story, gap_chart, code, {"sparse": {"n": 6, "log_rate": -3.0, "theta": 0.0}, "dense": {"n": 9, "log_rate": -0.5, "theta": 0.0},
-                                                            "JumpReLU": {"n": 6, "log_rate": -3.0, "theta": 0.5}})
+    """Theorem 3.1: drag the sparsity, the number of features, and JumpReLU's threshold, and see
+    when the bound speaks.
+    """
+    controls = {
+        "n": count("features n", n, 2, 9),
+        "log_rate": slider("log10(1 - S)", log_rate, -5.0, -0.1, 0.1),
+        "theta": slider("threshold theta", theta, 0.0, 1.0, 0.05),
+    }
+    code = lambda n, log_rate, theta: (
+        "from sdl_theory import Constant, SparseFeatures\n"
+        f"features = SparseFeatures({n}, S={1 - 10.0**log_rate:.6g}, "
+        f"magnitudes=Constant({MAGNITUDE}))\n"
+        f"print(features.count_probabilities(), features.M_d)"
+    )
+    return Explorer(
+        controls,
+        _gap_story,
+        gap_chart,
+        code,
+        {
+            "sparse": {"n": 6, "log_rate": -3.0, "theta": 0.0},
+            "dense": {"n": 9, "log_rate": -0.5, "theta": 0.0},
+            "JumpReLU": {"n": 6, "log_rate": -3.0, "theta": 0.5},
+        },
+    )
 
 
 def _solution_story(mu: float, theta: float, angle: float) -> tuple[dict, str, str]:
     mu, theta = round(mu, 4), round(theta, 4)
     data, (star, dual, mirrored) = solution_rows(mu, theta, angle)
-    first = f"W* has loss {figure(star[0])}" + (f", since mu = {mu:.2f} > theta = {theta:.2f}" if mu > theta else f", since mu = {mu:.2f} <= theta = {theta:.2f}")
-    second = f"the dual basis has loss {figure(dual[0])} with rows at cosine {dual[1]:.2f} to the features"
-    third = f"the mirrored pair has loss {figure(mirrored[0])} and best cosines of {mirrored[1]:.2f}"
+    first = f"W* has loss {figure(star[0])}" + (
+        f", since mu = {mu:.2f} > theta = {theta:.2f}"
+        if mu > theta
+        else f", since mu = {mu:.2f} <= theta = {theta:.2f}"
+    )
+    second = (
+        f"the dual basis has loss {figure(dual[0])} with rows at cosine {dual[1]:.2f} to the "
+        f"features"
+    )
+    third = (
+        f"the mirrored pair has loss {figure(mirrored[0])} and best cosines of {mirrored[1]:.2f}"
+    )
     zero = sum(loss < 1e-9 for loss, *_ in (star, dual, mirrored))
     return data, f"{zero} of 3 at zero loss", f"{first}; {second}; {third}."
 
 
 def solution_explorer(mu: float = 0.5, theta: float = 0.0, angle: float = 20.0) -> Explorer:
-    """Theorems 3.3 and 3.4: drag interference, threshold and rotation, and see which solutions reach zero loss and which recover anything."""
-    controls = {"mu": slider("interference mu", mu, -0.9, 0.9, 0.05), "theta": slider("threshold theta", theta, 0.0, 0.95, 0.05),
-                "angle": slider("turn pair (degrees)", angle, 0.0, 90.0, 5.0)}
-    code = lambda mu, theta, angle: ("from sdl_theory import JumpReLU, certify, ideal_weights\nfrom widgets.rows import pair_problem\n"
-                                     f"problem = pair_problem({mu:.2f})\nprint(certify(problem, ideal_weights(problem, 4), JumpReLU({theta:.2f})))")
-    return Explorer(controls, _solution_story, solution_chart, code, {"interference": {"mu": 0.5, "theta": 0.0, "angle": 20.0},
-                                                                      "theta = mu": {"mu": 0.5, "theta": 0.5, "angle": 20.0}, "no interference": {"mu": -0.2, "theta": 0.0, "angle": 45.0}})
+    """Theorems 3.3 and 3.4: drag interference, threshold and rotation, and see which solutions
+    reach zero loss and which recover anything.
+    """
+    controls = {
+        "mu": slider("interference mu", mu, -0.9, 0.9, 0.05),
+        "theta": slider("threshold theta", theta, 0.0, 0.95, 0.05),
+        "angle": slider("turn pair (degrees)", angle, 0.0, 90.0, 5.0),
+    }
+    code = lambda mu, theta, angle: (
+        "from sdl_theory import JumpReLU, certify, ideal_weights\nfrom widgets.rows import "
+        "pair_problem\n"
+        f"problem = pair_problem({mu:.2f})\nprint(certify(problem, ideal_weights(problem, 4), "
+        f"JumpReLU({theta:.2f})))"
+    )
+    return Explorer(
+        controls,
+        _solution_story,
+        solution_chart,
+        code,
+        {
+            "interference": {"mu": 0.5, "theta": 0.0, "angle": 20.0},
+            "theta = mu": {"mu": 0.5, "theta": 0.5, "angle": 20.0},
+            "no interference": {"mu": -0.2, "theta": 0.0, "angle": 45.0},
+        },
+    )

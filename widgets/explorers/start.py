@@ -10,13 +10,35 @@ from .base import Explorer, slider
 def _start_story(S: float) -> tuple[dict, str, str]:
     data, seen = start_rows(S)
     some = 1 - seen["none"]
-    headline = "near" if seen["apart"] < 0.05 else "roughly alike" if seen["apart"] < 0.2 else "far apart"
-    return data, headline, (f"of the samples with anything in them, {seen['one'] / some:.0%} show one feature alone. As shares of their signals the two losses differ by at most "
-                            f"{seen['apart']:.1%}" + (": the theory speaks about data like these." if seen["apart"] < 0.05 else "."))
+    headline = (
+        "near" if seen["apart"] < 0.05 else "roughly alike" if seen["apart"] < 0.2 else "far apart"
+    )
+    return (
+        data,
+        headline,
+        (
+            f"of the samples with anything in them, {seen['one'] / some:.0%} show one feature "
+            f"alone. As shares of their signals the two losses differ by at most "
+            f"{seen['apart']:.1%}"
+            + (": the theory speaks about data like these." if seen["apart"] < 0.05 else ".")
+        ),
+    )
 
 
 def start_explorer(S: float = 0.7) -> Explorer:
-    """Drag the sparsity S: the data leave the plane for two rays, and the true loss comes to the approximate one that the theory studies."""
-    code = lambda S: (f"import torch\nfrom sdl_theory import SparseFeatures, Uniform\nfrom widgets.rows import pair_problem\n"
-                      f"x = SparseFeatures(2, S={S:.2f}, magnitudes=Uniform(.5, 1.5)).sample(5, torch.Generator().manual_seed(0))\nprint(x @ pair_problem(0.6).W_p.mT)")
-    return Explorer({"S": slider("sparsity S", S, 0.01, 0.99, 0.01)}, _start_story, start_chart, code, {"dense": {"S": 0.05}, "half": {"S": 0.5}, "sparse": {"S": 0.95}})
+    """Drag the sparsity S: the data leave the plane for two rays, and the true loss comes to the
+    approximate one that the theory studies.
+    """
+    code = lambda S: (
+        f"import torch\nfrom sdl_theory import SparseFeatures, Uniform\nfrom widgets.rows import "
+        f"pair_problem\n"
+        f"x = SparseFeatures(2, S={S:.2f}, magnitudes=Uniform(.5, 1.5)).sample(5, "
+        f"torch.Generator().manual_seed(0))\nprint(x @ pair_problem(0.6).W_p.mT)"
+    )
+    return Explorer(
+        {"S": slider("sparsity S", S, 0.01, 0.99, 0.01)},
+        _start_story,
+        start_chart,
+        code,
+        {"dense": {"S": 0.05}, "half": {"S": 0.5}, "sparse": {"S": 0.95}},
+    )

@@ -1,4 +1,6 @@
-"""Anchored training on sliders, with a button: sliders do not train, they say what the button would."""
+"""Anchored training on sliders, with a button: sliders do not train, they say what the button
+would.
+"""
 
 from __future__ import annotations
 
@@ -15,42 +17,70 @@ from ..charts import race_chart
 from ..rows.training import NO_CLIP, Curves, Race, first_curves, race_rows
 from .base import Explorer, choice, count, slider
 
-SLICE, PAUSE = 0.06, 0.005            # seconds of training between looks at the world, and for the world to speak
+# seconds of training between looks at the world, and for the world to speak
+SLICE, PAUSE = 0.06, 0.005
 
 
 TRUE, SHAM = "true features", "random directions"
 CLIPPED, NOT_CLIPPED = "clipped", "not clipped"
 
 
-def race_of(anchors: int, log_lam: float, at: str, gradients: str, S: float, mu: float, k: int) -> Race:
+def race_of(
+    anchors: int, log_lam: float, at: str, gradients: str, S: float, mu: float, k: int
+) -> Race:
     """What the controls ask for."""
-    return Race(int(anchors), round(10.0**log_lam, 6), sham=at == SHAM, clip=1.0 if gradients == CLIPPED else NO_CLIP, S=round(S, 3), mu=round(mu, 3), k=int(k))
+    return Race(
+        int(anchors),
+        round(10.0**log_lam, 6),
+        sham=at == SHAM,
+        clip=1.0 if gradients == CLIPPED else NO_CLIP,
+        S=round(S, 3),
+        mu=round(mu, 3),
+        k=int(k),
+    )
 
 
 def spoken(race: Race) -> str:
     """The settings in words."""
-    return (f"{race.anchors} {'sham ' if race.sham else ''}anchors, lam_anchor {race.lam_anchor:.3g}, gradients {NOT_CLIPPED if race.clip == NO_CLIP else CLIPPED}, "
-            f"S {race.S:.2f}, mu {race.mu:.2f}, k {race.k}")
+    return (
+        f"{race.anchors} {'sham ' if race.sham else ''}anchors, lam_anchor {race.lam_anchor:.3g}, "
+        f"gradients {NOT_CLIPPED if race.clip == NO_CLIP else CLIPPED}, "
+        f"S {race.S:.2f}, mu {race.mu:.2f}, k {race.k}"
+    )
 
 
 def verdict(curves: Curves) -> tuple[str, str]:
     """A headline and a sentence on what the curves show, and no more than they show."""
     race, last, whole = curves.race, curves.figures[-1][0, 0].mean(-1), curves.difference()
-    points = lambda one: f"{100 * one.value:+.0f} points [{100 * one.low:+.0f}, {100 * one.high:+.0f}]"
-    found = (f"After {curves.samples[-1]:,} samples {last[0]:.0%} of the {race.n - race.anchors} held-out features are found without anchors, {last[1]:.0%} with: "
-             f"{points(curves.difference(curves.steps[-1]))}; on average over the run {points(whole)}.")
+    points = lambda one: (
+        f"{100 * one.value:+.0f} points [{100 * one.low:+.0f}, {100 * one.high:+.0f}]"
+    )
+    found = (
+        f"After {curves.samples[-1]:,} samples {last[0]:.0%} of the {race.n - race.anchors} "
+        f"held-out features are found without anchors, {last[1]:.0%} with: "
+        f"{points(curves.difference(curves.steps[-1]))}; on average over the run {points(whole)}."
+    )
     if race.anchors == 0:
         return "nothing to compare", f"{found} Without anchors both sets are the same training."
-    return ("anchored ahead" if whole.low > 0 else "anchored behind" if whole.high < 0 else "no difference shown"), found
+    return (
+        "anchored ahead"
+        if whole.low > 0
+        else "anchored behind"
+        if whole.high < 0
+        else "no difference shown"
+    ), found
 
 
 @contextmanager
 def interruptible(stop, main: asyncio.AbstractEventLoop | None):
-    """Let the kernel's interrupt button call `stop`: between cells IPython ignores it. Signals belong to the main thread, whose loop is `main`; JupyterLab
-    may bring clicks in another (a subshell). Where a cell has put a handler of its own there meanwhile, that one stays."""
+    """Let the kernel's interrupt button call `stop`: between cells IPython ignores it. Signals
+    belong to the main thread, whose loop is `main`; JupyterLab may bring clicks in another (a
+    subshell). Where a cell has put a handler of its own there meanwhile, that one stays."""
     ours, before = lambda *_: stop(), []
     put = lambda: before.append(signal.signal(signal.SIGINT, ours))
-    back = lambda: signal.getsignal(signal.SIGINT) is ours and signal.signal(signal.SIGINT, before[0])
+    back = lambda: (
+        signal.getsignal(signal.SIGINT) is ours and signal.signal(signal.SIGINT, before[0])
+    )
     if main is None:
         yield
         return
@@ -64,27 +94,47 @@ def interruptible(stop, main: asyncio.AbstractEventLoop | None):
 def main_loop() -> asyncio.AbstractEventLoop | None:
     """The main thread's running loop, asked from there; None elsewhere, and in scripts."""
     try:
-        return asyncio.get_running_loop() if threading.current_thread() is threading.main_thread() else None
+        return (
+            asyncio.get_running_loop()
+            if threading.current_thread() is threading.main_thread()
+            else None
+        )
     except RuntimeError:
         return None
 
 
 class TrainingExplorer(Explorer):
-    """An Explorer whose picture is made by training. `.train()` trains at once; the Train button does so in slices on the kernel's loop, so that sliders, Stop and other cells live on.
+    """An Explorer whose picture is made by training. `.train()` trains at once; the Train button
+    does so in slices on the kernel's loop, so that sliders, Stop and other cells live on.
 
     `.curves` is what the picture shows, `.task` the training under way or the last one.
     """
 
     def __init__(self, controls: dict, code, presets: dict[str, dict]):
-        self.curves, self.task, self._failed, self._at_work, self._stop, self._main = first_curves(), None, {}, False, False, main_loop()
+        self.curves, self.task, self._failed, self._at_work, self._stop, self._main = (
+            first_curves(),
+            None,
+            {},
+            False,
+            False,
+            main_loop(),
+        )
         super().__init__(controls, self._tell, race_chart, code, presets)
-        self.train_button, self.stop_button = W.Button(description="Train", icon="play", button_style="primary"), W.Button(description="Stop", icon="stop", disabled=True)
-        self.bar = W.IntProgress(max=self.curves.race.steps, value=self.curves.steps_done, layout=W.Layout(width="16em"))
+        self.train_button, self.stop_button = (
+            W.Button(description="Train", icon="play", button_style="primary"),
+            W.Button(description="Stop", icon="stop", disabled=True),
+        )
+        self.bar = W.IntProgress(
+            max=self.curves.race.steps, value=self.curves.steps_done, layout=W.Layout(width="16em")
+        )
         self.bar_says = W.Label()
         self.train_button.on_click(lambda _: self.start())
         self.stop_button.on_click(lambda _: self.stop())
         sliders, presets_row, chart, fold = self.view.children
-        work = W.Box([self.train_button, self.stop_button, self.bar, self.bar_says], layout=W.Layout(flex_flow="row wrap"))
+        work = W.Box(
+            [self.train_button, self.stop_button, self.bar, self.bar_says],
+            layout=W.Layout(flex_flow="row wrap"),
+        )
         self.view.children = [sliders, presets_row, work, chart, fold]
         self._update(None)
 
@@ -156,33 +206,76 @@ class TrainingExplorer(Explorer):
         return self.curves.race != self.race
 
     def _tell(self, **_) -> tuple[dict, str, str]:
-        """Story for the present curves, whatever the sliders say; where the two differ the words say so."""
+        """Story for the present curves, whatever the sliders say; where the two differ the words
+        say so.
+        """
         curves, (headline, words) = self.curves, verdict(self.curves)
         if self._at_work:
             headline, words = "training", f"{spoken(curves.race)}. {words}"
         elif self.race in self._failed:
-            headline, words = "training failed", f"{self._failed[self.race].rstrip('.')}. The picture shows {spoken(curves.race)}."
+            headline, words = (
+                "training failed",
+                f"{self._failed[self.race].rstrip('.')}. The picture shows {spoken(curves.race)}.",
+            )
         elif self._stale:
-            headline, words = "press Train", f"the sliders say {spoken(self.race)}; the picture still shows {spoken(curves.race)}."
+            headline, words = (
+                "press Train",
+                f"the sliders say {spoken(self.race)}; the picture still shows "
+                f"{spoken(curves.race)}.",
+            )
         elif not curves.done:
-            headline, words = "stopped early", f"the rate never came down, so this is not the end of a run. {words}"
+            headline, words = (
+                "stopped early",
+                f"the rate never came down, so this is not the end of a run. {words}",
+            )
         return race_rows(curves), headline, words
 
     def _update(self, change) -> None:
         if hasattr(self, "bar"):
-            self._count()                      # before the words, which speak of it
+            self._count()  # before the words, which speak of it
         super()._update(change)
         self.chart.stale = not self._at_work and (self._stale or self.race in self._failed)
 
 
-def training_explorer(anchors: int = 16, log_lam: float = -1.0, at: str = TRUE, gradients: str = CLIPPED, S: float = 0.95, mu: float = 0.3, k: int = 3) -> TrainingExplorer:
-    """Feature anchoring (the walkthrough's "A Principled Fix"): choose the anchors and the data, press Train, and watch held-out features being found with and without; `at` and `gradients` are the controls of the experiment."""
-    controls = {"anchors": count("anchors (of 40 features)", anchors, 0, 36), "log_lam": slider("log10(lam_anchor)", log_lam, -3.0, 1.0, 0.25),
-                "at": choice("anchored at", at, [TRUE, SHAM]), "gradients": choice("gradients", gradients, [CLIPPED, NOT_CLIPPED]),
-                "S": slider("sparsity S", S, 0.8, 0.99, 0.01), "mu": slider("interference mu", mu, 0.1, 0.6, 0.05), "k": count("k of Top-k", k, 1, 12)}
-    short = lambda race: (f"Race(anchors={race.anchors}, lam_anchor={race.lam_anchor:g}, sham={race.sham}, clip={race.clip:g}, S={race.S}, mu={race.mu}, k={race.k})")
-    code = lambda **state: (f"from widgets.rows import Race\ncurves = {short(race_of(**state))}.train()\n"
-                            "print(curves.difference())                  # anchored minus not, averaged over the run\n"
-                            "print(curves.difference(curves.race.steps)) # and at its end")
+def training_explorer(
+    anchors: int = 16,
+    log_lam: float = -1.0,
+    at: str = TRUE,
+    gradients: str = CLIPPED,
+    S: float = 0.95,
+    mu: float = 0.3,
+    k: int = 3,
+) -> TrainingExplorer:
+    """Feature anchoring (the walkthrough's "A Principled Fix"): choose the anchors and the data,
+    press Train, and watch held-out features being found with and without; `at` and `gradients` are
+    the controls of the experiment.
+    """
+    controls = {
+        "anchors": count("anchors (of 40 features)", anchors, 0, 36),
+        "log_lam": slider("log10(lam_anchor)", log_lam, -3.0, 1.0, 0.25),
+        "at": choice("anchored at", at, [TRUE, SHAM]),
+        "gradients": choice("gradients", gradients, [CLIPPED, NOT_CLIPPED]),
+        "S": slider("sparsity S", S, 0.8, 0.99, 0.01),
+        "mu": slider("interference mu", mu, 0.1, 0.6, 0.05),
+        "k": count("k of Top-k", k, 1, 12),
+    }
+    short = lambda race: (
+        f"Race(anchors={race.anchors}, lam_anchor={race.lam_anchor:g}, sham={race.sham}, "
+        f"clip={race.clip:g}, S={race.S}, mu={race.mu}, k={race.k})"
+    )
+    code = lambda **state: (
+        f"from widgets.rows import Race\ncurves = {short(race_of(**state))}.train()\n"
+        "print(curves.difference())                  # anchored minus not, averaged over the run\n"
+        "print(curves.difference(curves.race.steps)) # and at its end"
+    )
     usual = dict(anchors=16, log_lam=0.0, at=TRUE, gradients=CLIPPED, S=0.95, mu=0.3, k=3)
-    return TrainingExplorer(controls, code, {"strong anchors": usual, "sham anchors": usual | dict(at=SHAM), "not clipped": usual | dict(gradients=NOT_CLIPPED), "k too large": usual | dict(k=8)})
+    return TrainingExplorer(
+        controls,
+        code,
+        {
+            "strong anchors": usual,
+            "sham anchors": usual | dict(at=SHAM),
+            "not clipped": usual | dict(gradients=NOT_CLIPPED),
+            "k too large": usual | dict(k=8),
+        },
+    )

@@ -1,4 +1,6 @@
-"""What all rows share: the table they travel in, the codes of its layers, and the pair of features at a cosine."""
+"""What all rows share: the table they travel in, the codes of its layers, and the pair of features
+at a cosine.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,22 @@ import torch
 
 from sdl_theory import Problem, Verdict
 
-VERDICTS = [Verdict.TRAP, Verdict.SADDLE, Verdict.NONE, Verdict.DEGENERATE, Verdict.ESCAPABLE, Verdict.GLOBAL]
+VERDICTS = [
+    Verdict.TRAP,
+    Verdict.SADDLE,
+    Verdict.NONE,
+    Verdict.DEGENERATE,
+    Verdict.ESCAPABLE,
+    Verdict.GLOBAL,
+]
 CURVE, REGION, POINT, ARROW, BAR = range(5)
-W_1, W_2, ROW, COLUMN = range(4)            # the arrows of a disc: two features, an encoder row, a decoder column
+# the arrows of a disc: two features, an encoder row, a decoder column
+W_1, W_2, ROW, COLUMN = range(4)
 
 
-def table(rows: list[dict], columns: tuple[str, ...] = ("kind", "x", "y", "x2", "value")) -> dict[str, np.ndarray]:
+def table(
+    rows: list[dict], columns: tuple[str, ...] = ("kind", "x", "y", "x2", "value")
+) -> dict[str, np.ndarray]:
     """Rows with keys among `columns` as float32 columns; what is missing is 0."""
     return {key: np.array([row.get(key, 0.0) for row in rows], dtype="<f4") for key in columns}
 
@@ -22,5 +34,7 @@ def table(rows: list[dict], columns: tuple[str, ...] = ("kind", "x", "y", "x2", 
 def pair_problem(rho: float, m_2: float = 1.0) -> Problem:
     """Two unit features at cosine rho, mirrored about the vertical axis; weights (1, m_2)."""
     half = math.acos(rho) / 2
-    W = torch.tensor([[math.sin(-half), math.sin(half)], [math.cos(half), math.cos(half)]], dtype=torch.float64)
+    W = torch.tensor(
+        [[math.sin(-half), math.sin(half)], [math.cos(half), math.cos(half)]], dtype=torch.float64
+    )
     return Problem(W, M_d=torch.tensor([1.0, m_2], dtype=torch.float64))

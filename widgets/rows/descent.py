@@ -10,8 +10,18 @@ from sdl_theory import JumpReLU, Problem, Weights, certify, partial_minimum, pat
 from .common import ARROW, COLUMN, CURVE, ROW, W_1, W_2, pair_problem, table
 
 
-def descend(problem: Problem, weights: Weights, theta: float, nudge: float, seeds: int, steps: int, rate: float) -> np.ndarray:
-    """Losses (seeds, steps + 1) of plain gradient descent on Lt from random nudges of size `nudge`, all seeds at once, by Theorem 3.2's gradients."""
+def descend(
+    problem: Problem,
+    weights: Weights,
+    theta: float,
+    nudge: float,
+    seeds: int,
+    steps: int,
+    rate: float,
+) -> np.ndarray:
+    """Losses (seeds, steps + 1) of plain gradient descent on Lt from random nudges of size `nudge`,
+    all seeds at once, by Theorem 3.2's gradients.
+    """
     W_p, W_r, M = (t.numpy() for t in (problem.W_p, problem.W_r, problem.M_d))
     draw = lambda *shape: torch.randn(*shape, generator=noise, dtype=torch.float64).numpy()
     noise = torch.Generator().manual_seed(0)
@@ -32,14 +42,34 @@ SEEDS, STEPS = 6, 600
 
 
 def dead_rows(depth: float, log_nudge: float, theta: float) -> tuple[dict[str, np.ndarray], dict]:
-    """A pair at cosine .6 on one neuron, beside a dead one `depth` below zero on both features; six descents from nudges of 10^log_nudge."""
+    """A pair at cosine .6 on one neuron, beside a dead one `depth` below zero on both features; six
+    descents from nudges of 10^log_nudge.
+    """
     problem, sigma = pair_problem(0.6), JumpReLU(theta)
     alone = partial_minimum(problem, pattern([[0, 1]], 2, 1), sigma).weights
     down = torch.tensor([[0.0, -depth / problem.W_p[1, 0].item()]], dtype=torch.float64)
-    weights = Weights(torch.cat([alone.W_E, down]), torch.cat([alone.W_D, torch.zeros(2, 1, dtype=torch.float64)], 1))
+    weights = Weights(
+        torch.cat([alone.W_E, down]),
+        torch.cat([alone.W_D, torch.zeros(2, 1, dtype=torch.float64)], 1),
+    )
     certificate = certify(problem, weights, sigma)
     losses = descend(problem, weights, theta, 10.0**log_nudge, SEEDS, STEPS, rate=0.1)
-    rows = [{"kind": CURVE, "x": step, "y": losses[seed, step], "value": seed} for seed in range(SEEDS) for step in range(0, STEPS + 1, 10)]
-    arrows = [(W_1, problem.W_p[:, 0]), (W_2, problem.W_p[:, 1]), (ROW, weights.W_E[0] / weights.W_E[0].norm()), (COLUMN + 1, weights.W_E[1])]
-    rows += [{"kind": ARROW, "x": a[0].item(), "y": a[1].item(), "value": which} for which, a in arrows]
-    return table(rows), {"certificate": certificate, "fell": int((losses[:, -1] < 0.3).sum()), "margin": theta + depth}
+    rows = [
+        {"kind": CURVE, "x": step, "y": losses[seed, step], "value": seed}
+        for seed in range(SEEDS)
+        for step in range(0, STEPS + 1, 10)
+    ]
+    arrows = [
+        (W_1, problem.W_p[:, 0]),
+        (W_2, problem.W_p[:, 1]),
+        (ROW, weights.W_E[0] / weights.W_E[0].norm()),
+        (COLUMN + 1, weights.W_E[1]),
+    ]
+    rows += [
+        {"kind": ARROW, "x": a[0].item(), "y": a[1].item(), "value": which} for which, a in arrows
+    ]
+    return table(rows), {
+        "certificate": certificate,
+        "fell": int((losses[:, -1] < 0.3).sum()),
+        "margin": theta + depth,
+    }

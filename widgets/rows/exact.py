@@ -1,4 +1,6 @@
-"""Two features in exact arithmetic, as rows: both eigenvalues' losses over rho, and the point at a rational rho."""
+"""Two features in exact arithmetic, as rows: both eigenvalues' losses over rho, and the point at a
+rational rho.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,10 @@ import numpy as np
 
 from .common import BAR, POINT, VERDICTS, table
 
-POSITIVE, MIXED = 0, 1                      # curves: the loss at the positive eigenvector (a trap or a saddle), and at the other one
-RHO = np.concatenate([np.linspace(-0.95, -0.01, 20), np.linspace(0.01, 0.95, 20)])      # not 0: there the branches change places
+# curves: the loss at the positive eigenvector (a trap or a saddle), and at the other one
+POSITIVE, MIXED = 0, 1
+# not 0: there the branches change places
+RHO = np.concatenate([np.linspace(-0.95, -0.01, 20), np.linspace(0.01, 0.95, 20)])
 
 
 @lru_cache(maxsize=1)
@@ -35,16 +39,31 @@ def spoken(expression) -> str:
 
 
 def exact_rows(tenths: int, m_1: int, m_2: int) -> tuple[dict[str, np.ndarray], object]:
-    """Losses m_1 + m_2 - eigenvalue along rho, coloured by what the positive eigenvector is; the exact point and its y."""
+    """Losses m_1 + m_2 - eigenvalue along rho, coloured by what the positive eigenvector is; the
+    exact point and its y.
+    """
     root = np.sqrt((m_1 - m_2) ** 2 + 4 * RHO**2 * m_1 * m_2)
     low, high = (m_1 + m_2 - root) / 2, (m_1 + m_2 + root) / 2
     rows = []
     for rho, small, large in zip(RHO, low, high):
         positive, other = (small, large) if rho > 0 else (large, small)
-        rows += [{"kind": POSITIVE, "x": rho, "y": positive, "value": 0 if rho > 1e-9 else 1}, {"kind": MIXED, "x": rho, "y": other, "value": 0 if rho > 1e-9 else 1}]
+        rows += [
+            {"kind": POSITIVE, "x": rho, "y": positive, "value": 0 if rho > 1e-9 else 1},
+            {"kind": MIXED, "x": rho, "y": other, "value": 0 if rho > 1e-9 else 1},
+        ]
     here = exact_point(tenths, m_1, m_2)
     if here.loss is not None:
-        rows.append({"kind": POINT, "x": tenths / 10, "y": float(here.loss), "value": [str(v) for v in VERDICTS].index(here.verdict)})
+        rows.append(
+            {
+                "kind": POINT,
+                "x": tenths / 10,
+                "y": float(here.loss),
+                "value": [str(v) for v in VERDICTS].index(here.verdict),
+            }
+        )
         y = np.array([float(here.y[0]), float(here.y[1])])
-        rows += [{"kind": BAR, "x": d + 1, "y": component} for d, component in enumerate(y / np.linalg.norm(y))]
+        rows += [
+            {"kind": BAR, "x": d + 1, "y": component}
+            for d, component in enumerate(y / np.linalg.norm(y))
+        ]
     return table(rows), here

@@ -1,4 +1,6 @@
-"""The linear representation hypothesis as rows: how little interference is possible, and what it does to reading a feature off."""
+"""The linear representation hypothesis as rows: how little interference is possible, and what it
+does to reading a feature off.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +21,33 @@ BINS = np.linspace(-3, 5, 33)
 
 @lru_cache(maxsize=256)
 def directions(n: int, n_p: int, mu: float) -> tuple[torch.Tensor | None, float, str]:
-    """Feature directions with interference mu at most, the random start's interference, and what went wrong, if anything."""
+    """Feature directions with interference mu at most, the random start's interference, and what
+    went wrong, if anything.
+    """
     start = torch.randn(n_p, n, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     start = interference(start / start.norm(dim=0))
     try:
         return feature_matrix(n, n_p, mu, generator=torch.Generator().manual_seed(0)), start, ""
     except InterferenceNotReached as error:
-        return error.W_p, start, f"this search stopped at mu = {error.mu:.2f}. The bound does not exclude {mu:.2f}, and that one search failed proves nothing"
+        return (
+            error.W_p,
+            start,
+            f"this search stopped at mu = {error.mu:.2f}. The bound does not exclude {mu:.2f}, and "
+            f"that one search failed proves nothing",
+        )
     except ValueError as error:
         return None, start, str(error)
 
 
 def readouts(W: torch.Tensor, S: float) -> tuple[np.ndarray, np.ndarray]:
-    """<w^d, x_p> over samples of sparsity S, magnitudes uniform on [.5, 1.5]: of silent features, and of active ones."""
+    """<w^d, x_p> over samples of sparsity S, magnitudes uniform on [.5, 1.5]: of silent features,
+    and of active ones.
+    """
     n, noise = W.shape[1], torch.Generator().manual_seed(1)
-    chance, size = torch.rand(SAMPLES, n, generator=noise).double(), 0.5 + torch.rand(SAMPLES, n, generator=noise).double()
+    chance, size = (
+        torch.rand(SAMPLES, n, generator=noise).double(),
+        0.5 + torch.rand(SAMPLES, n, generator=noise).double(),
+    )
     active = chance < 1 - S
     read = (active * size) @ (W.mT @ W)
     return read[~active].numpy(), read[active].numpy()
@@ -42,15 +56,36 @@ def readouts(W: torch.Tensor, S: float) -> tuple[np.ndarray, np.ndarray]:
 def confusion(silent: np.ndarray, active: np.ndarray) -> float:
     """P(a silent feature reads higher than an active one), all pairs."""
     ordered = np.sort(active)
-    return float((np.searchsorted(ordered, silent, "left") + np.searchsorted(ordered, silent, "right")).mean() / 2 / len(ordered)) if len(active) and len(silent) else math.nan
+    return (
+        float(
+            (
+                np.searchsorted(ordered, silent, "left") + np.searchsorted(ordered, silent, "right")
+            ).mean()
+            / 2
+            / len(ordered)
+        )
+        if len(active) and len(silent)
+        else math.nan
+    )
 
 
 def linear_rows(n: int, n_p: int, mu: float, S: float) -> tuple[dict[str, np.ndarray], dict]:
-    """Least interference over the number of features; asked, random and reached; and the two histograms of readouts."""
+    """Least interference over the number of features; asked, random and reached; and the two
+    histograms of readouts.
+    """
     W, start, trouble = directions(n, n_p, mu)
     rows = [{"kind": BOUND, "x": k, "y": levenshtein_bound(k, n_p)} for k in range(2, MOST + 1)]
-    rows += [{"kind": RANDOM, "x": n, "y": start, "value": RANDOM}, {"kind": SIZE, "x": 2, "y": 0.9, "value": n_p}]
-    seen = {"trouble": trouble, "bound": levenshtein_bound(n, n_p), "random": start, "reached": None, "confusion": math.nan}
+    rows += [
+        {"kind": RANDOM, "x": n, "y": start, "value": RANDOM},
+        {"kind": SIZE, "x": 2, "y": 0.9, "value": n_p},
+    ]
+    seen = {
+        "trouble": trouble,
+        "bound": levenshtein_bound(n, n_p),
+        "random": start,
+        "reached": None,
+        "confusion": math.nan,
+    }
     if W is not None:
         seen["reached"] = interference(W)
         rows.append({"kind": REACHED, "x": n, "y": seen["reached"], "value": REACHED})
@@ -59,8 +94,13 @@ def linear_rows(n: int, n_p: int, mu: float, S: float) -> tuple[dict[str, np.nda
         for kind, part in zip((SILENT, ACTIVE), parts):
             if len(part):
                 shares = np.histogram(np.clip(part, BINS[0], BINS[-1]), BINS)[0] / len(part)
-                rows += [{"kind": kind, "x": left, "x2": right, "y": share, "value": kind} for left, right, share in zip(BINS, BINS[1:], shares) if share]
-    rows.append({"kind": ASKED, "x": n, "y": mu, "value": ASKED})             # last, so that it is drawn on top
+                rows += [
+                    {"kind": kind, "x": left, "x2": right, "y": share, "value": kind}
+                    for left, right, share in zip(BINS, BINS[1:], shares)
+                    if share
+                ]
+    # last, so that it is drawn on top
+    rows.append({"kind": ASKED, "x": n, "y": mu, "value": ASKED})
     return table(rows), seen
 
 

@@ -1,4 +1,6 @@
-"""Theorem 3.1 as rows: the gap between the two losses, its bounds, and how many features are active."""
+"""Theorem 3.1 as rows: the gap between the two losses, its bounds, and how many features are
+active.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +9,57 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from sdl_theory import Constant, JumpReLU, Problem, SparseFeatures, Weights, approximate_loss, exact_loss, loss_gap_bound
+from sdl_theory import (
+    Constant,
+    JumpReLU,
+    Problem,
+    SparseFeatures,
+    Weights,
+    approximate_loss,
+    exact_loss,
+    loss_gap_bound,
+)
 
 from .common import table
 
 GAP, PAPER, TIGHT, HERE, SHARE, CEILING = range(6)
-MAGNITUDE = 0.8                             # of every active feature: not 1, or JumpReLU would be excused
+MAGNITUDE = 0.8  # of every active feature: not 1, or JumpReLU would be excused
 
 
 @lru_cache(maxsize=64)
 def _losses(n: int, theta: float, S: float) -> tuple[float, float, float]:
-    """L, Lt and the largest squared error C of one fixed random model of n features in about 3n/4 dimensions."""
+    """L, Lt and the largest squared error C of one fixed random model of n features in about 3n/4
+    dimensions.
+    """
     g = torch.Generator().manual_seed(n)
     draw = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)
     n_p = max(2, round(0.75 * n))
     W, features, sigma = draw(n_p, n), SparseFeatures(n, S, Constant(MAGNITUDE)), JumpReLU(theta)
     problem = Problem(W / W.norm(dim=0), M_d=features.M_d)
     weights = Weights(draw(n + 2, n_p), draw(n_p, n + 2) / 2)
-    exact, approximate = exact_loss(problem, weights, sigma, features), approximate_loss(problem, weights, sigma)
+    exact, approximate = (
+        exact_loss(problem, weights, sigma, features),
+        approximate_loss(problem, weights, sigma),
+    )
     return exact.item(), approximate.item(), loss_gap_bound(problem, weights, sigma, features).C
 
 
-def gap_rows(n: int, log_rate: float, theta: float) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Theorem 3.1's gap |L - Lt| and its bounds over 1 - S, with the point at 1 - S = 10^log_rate; and how many features are active there."""
+def gap_rows(
+    n: int, log_rate: float, theta: float
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Theorem 3.1's gap |L - Lt| and its bounds over 1 - S, with the point at 1 - S = 10^log_rate;
+    and how many features are active there.
+    """
     rows = []
     for exponent in np.linspace(-5, -0.1, 15):
         q = 10.0**exponent
         exact, approximate, C = _losses(n, theta, 1 - q)
-        for kind, y in ((GAP, abs(exact - approximate)), (PAPER, n * n * C * q * q), (TIGHT, C * n * (n - 1) / 2 * q * q), (CEILING, C)):
+        for kind, y in (
+            (GAP, abs(exact - approximate)),
+            (PAPER, n * n * C * q * q),
+            (TIGHT, C * n * (n - 1) / 2 * q * q),
+            (CEILING, C),
+        ):
             rows.append({"kind": kind, "x": q, "y": max(y, 1e-14), "value": kind})
     q = 10.0**log_rate
     exact, approximate, C = _losses(n, theta, 1 - q)
@@ -42,4 +67,11 @@ def gap_rows(n: int, log_rate: float, theta: float) -> tuple[dict[str, np.ndarra
     p = SparseFeatures(n, 1 - q).count_probabilities()
     shares = [p[0].item(), p[1].item(), p[2:].sum().item()]
     rows += [{"kind": SHARE, "x": k, "y": share} for k, share in enumerate(shares)]
-    return table(rows), {"L": exact, "Lt": approximate, "C": C, "tight": C * n * (n - 1) / 2 * q * q, "one": shares[1], "more": shares[2]}
+    return table(rows), {
+        "L": exact,
+        "Lt": approximate,
+        "C": C,
+        "tight": C * n * (n - 1) / 2 * q * q,
+        "one": shares[1],
+        "more": shares[2],
+    }

@@ -13,7 +13,9 @@ from .common import ARROW, BAR, CURVE, POINT, REGION, VERDICTS, pair_problem, ta
 
 
 def plane(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors of the plane of two features: towards their bisector, and at right angles to it, on feature 2's side."""
+    """Unit vectors of the plane of two features: towards their bisector, and at right angles to it,
+    on feature 2's side.
+    """
     W = problem.W_p.numpy()
     u, v = W[:, 0] / np.linalg.norm(W[:, 0]) + W[:, 1] / np.linalg.norm(W[:, 1]), W[:, 1] - W[:, 0]
     v = v / np.linalg.norm(v)
@@ -22,35 +24,55 @@ def plane(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pair_landscape(problem: Problem, angles: np.ndarray) -> np.ndarray:
-    """Lt of one neuron whose encoder row turns in the plane of two features, `angles` (radians) from their bisector, with its best decoder column, under ReLU."""
+    """Lt of one neuron whose encoder row turns in the plane of two features, `angles` (radians)
+    from their bisector, with its best decoder column, under ReLU.
+    """
     u, v = plane(problem)
     M, V = problem.M_d.numpy(), problem.W_r.numpy()
-    z = np.maximum((np.sin(angles)[:, None] * v + np.cos(angles)[:, None] * u) @ problem.W_p.numpy(), 0.0)
+    z = np.maximum(
+        (np.sin(angles)[:, None] * v + np.cos(angles)[:, None] * u) @ problem.W_p.numpy(), 0.0
+    )
     fired = (z * z * M).sum(1)
-    toward = (z * M) @ V.T                                        # sum_d M_d z_d w_r^d
+    toward = (z * M) @ V.T  # sum_d M_d z_d w_r^d
     explained = np.divide((toward**2).sum(1), fired, out=np.zeros_like(fired), where=fired > 1e-15)
     return (M * (V * V).sum(0)).sum() - explained
 
 
 def pair_rows(rho: float, m_2: float = 1.0) -> tuple[dict[str, np.ndarray], GroupMinimum]:
-    """The pair's landscape over the encoder's angle, the region where it fires for both, the stationary point, and the arrows."""
+    """The pair's landscape over the encoder's angle, the region where it fires for both, the
+    stationary point, and the arrows.
+    """
     problem = pair_problem(rho, m_2)
     minimum, half = group_minimum(problem, [0, 1]), math.acos(rho) / 2
     angles = np.linspace(-math.pi, math.pi, 181)
-    rows = [{"kind": CURVE, "x": math.degrees(a), "y": loss} for a, loss in zip(angles, pair_landscape(problem, angles))]
+    rows = [
+        {"kind": CURVE, "x": math.degrees(a), "y": loss}
+        for a, loss in zip(angles, pair_landscape(problem, angles))
+    ]
     reach = math.degrees(math.pi / 2 - half)
     rows.append({"kind": REGION, "x": -reach, "x2": reach})
     arrows = [problem.W_p[:, 0], problem.W_p[:, 1]]
     if minimum.exists:
         y = minimum.y
         w = torch.linalg.solve(problem.W_p.mT, y / problem.M_d.sqrt())
-        arrows += [w / w.norm(), problem.W_r @ (problem.M_d.sqrt() * y) * w.norm()]      # the pair (w_E, w_D) with w_E of unit norm
-        rows.append({"kind": POINT, "x": math.degrees(math.atan2(w[0], w[1])), "y": minimum.loss, "value": VERDICTS.index(minimum.verdict)})
-    rows += [{"kind": ARROW, "x": a[0].item(), "y": a[1].item(), "value": which} for which, a in enumerate(arrows)]
+        # the pair (w_E, w_D) with w_E of unit norm
+        arrows += [w / w.norm(), problem.W_r @ (problem.M_d.sqrt() * y) * w.norm()]
+        rows.append(
+            {
+                "kind": POINT,
+                "x": math.degrees(math.atan2(w[0], w[1])),
+                "y": minimum.loss,
+                "value": VERDICTS.index(minimum.verdict),
+            }
+        )
+    rows += [
+        {"kind": ARROW, "x": a[0].item(), "y": a[1].item(), "value": which}
+        for which, a in enumerate(arrows)
+    ]
     return table(rows), minimum
 
 
-GRID = 20                                   # 231 points of the triangle: fine enough to see, few enough to drag
+GRID = 20  # 231 points of the triangle: fine enough to see, few enough to drag
 
 
 def three_worlds(t: float) -> tuple[float, float, float]:
@@ -64,32 +86,73 @@ def triangle(p: np.ndarray) -> np.ndarray:
 
 
 def three_rows(problem: Problem) -> tuple[dict[str, np.ndarray], GroupMinimum]:
-    """Lt / tr K, the share of loss left, over all positive y of a group of three, as a triangle; its positive eigenvector if any; and the three eigenvectors' components."""
+    """Lt / tr K, the share of loss left, over all positive y of a group of three, as a triangle;
+    its positive eigenvector if any; and the three eigenvectors' components.
+    """
     minimum = group_minimum(problem, [0, 1, 2])
     A = (problem.W_r * problem.M_d.sqrt()).numpy()
     K = A.T @ A
-    p = np.array([[i, j, GRID - i - j] for i in range(GRID + 1) for j in range(GRID + 1 - i)]) / GRID
+    p = (
+        np.array([[i, j, GRID - i - j] for i in range(GRID + 1) for j in range(GRID + 1 - i)])
+        / GRID
+    )
     left = 1 - np.einsum("ki,ij,kj->k", p, K, p) / (p * p).sum(1) / np.trace(K)
     rows = [{"kind": CURVE, "x": x, "y": y, "value": v} for (x, y), v in zip(triangle(p), left)]
     if minimum.exists:
         y = minimum.y.numpy()
-        (x, height), = triangle((y / y.sum())[None])
+        ((x, height),) = triangle((y / y.sum())[None])
         rows.append({"kind": POINT, "x": x, "y": height, "value": VERDICTS.index(minimum.verdict)})
     values, vectors = np.linalg.eigh(K)
     for rank in range(3):
         v = vectors[:, 2 - rank] * np.sign(vectors[:, 2 - rank].sum())
-        rows += [{"kind": BAR, "x": 4 * rank + d + 1, "y": v[d], "x2": values[2 - rank], "value": float((v > 0).all()) * (1 if rank == 0 else 2)} for d in range(3)]
+        rows += [
+            {
+                "kind": BAR,
+                "x": 4 * rank + d + 1,
+                "y": v[d],
+                "x2": values[2 - rank],
+                "value": float((v > 0).all()) * (1 if rank == 0 else 2),
+            }
+            for d in range(3)
+        ]
     return table(rows), minimum
 
 
-def share_rows(problem: Problem, directions: Directions, names: list[str], sizes: list[int], draws: int, generator: torch.Generator) -> list[dict]:
-    """Random groups of each size, the share that are traps with its interval; and named groups, 1 for a trap, 0 for none."""
+def share_rows(
+    problem: Problem,
+    directions: Directions,
+    names: list[str],
+    sizes: list[int],
+    draws: int,
+    generator: torch.Generator,
+) -> list[dict]:
+    """Random groups of each size, the share that are traps with its interval; and named groups, 1
+    for a trap, 0 for none.
+    """
     rows = []
     for size in sizes:
         share, low, high = trap_share(problem, size, draws, generator)
-        rows.append({"series": "random groups", "name": "", "size": size, "share": share, "low": low, "high": high})
+        rows.append(
+            {
+                "series": "random groups",
+                "name": "",
+                "size": size,
+                "share": share,
+                "low": low,
+                "high": high,
+            }
+        )
     for name in names:
         group = directions.group(name)
         trap = float(group_minimum(problem, group).verdict is Verdict.TRAP)
-        rows.append({"series": "real siblings", "name": name, "size": len(group), "share": trap, "low": trap, "high": trap})
+        rows.append(
+            {
+                "series": "real siblings",
+                "name": name,
+                "size": len(group),
+                "share": trap,
+                "low": trap,
+                "high": trap,
+            }
+        )
     return rows

@@ -1,4 +1,6 @@
-"""One framework, three machines: two features seen by an SAE, a transcoder or a crosscoder, as rows."""
+"""One framework, three machines: two features seen by an SAE, a transcoder or a crosscoder, as
+rows.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,14 @@ from sdl_theory import GroupMinimum, Problem, group_minimum
 from .common import COLUMN, CURVE, POINT, REGION, ROW, VERDICTS, W_1, W_2, pair_problem, table
 from .minima import pair_landscape, plane
 
-INPUTS, TARGETS = 3, 5                      # layers: the two discs
+INPUTS, TARGETS = 3, 5  # layers: the two discs
 KINDS = ("SAE", "transcoder", "crosscoder")
 
 
 def machine(kind: str, mu: float, other: float, m_2: float = 1.0) -> Problem:
-    """Two features at cosine mu in the input; `other` is their cosine in the target (transcoder) or in the second model (crosscoder); an SAE has one."""
+    """Two features at cosine mu in the input; `other` is their cosine in the target (transcoder) or
+    in the second model (crosscoder); an SAE has one.
+    """
     first, second = pair_problem(mu, m_2), pair_problem(other, m_2)
     if kind == "SAE":
         return first
@@ -27,26 +31,49 @@ def machine(kind: str, mu: float, other: float, m_2: float = 1.0) -> Problem:
 
 
 def machine_rows(kind: str, mu: float, other: float) -> tuple[dict[str, np.ndarray], GroupMinimum]:
-    """Two discs with the neuron at its stationary point, and the loss as the encoder row turns in the plane of the two features."""
+    """Two discs with the neuron at its stationary point, and the loss as the encoder row turns in
+    the plane of the two features.
+    """
     problem = machine(kind, mu, other)
     minimum = group_minimum(problem, [0, 1])
     W, V = problem.W_p, problem.W_r
     angles = np.linspace(-math.pi, math.pi, 145)
-    rows = [{"kind": CURVE, "x": math.degrees(a), "y": loss} for a, loss in zip(angles, pair_landscape(problem, angles))]
+    rows = [
+        {"kind": CURVE, "x": math.degrees(a), "y": loss}
+        for a, loss in zip(angles, pair_landscape(problem, angles))
+    ]
     half = math.acos((W[:, 0] @ W[:, 1] / W[:, 0].norm() / W[:, 1].norm()).clamp(-1, 1).item()) / 2
-    rows.append({"kind": REGION, "x": -math.degrees(math.pi / 2 - half), "x2": math.degrees(math.pi / 2 - half)})
+    rows.append(
+        {
+            "kind": REGION,
+            "x": -math.degrees(math.pi / 2 - half),
+            "x2": math.degrees(math.pi / 2 - half),
+        }
+    )
     left = W[:2]
     right = V[2:] if kind == "crosscoder" else V
-    discs = [(INPUTS, d, left[:, d]) for d in (W_1, W_2)] + [(TARGETS, d, right[:, d]) for d in (W_1, W_2)]
+    discs = [(INPUTS, d, left[:, d]) for d in (W_1, W_2)] + [
+        (TARGETS, d, right[:, d]) for d in (W_1, W_2)
+    ]
     if minimum.exists:
         w = torch.linalg.pinv(W.mT) @ (minimum.y / problem.M_d.sqrt())
         column = V @ (problem.M_d.sqrt() * minimum.y)
         u, v = plane(problem)
-        rows.append({"kind": POINT, "x": math.degrees(math.atan2(v @ w.numpy(), u @ w.numpy())), "y": minimum.loss, "value": VERDICTS.index(minimum.verdict)})
+        rows.append(
+            {
+                "kind": POINT,
+                "x": math.degrees(math.atan2(v @ w.numpy(), u @ w.numpy())),
+                "y": minimum.loss,
+                "value": VERDICTS.index(minimum.verdict),
+            }
+        )
         unit = lambda vector: vector / vector.norm().clamp(min=1e-12)
-        discs.append((INPUTS, ROW, unit(w[:2])))                                                    # directions, not lengths
-        if kind == "crosscoder":                                                                   # it reads and writes both models
+        discs.append((INPUTS, ROW, unit(w[:2])))  # directions, not lengths
+        if kind == "crosscoder":  # it reads and writes both models
             discs += [(INPUTS, COLUMN, unit(column[:2])), (TARGETS, ROW, unit(w[2:]))]
         discs.append((TARGETS, COLUMN, unit(column[-2:])))
-    rows += [{"kind": disc, "x": a[0].item(), "y": a[1].item(), "value": which} for disc, which, a in discs]
+    rows += [
+        {"kind": disc, "x": a[0].item(), "y": a[1].item(), "value": which}
+        for disc, which, a in discs
+    ]
     return table(rows), minimum

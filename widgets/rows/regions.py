@@ -1,4 +1,6 @@
-"""Theorem 3.2 as rows: the regions of one encoder row in the plane, and slices of the loss through one point."""
+"""Theorem 3.2 as rows: the regions of one encoder row in the plane, and slices of the loss through
+one point.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from sdl_theory import Problem, Weights, activation_pattern, approximate_loss, h
 from .common import table
 
 SECTOR, FEATURE, POINT_E, HEAT, HERE, SLICE_E, SLICE_D, SLICE_BOTH = range(8)
-BEARINGS = (-70.0, 15.0, 80.0)              # the three features, degrees from the vertical, clockwise
+BEARINGS = (-70.0, 15.0, 80.0)  # the three features, degrees from the vertical, clockwise
 SIDE = np.linspace(-2, 2, 17)
 STEPS = np.linspace(-1.5, 1.5, 31)
 
@@ -24,7 +26,8 @@ def plane_problem() -> Problem:
 
 
 def sectors(problem: Problem) -> list[tuple[float, float, list[int]]]:
-    """The six regions of one ReLU row w in the plane: bearings from and to (degrees, clockwise from the vertical) and the features fired for.
+    """The six regions of one ReLU row w in the plane: bearings from and to (degrees, clockwise from
+    the vertical) and the features fired for.
 
     The walls are the lines <w, w_p^d> = 0, at right angles to the features.
     """
@@ -38,41 +41,78 @@ def sectors(problem: Problem) -> list[tuple[float, float, list[int]]]:
     return out
 
 
-def point(region: int, a: float, b: float) -> tuple[Problem, Weights, tuple[float, float, list[int]]]:
-    """W_E = a (unit row in the middle of the region), W_D = b (unit column, the best direction there, or up where it fires for nothing)."""
+def point(
+    region: int, a: float, b: float
+) -> tuple[Problem, Weights, tuple[float, float, list[int]]]:
+    """W_E = a (unit row in the middle of the region), W_D = b (unit column, the best direction
+    there, or up where it fires for nothing).
+    """
     problem = plane_problem()
     here = sectors(problem)[region]
     middle = math.radians((here[0] + here[1]) / 2)
     row = torch.tensor([[math.sin(middle), math.cos(middle)]], dtype=torch.float64)
     column = (torch.relu(row @ problem.W_p) @ problem.W_r.mT).mT
-    column = column / column.norm() if column.any() else torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    column = (
+        column / column.norm()
+        if column.any()
+        else torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    )
     return problem, Weights(a * row, b * column), here
 
 
 def losses(problem: Problem, E: np.ndarray, D: np.ndarray) -> np.ndarray:
     """Lt of one ReLU neuron at k points: encoder rows E (k, 2), decoder columns D (k, 2)."""
     z = np.maximum(E @ problem.W_p.numpy(), 0.0)
-    return ((problem.W_r.numpy() - D[:, :, None] * z[:, None, :]) ** 2 * problem.M_d.numpy()).sum((1, 2))
+    return ((problem.W_r.numpy() - D[:, :, None] * z[:, None, :]) ** 2 * problem.M_d.numpy()).sum(
+        (1, 2)
+    )
 
 
 def region_rows(region: int, a: float, b: float) -> tuple[dict[str, np.ndarray], dict]:
-    """The disc with its sectors, the landscape over the two weights (a, b), and slices of Lt: along W_E, along W_D, and both where it bends down most."""
+    """The disc with its sectors, the landscape over the two weights (a, b), and slices of Lt: along
+    W_E, along W_D, and both where it bends down most.
+    """
     problem, weights, here = point(region, a, b)
     unit = point(region, 1.0, 1.0)[1]
     row, column = unit.W_E.numpy(), unit.W_D.mT.numpy()
-    turn = math.pi if a < 0 else 0.0                                          # a negative scale puts the row into the opposite region
-    rows = [{"kind": SECTOR, "x": math.radians(here[0]) + turn, "x2": math.radians(here[1]) + turn}] if a else []
-    rows += [{"kind": FEATURE, "x": x, "y": y, "value": d} for d, (x, y) in enumerate(problem.W_p.mT.tolist())]
+    turn = math.pi if a < 0 else 0.0  # a negative scale puts the row into the opposite region
+    rows = (
+        [{"kind": SECTOR, "x": math.radians(here[0]) + turn, "x2": math.radians(here[1]) + turn}]
+        if a
+        else []
+    )
+    rows += [
+        {"kind": FEATURE, "x": x, "y": y, "value": d}
+        for d, (x, y) in enumerate(problem.W_p.mT.tolist())
+    ]
     rows.append({"kind": POINT_E, "x": weights.W_E[0, 0].item(), "y": weights.W_E[0, 1].item()})
     A, B = (grid.ravel()[:, None] for grid in np.meshgrid(SIDE, SIDE))
-    rows += [{"kind": HEAT, "x": x[0], "y": y[0], "value": v} for x, y, v in zip(A, B, losses(problem, A * row, B * column))]
+    rows += [
+        {"kind": HEAT, "x": x[0], "y": y[0], "value": v}
+        for x, y, v in zip(A, B, losses(problem, A * row, B * column))
+    ]
     loss = approximate_loss(problem, weights).item()
     rows.append({"kind": HERE, "x": a, "y": b, "value": loss})
-    least = {block: torch.linalg.eigvalsh(hessian(problem, weights, block=block))[0].item() for block in "DE"}
-    values, vectors = torch.linalg.eigh(hessian(problem, weights))            # rows and columns: w_D's two entries, then w_E's
+    least = {
+        block: torch.linalg.eigvalsh(hessian(problem, weights, block=block))[0].item()
+        for block in "DE"
+    }
+    # rows and columns: w_D's two entries, then w_E's
+    values, vectors = torch.linalg.eigh(hessian(problem, weights))
     least["joint"], bends = values[0].item(), vectors[:, 0].numpy()
     bends = bends * np.sign(bends[2:] @ row[0] or 1)
     here_E, here_D, t = weights.W_E.numpy(), weights.W_D.mT.numpy(), STEPS[:, None]
-    for kind, dE, dD in ((SLICE_E, row, 0 * column), (SLICE_D, 0 * row, column), (SLICE_BOTH, bends[2:], bends[:2])):
-        rows += [{"kind": kind, "x": step, "y": v, "value": kind} for step, v in zip(STEPS, losses(problem, here_E + t * dE, here_D + t * dD))]
-    return table(rows), {"fired": activation_pattern(problem, weights)[0].nonzero()[:, 0].tolist(), "least": least, "loss": loss}
+    for kind, dE, dD in (
+        (SLICE_E, row, 0 * column),
+        (SLICE_D, 0 * row, column),
+        (SLICE_BOTH, bends[2:], bends[:2]),
+    ):
+        rows += [
+            {"kind": kind, "x": step, "y": v, "value": kind}
+            for step, v in zip(STEPS, losses(problem, here_E + t * dE, here_D + t * dD))
+        ]
+    return table(rows), {
+        "fired": activation_pattern(problem, weights)[0].nonzero()[:, 0].tolist(),
+        "least": least,
+        "loss": loss,
+    }

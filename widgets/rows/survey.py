@@ -1,4 +1,6 @@
-"""Where does anchoring help? A grid around one small setting, each cell ten paired seeds: `python -m widgets.rows.survey` writes what lesson 11 draws (about twenty-five minutes)."""
+"""Where does anchoring help? A grid around one small setting, each cell ten paired seeds: `python
+-m widgets.rows.survey` writes what lesson 11 draws (about twenty-five minutes).
+"""
 
 from __future__ import annotations
 
@@ -18,31 +20,73 @@ from .training import COLUMNS, FIRST, NO_CLIP, Race
 
 RESULTS = Path(__file__).resolve().parents[2] / "notebooks" / "results" / "anchoring_small.json"
 LONG = Race(steps=1000, seeds=tuple(range(10)))
-TIMES = (200, 400, 1000)                    # steps at which the grid is read: chosen on other seeds (100 to 104)
-CHANGES = [{}] + [{name: value} for name, values in {
-    "anchors": (0, 4, 8, 16, 24, 32), "lam_anchor": (.01, .03, .1, .3, 1.0, 3.0), "k": (2, 3, 5, 8, 12), "S": (.8, .9, .95, .98), "mu": (.1, .3, .6),
-    "samples": (250, 500, 1000, 2000, None)}.items() for value in values]
+TIMES = (200, 400, 1000)  # steps at which the grid is read: chosen on other seeds (100 to 104)
+CHANGES = [{}] + [
+    {name: value}
+    for name, values in {
+        "anchors": (0, 4, 8, 16, 24, 32),
+        "lam_anchor": (0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+        "k": (2, 3, 5, 8, 12),
+        "S": (0.8, 0.9, 0.95, 0.98),
+        "mu": (0.1, 0.3, 0.6),
+        "samples": (250, 500, 1000, 2000, None),
+    }.items()
+    for value in values
+]
 STRONG = {"lam_anchor": 1.0}
-CHANGES += [STRONG | change for change in ({"anchors": 4}, {"k": 8}, {"S": .98}, {"mu": .6}, {"samples": 250})]
-CHANGES += [{"both": False} | change for change in ({}, STRONG, {"mu": .6}, {"mu": .6} | STRONG, {"k": 12})]
+CHANGES += [
+    STRONG | change
+    for change in ({"anchors": 4}, {"k": 8}, {"S": 0.98}, {"mu": 0.6}, {"samples": 250})
+]
+CHANGES += [
+    {"both": False} | change
+    for change in ({}, STRONG, {"mu": 0.6}, {"mu": 0.6} | STRONG, {"k": 12})
+]
 CHANGES += [{"sham": True} | change for change in ({}, STRONG, {"anchors": 4} | STRONG)]
-CHANGES += [{"clip": NO_CLIP} | change for change in (
-    {}, {"anchors": 32}, STRONG, {"anchors": 4} | STRONG, {"anchors": 32} | STRONG, {"k": 5}, {"S": .98} | STRONG, {"samples": 250}, {"samples": 250} | STRONG,
-    {"mu": .6}, {"mu": .6} | STRONG, {"mu": .6, "both": False} | STRONG)]
-CONTROLS = {"both", "sham", "clip"}         # what turns a cell into a control
-L1 = (.001, .003, .01, .03, .1, .3, 1.0, 3.0)
-RELU = dict(bench=dict(n=40, n_p=31, S=.95, mu=.3, samples=None), n_q=80, steps=1000, batch=128, seeds=tuple(range(10)))
+CHANGES += [
+    {"clip": NO_CLIP} | change
+    for change in (
+        {},
+        {"anchors": 32},
+        STRONG,
+        {"anchors": 4} | STRONG,
+        {"anchors": 32} | STRONG,
+        {"k": 5},
+        {"S": 0.98} | STRONG,
+        {"samples": 250},
+        {"samples": 250} | STRONG,
+        {"mu": 0.6},
+        {"mu": 0.6} | STRONG,
+        {"mu": 0.6, "both": False} | STRONG,
+    )
+]
+CONTROLS = {"both", "sham", "clip"}  # what turns a cell into a control
+L1 = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
+RELU = dict(
+    bench=dict(n=40, n_p=31, S=0.95, mu=0.3, samples=None),
+    n_q=80,
+    steps=1000,
+    batch=128,
+    seeds=tuple(range(10)),
+)
 
 
 def grid_cells() -> list[dict]:
-    """One row a cell: what it changed, features found [time][set][seed] of how many, and each seed's difference averaged over the run."""
+    """One row a cell: what it changed, features found [time][set][seed] of how many, and each
+    seed's difference averaged over the run.
+    """
     done = {}
     for change in CHANGES:
         race = replace(LONG, **change)
         if race not in done:
             curves = race.train()
-            found = np.stack(curves.figures)[[curves.steps.index(step) for step in TIMES], 0, 0]          # decoder: (time, set, seed)
-            done[race] = dict(found=np.rint(found * (race.n - race.anchors)).astype(int).tolist(), of=race.n - race.anchors, average=np.round(curves.paired().mean(0), 4).tolist())
+            # decoder: (time, set, seed)
+            found = np.stack(curves.figures)[[curves.steps.index(step) for step in TIMES], 0, 0]
+            done[race] = dict(
+                found=np.rint(found * (race.n - race.anchors)).astype(int).tolist(),
+                of=race.n - race.anchors,
+                average=np.round(curves.paired().mean(0), 4).tolist(),
+            )
     return [dict(changed=change) | done[replace(LONG, **change)] for change in CHANGES]
 
 
@@ -54,8 +98,20 @@ def relu_cells() -> list[dict]:
             row = setup("demo", method, sparsity=sparsity, **RELU)
             train_row(row, progress=False)
             figures = [report.summary() for report in evaluate(row.model, row.data, samples=4000)]
-            cells.append(dict(method=method, sparsity=sparsity) | {name: [round(one[name], 4) for one in figures] for name in (
-                "decoder_recovery_95", "decoder_mip", "null_mip", "explained_variance", "l0", "mirrored")})
+            cells.append(
+                dict(method=method, sparsity=sparsity)
+                | {
+                    name: [round(one[name], 4) for one in figures]
+                    for name in (
+                        "decoder_recovery_95",
+                        "decoder_mip",
+                        "null_mip",
+                        "explained_variance",
+                        "l0",
+                        "mirrored",
+                    )
+                }
+            )
     return cells
 
 
@@ -65,42 +121,85 @@ def load_survey(path: Path = RESULTS) -> dict:
 
 
 def paired(cell: dict, time: int) -> Estimate:
-    """Anchored minus plain share of held-out features found, at TIMES[time], with its 95% interval over the seeds."""
+    """Anchored minus plain share of held-out features found, at TIMES[time], with its 95% interval
+    over the seeds.
+    """
     plain, anchored = np.array(cell["found"][time]) / cell["of"]
     return interval((anchored - plain).tolist())
 
 
 def survey_rows(cells: list[dict]) -> dict[str, np.ndarray]:
-    """A row a cell and time: kind the time, y the cell's line from the top, x the difference with its interval, value 1 if that leaves out zero."""
+    """A row a cell and time: kind the time, y the cell's line from the top, x the difference with
+    its interval, value 1 if that leaves out zero.
+    """
     rows = []
     for line, cell in enumerate(cells):
         for kind in range(len(TIMES)):
             one = paired(cell, kind)
-            rows.append(dict(kind=kind, x=one.value, y=line, low=one.low, high=one.high, value=float(one.low > 0) - float(one.high < 0)))
+            rows.append(
+                dict(
+                    kind=kind,
+                    x=one.value,
+                    y=line,
+                    low=one.low,
+                    high=one.high,
+                    value=float(one.low > 0) - float(one.high < 0),
+                )
+            )
     return table(rows, COLUMNS)
 
 
 def cell_names(cells: list[dict]) -> list[str]:
     """What each cell changed, as the picture writes it."""
     said = {"both": "W_D alone", "sham": "sham", "clip": "no clipping"}
-    word = lambda name, value: said.get(name) or f"{'lam' if name == 'lam_anchor' else name} {'endless' if value is None else f'{value:g}'}"
-    names = [", ".join(word(*change) for change in cell["changed"].items()) or "the setting" for cell in cells]
-    return [name + (" (the setting)" if cell["changed"] and replace(LONG, **cell["changed"]) == LONG else "") for name, cell in zip(names, cells)]
+    word = lambda name, value: (
+        said.get(name)
+        or f"{'lam' if name == 'lam_anchor' else name} "
+        f"{'endless' if value is None else f'{value:g}'}"
+    )
+    names = [
+        ", ".join(word(*change) for change in cell["changed"].items()) or "the setting"
+        for cell in cells
+    ]
+    return [
+        name
+        + (" (the setting)" if cell["changed"] and replace(LONG, **cell["changed"]) == LONG else "")
+        for name, cell in zip(names, cells)
+    ]
 
 
 def relu_rows(cells: list[dict]) -> dict[str, np.ndarray]:
-    """Means with intervals over the L1 coefficient (x): kind 0 without biases, 1 with; value the measure, of recovery, explained variance, mirrored share."""
+    """Means with intervals over the L1 coefficient (x): kind 0 without biases, 1 with; value the
+    measure, of recovery, explained variance, mirrored share.
+    """
     rows = []
     for cell in cells:
         for value, name in enumerate(("decoder_recovery_95", "explained_variance", "mirrored")):
             one = interval(cell[name]).within(0, 1)
-            rows.append(dict(kind=("relu", "relu_biased").index(cell["method"]), x=cell["sparsity"], y=one.value, low=one.low, high=one.high, value=value))
+            rows.append(
+                dict(
+                    kind=("relu", "relu_biased").index(cell["method"]),
+                    x=cell["sparsity"],
+                    y=one.value,
+                    low=one.low,
+                    high=one.high,
+                    value=value,
+                )
+            )
     return table(rows, COLUMNS)
 
 
 def write(answer: dict) -> None:
     """One line a cell, so that a change can be read."""
-    lines = [f' "{name}": ' + ("[\n  " + ",\n  ".join(map(json.dumps, value)) + "\n ]" if name.endswith("grid") else json.dumps(value)) for name, value in answer.items()]
+    lines = [
+        f' "{name}": '
+        + (
+            "[\n  " + ",\n  ".join(map(json.dumps, value)) + "\n ]"
+            if name.endswith("grid")
+            else json.dumps(value)
+        )
+        for name, value in answer.items()
+    ]
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
@@ -110,8 +209,22 @@ def main() -> None:
     torch.set_num_threads(1)
     start = time.perf_counter()
     FIRST.write_text(json.dumps(Race().train().to_json()) + "\n", encoding="utf-8")
-    answer = dict(setting=asdict(LONG), times=TIMES, relu=RELU, python=platform.python_version(), torch=torch.__version__.split("+")[0], threads=1)
-    write(answer | dict(grid=grid_cells(), relu_grid=relu_cells(), wall_time_s=round(time.perf_counter() - start)))
+    answer = dict(
+        setting=asdict(LONG),
+        times=TIMES,
+        relu=RELU,
+        python=platform.python_version(),
+        torch=torch.__version__.split("+")[0],
+        threads=1,
+    )
+    write(
+        answer
+        | dict(
+            grid=grid_cells(),
+            relu_grid=relu_cells(),
+            wall_time_s=round(time.perf_counter() - start),
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Anchored training as rows: the same seeds twice in one batched model, plain and anchored, judged on the same held-out features."""
+"""Anchored training as rows: the same seeds twice in one batched model, plain and anchored, judged
+on the same held-out features.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,12 @@ from sdl_theory import (
 
 from .common import table
 
-FOUND, COSINE, DIFFERENCE = range(3)                                    # kind: the panel
-PLAIN_D, ANCHORED_D, PLAIN_E, ANCHORED_E, NULL, PAIRED = range(6)       # value: the line
+FOUND, COSINE, DIFFERENCE = range(3)  # kind: the panel
+PLAIN_D, ANCHORED_D, PLAIN_E, ANCHORED_E, NULL, PAIRED = range(6)  # value: the line
 COLUMNS = ("kind", "x", "y", "low", "high", "value")
 TAU, EVERY, NO_CLIP = 0.95, 25, 1e9
-FIRST = Path(__file__).resolve().parents[1] / "training.json"           # the explorer's first picture, made by `python -m widgets.rows.survey`
+# the explorer's first picture, made by `python -m widgets.rows.survey`
+FIRST = Path(__file__).resolve().parents[1] / "training.json"
 
 
 class _Shared:
@@ -50,10 +53,13 @@ class _Shared:
 
 @dataclass(frozen=True)
 class Race:
-    """What to train: a bench of n features in n_p dimensions, a Top-k dictionary of n_q latents, every seed twice: plain, and with anchors.
+    """What to train: a bench of n features in n_p dimensions, a Top-k dictionary of n_q latents,
+    every seed twice: plain, and with anchors.
 
-    samples : size of the fixed training set, None for an endless stream.  seeds : one bench and one start each.
-    both : anchor W_E and W_D, as the walkthrough's anchoring loss does; False anchors W_D alone.  sham : anchor as many random directions instead, the control.
+    samples : size of the fixed training set, None for an endless stream.  seeds : one bench and one
+        start each.
+    both : anchor W_E and W_D, as the walkthrough's anchoring loss does; False anchors W_D alone.
+        sham : anchor as many random directions instead, the control.
     clip : largest gradient norm, `Config`'s 1 by default; NO_CLIP for none.  lr : Adam's.
     """
 
@@ -75,28 +81,59 @@ class Race:
     seeds: tuple[int, ...] = tuple(range(5))
 
     def start(self) -> tuple[Trainer, torch.Tensor]:
-        """A trainer of 2 len(seeds) models, the second half anchored and otherwise like the first; and the held-out features' truth of each, (2 len(seeds), n_p, n - anchors)."""
-        benches = [LinearRepresentationBench(self.n, self.n_p, self.S, self.mu, seed=seed, samples=self.samples) for seed in self.seeds]
+        """A trainer of 2 len(seeds) models, the second half anchored and otherwise like the first;
+        and the held-out features' truth of each, (2 len(seeds), n_p, n - anchors).
+        """
+        benches = [
+            LinearRepresentationBench(
+                self.n, self.n_p, self.S, self.mu, seed=seed, samples=self.samples
+            )
+            for seed in self.seeds
+        ]
         anchors = [Anchors.of_truth(bench, self.anchors) for bench in benches]
         if self.sham:
-            anchors = [replace(one, W_E=rows, W_D=rows.mT) for seed, one in zip(self.seeds, anchors) for rows in [_directions(seed, *one.W_E.shape)]]
-        model, half = SDLModel(self.n_p, self.n_q, k=self.k, instances=2 * len(benches), generator=torch.Generator().manual_seed(self.seeds[0])), len(benches)
+            anchors = [
+                replace(one, W_E=rows, W_D=rows.mT)
+                for seed, one in zip(self.seeds, anchors)
+                for rows in [_directions(seed, *one.W_E.shape)]
+            ]
+        model, half = (
+            SDLModel(
+                self.n_p,
+                self.n_q,
+                k=self.k,
+                instances=2 * len(benches),
+                generator=torch.Generator().manual_seed(self.seeds[0]),
+            ),
+            len(benches),
+        )
         with torch.no_grad():
             for W in model.parameters():
                 W[half:] = W[:half]
-        config = Config(steps=self.steps, batch=self.batch, lr=self.lr, warmup=50, clip=self.clip, lam_anchor=(0.0,) * half + (self.lam_anchor,) * half)
+        config = Config(
+            steps=self.steps,
+            batch=self.batch,
+            lr=self.lr,
+            warmup=50,
+            clip=self.clip,
+            lam_anchor=(0.0,) * half + (self.lam_anchor,) * half,
+        )
         held_out = [[d for d in range(self.n) if d not in one.features] for one in anchors]
         truth = torch.stack([bench.W_p[:, kept] for bench, kept in zip(benches, held_out)])
         trainer = Trainer(model, [_Shared(bench) for bench in benches] * 2, config, anchors * 2)
         if not self.both:
             pull = trainer.anchor_loss
-            trainer.anchor_loss = lambda model: (pull.weight * (model.W_D[..., :pull.k] - pull.columns).square().sum(-2)).sum()
+            trainer.anchor_loss = lambda model: (
+                pull.weight * (model.W_D[..., : pull.k] - pull.columns).square().sum(-2)
+            ).sum()
         return trainer, torch.cat([truth, truth])
 
     def run(self, upto: int | None = None) -> Iterator[Curves]:
-        """Train, by default to the end: yields the same Curves after every step; it measures every 25 steps. Raises what training raises."""
+        """Train, by default to the end: yields the same Curves after every step; it measures every
+        25 steps. Raises what training raises.
+        """
         trainer, truth = self.start()
-        curves = Curves(self, _null(self.n_q, truth[:len(self.seeds)]))
+        curves = Curves(self, _null(self.n_q, truth[: len(self.seeds)]))
         curves.measure(trainer.model, truth, 0)
         while trainer.steps_done < (upto or self.steps):
             trainer.step()
@@ -115,9 +152,11 @@ class Race:
 
 @dataclass
 class Curves:
-    """What was measured on the held-out features so far. null : GT recovery at .95 and mean best cosine of random rows.
+    """What was measured on the held-out features so far. null : GT recovery at .95 and mean best
+    cosine of random rows.
 
-    figures : an array (side, measure, set, seed) a checkpoint; sides decoder, encoder; measures as in `null`; sets plain, anchored.
+    figures : an array (side, measure, set, seed) a checkpoint; sides decoder, encoder; measures as
+        in `null`; sets plain, anchored.
     """
 
     race: Race
@@ -129,7 +168,9 @@ class Curves:
     def measure(self, model: SDLModel, truth: torch.Tensor, step: int) -> None:
         """One more checkpoint."""
         best = [best_matches(W.detach(), truth) for W in (model.W_D.mT, model.W_E)]
-        both = np.array([[gt_recovery(one, TAU).tolist(), one.double().mean(-1).tolist()] for one in best])
+        both = np.array(
+            [[gt_recovery(one, TAU).tolist(), one.double().mean(-1).tolist()] for one in best]
+        )
         self.figures.append(both.reshape(2, 2, 2, -1))
         self.steps.append(step)
 
@@ -148,81 +189,140 @@ class Curves:
         return decoder[:, 1] - decoder[:, 0]
 
     def difference(self, step: int | None = None) -> Estimate:
-        """Mean of `paired` over the seeds with its 95% Student t interval: at a step, or averaged over all checkpoints."""
+        """Mean of `paired` over the seeds with its 95% Student t interval: at a step, or averaged
+        over all checkpoints.
+        """
         paired = self.paired()
         return interval(paired.mean(0) if step is None else paired[self.steps.index(step)])
 
     def to_json(self) -> dict:
         """All of it, ready for JSON."""
-        return dict(race=asdict(self.race), null=self.null, steps=self.steps, figures=[np.round(one, 4).tolist() for one in self.figures])
+        return dict(
+            race=asdict(self.race),
+            null=self.null,
+            steps=self.steps,
+            figures=[np.round(one, 4).tolist() for one in self.figures],
+        )
 
     @classmethod
     def from_json(cls, stored: dict) -> Curves:
         """What `to_json` gave."""
         race = Race(**stored["race"] | dict(seeds=tuple(stored["race"]["seeds"])))
-        return cls(race, tuple(stored["null"]), stored["steps"], [np.array(one) for one in stored["figures"]], stored["steps"][-1])
+        return cls(
+            race,
+            tuple(stored["null"]),
+            stored["steps"],
+            [np.array(one) for one in stored["figures"]],
+            stored["steps"][-1],
+        )
 
 
 @cache
 def first_curves() -> Curves:
-    """The default race as it was run when this was written, so that the explorer's first picture needs no training."""
+    """The default race as it was run when this was written, so that the explorer's first picture
+    needs no training.
+    """
     return Curves.from_json(json.loads(FIRST.read_text(encoding="utf-8")))
 
 
 def _directions(seed: int, count: int, n_p: int) -> torch.Tensor:
-    return torch.nn.functional.normalize(torch.randn(count, n_p, generator=torch.Generator().manual_seed(seed)), dim=1)
+    return torch.nn.functional.normalize(
+        torch.randn(count, n_p, generator=torch.Generator().manual_seed(seed)), dim=1
+    )
 
 
 def _null(n_q: int, truth: torch.Tensor) -> tuple[float, float]:
     """GT recovery and mean best cosine of n_q random rows, over the benches."""
     nulls = [null_baseline(n_q, one, taus=(TAU,)) for one in truth]
-    return float(np.mean([one.recovery[TAU].value for one in nulls])), float(np.mean([one.mip.value for one in nulls]))
+    return float(np.mean([one.recovery[TAU].value for one in nulls])), float(
+        np.mean([one.mip.value for one in nulls])
+    )
 
 
 def _band(kind: int, line: int, samples, figures) -> list[dict]:
     """A line of means with 95% intervals over the seeds; figures : (checkpoint, seed)."""
     means = [interval(seeds) for seeds in figures]
-    return [dict(kind=kind, value=line, x=x, y=one.value, low=one.value if one.low is None else one.low, high=one.value if one.high is None else one.high)
-            for x, one in zip(samples, means)]
+    return [
+        dict(
+            kind=kind,
+            value=line,
+            x=x,
+            y=one.value,
+            low=one.value if one.low is None else one.low,
+            high=one.value if one.high is None else one.high,
+        )
+        for x, one in zip(samples, means)
+    ]
 
 
 def _chance(null: tuple[float, float], end: float) -> list[dict]:
-    return [dict(kind=kind, value=NULL, x=x, y=null[kind], low=null[kind], high=null[kind]) for kind in (FOUND, COSINE) for x in (0, end)]
+    return [
+        dict(kind=kind, value=NULL, x=x, y=null[kind], low=null[kind], high=null[kind])
+        for kind in (FOUND, COSINE)
+        for x in (0, end)
+    ]
 
 
 def race_rows(curves: Curves) -> dict[str, np.ndarray]:
-    """Three panels over samples seen: share of held-out features found, mean best cosine, and the paired difference in the former."""
+    """Three panels over samples seen: share of held-out features found, mean best cosine, and the
+    paired difference in the former.
+    """
     figures = np.stack(curves.figures)
     rows = _chance(curves.null, curves.race.steps * curves.race.batch)
     for kind in (FOUND, COSINE):
-        for line, (side, anchored) in {PLAIN_D: (0, 0), ANCHORED_D: (0, 1), PLAIN_E: (1, 0), ANCHORED_E: (1, 1)}.items():
+        for line, (side, anchored) in {
+            PLAIN_D: (0, 0),
+            ANCHORED_D: (0, 1),
+            PLAIN_E: (1, 0),
+            ANCHORED_E: (1, 1),
+        }.items():
             rows += _band(kind, line, curves.samples, figures[:, side, kind, anchored])
     return table(rows + _band(DIFFERENCE, PAIRED, curves.samples, curves.paired()), COLUMNS)
 
 
 def history_rows(history: History, null: tuple[float, float]) -> dict[str, np.ndarray]:
-    """The first two of those panels, from the History of one training run of several plain seeds."""
+    """The first two of those panels, from the History of one training run of plain seeds."""
     seeds = range(len(history.last))
-    measured = [row["samples"] for row in history.rows if row["instance"] == 0 and "decoder_mip" in row]
+    measured = [
+        row["samples"] for row in history.rows if row["instance"] == 0 and "decoder_mip" in row
+    ]
     rows = _chance(null, measured[-1])
     for line, side in ((PLAIN_D, "decoder"), (PLAIN_E, "encoder")):
         for kind, measure in ((FOUND, "recovery_95"), (COSINE, "mip")):
-            rows += _band(kind, line, measured, zip(*(history.column(f"{side}_{measure}", seed) for seed in seeds)))
+            rows += _band(
+                kind,
+                line,
+                measured,
+                zip(*(history.column(f"{side}_{measure}", seed) for seed in seeds)),
+            )
     return table(rows, COLUMNS)
 
 
-TRAINED, COLUMN, IDEAL, DUAL, RANDOM = range(5)                         # of encoder_rows
+TRAINED, COLUMN, IDEAL, DUAL, RANDOM = range(5)  # of encoder_rows
 
 
 def encoder_rows(W_E: torch.Tensor, W_D: torch.Tensor, W_p: torch.Tensor) -> dict[str, np.ndarray]:
-    """For each feature d two cosines, with w_p^d (x) and with the dual row W_p^+[d] (y): of the encoder row and the decoder column whose column matches d best,
-    of the ideal point's row, of the dual row itself, and of the best of n_q random rows. W_E (n_q, n_p), W_D (n_p, n_q), W_p (n_p, n)."""
+    """For each feature d two cosines, with w_p^d (x) and with the dual row W_p^+[d] (y): of the
+    encoder row and the decoder column whose column matches d best, of the ideal point's row, of the
+    dual row itself, and of the best of n_q random rows. W_E (n_q, n_p), W_D (n_p, n_q), W_p (n_p,
+    n)."""
     unit = lambda rows: torch.nn.functional.normalize(rows.detach().double(), dim=1)
     truth = unit(W_p.mT)
     dual = unit(torch.linalg.pinv(W_p.double()))
     latents = (truth @ unit(W_D.mT).mT).argmax(1)
     noise = unit(torch.randn(W_E.shape, generator=torch.Generator().manual_seed(0)))
     chance = noise[(truth @ noise.mT).argmax(1)]
-    picked = {IDEAL: truth, COLUMN: unit(W_D.mT)[latents], TRAINED: unit(W_E)[latents], DUAL: dual, RANDOM: chance}
-    return table([dict(kind=kind, value=kind, x=x, y=y) for kind, rows in picked.items()
-                  for x, y in zip((rows * truth).sum(1).tolist(), (rows * dual).sum(1).tolist())])
+    picked = {
+        IDEAL: truth,
+        COLUMN: unit(W_D.mT)[latents],
+        TRAINED: unit(W_E)[latents],
+        DUAL: dual,
+        RANDOM: chance,
+    }
+    return table(
+        [
+            dict(kind=kind, value=kind, x=x, y=y)
+            for kind, rows in picked.items()
+            for x, y in zip((rows * truth).sum(1).tolist(), (rows * dual).sum(1).tolist())
+        ]
+    )
