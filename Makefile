@@ -38,7 +38,7 @@ NBVAL = $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env
 # Torch threads are held to one a worker; nbval must keep a notebook's cells on one worker. Notebooks are printed under this machine's own arithmetic and
 # compared under the plainest: a last digit that moves is seen before another processor shows it. (The first command runs their cells under this machine's too.)
 test: dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 tests sdl_theory
 	ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=1 $(NBVAL)
 
 processors: dev

@@ -3,31 +3,20 @@ verifies.
 """
 
 from .activations import BatchTopK, JumpReLU, ReLU, TopK
+from .estimate import Estimate, interval
 from .experiments.tables import setup, table_1, train_row
 from .files import CheckpointError
 from .measure.diagnose import Diagnosis, diagnose
-from .measure.recovery import (
-    best_matches,
-    gt_recovery,
-    interval,
-    max_inner_product,
-    mcc,
-    mirrored_share,
-    null_baseline,
-    recovery_curve,
-)
-from .measure.report import Report, activation_f1, evaluate
+from .measure.firing import activation_f1
+from .measure.latents import mirrored_share
+from .measure.matching import best_matches, gt_recovery, max_inner_product, mcc, recovery_curve
+from .measure.recovery import null_baseline
+from .measure.report import Report, evaluate
 from .problem import Problem, Weights
 from .theory.absorption import Absorption, Rung, absorb, loss_ladder
 from .theory.biconvexity import gradients, hessian
 from .theory.certify import Certificate, CertificateError, certify
-from .theory.convex_search import (
-    PartitionRow,
-    SearchResult,
-    alternating_convex_search,
-    best_partition,
-    survey_partitions,
-)
+from .theory.convex_search import SearchResult, alternating_convex_search
 from .theory.global_minimum import (
     IdealLoss,
     ideal_loss,
@@ -36,33 +25,23 @@ from .theory.global_minimum import (
     pseudo_inverse_weights,
 )
 from .theory.groups import GroupMinimum, group_minimum
-from .theory.loss import (
-    Estimate,
-    GapBound,
-    approximate_loss,
-    exact_loss,
-    loss_gap_bound,
-    sampled_loss,
-)
+from .theory.loss import GapBound, approximate_loss, exact_loss, loss_gap_bound, sampled_loss
+from .theory.named_groups import GroupDiagnosis, diagnose_groups, trap_share
 from .theory.partial_minimum import PartialMinimum, partial_minimum, printed_recipe
-from .theory.patterns import Farkas, Realization, activation_pattern, partitions, pattern, realize
+from .theory.partitions import PartitionRow, best_partition, survey_partitions
+from .theory.patterns import activation_pattern, partitions, pattern
+from .theory.realize import Farkas, Realization, realize
 from .theory.verdict import Verdict
 from .training.anchors import Anchors
+from .training.config import Config
 from .training.fit import fit
 from .training.history import History
 from .training.memory import TrainingBytes, training_bytes
 from .training.model import SDLModel
 from .training.saelens import read_saelens, write_saelens
-from .training.trainer import Config, Trainer, TrainingError
-from .truth.bench import LinearRepresentationBench, Samples
-from .truth.directions import (
-    Directions,
-    GroupDiagnosis,
-    diagnose_groups,
-    imagenet_directions,
-    load_directions,
-    trap_share,
-)
+from .training.trainer import Trainer, TrainingError
+from .truth.bench import LinearRepresentationBench
+from .truth.directions import Directions, imagenet_directions, load_directions
 from .truth.features import (
     Hierarchy,
     InterferenceNotReached,
@@ -73,6 +52,7 @@ from .truth.features import (
     levenshtein_bound,
     rankin_bound,
 )
+from .truth.samples import Samples
 from .truth.sampling import Constant, ShiftedExponential, SparseFeatures, Uniform
 from .truth.streams import Batch
 

@@ -134,7 +134,7 @@ def _shared(parser: argparse.ArgumentParser) -> None:
 
 def _overrides(pairs: list[str]) -> dict:
     """name=value words as keyword arguments of `reproduce.setup`."""
-    from .training.trainer import Config
+    from .training.config import Config
 
     known, bench, rest = {f.name for f in fields(Config)}, {}, {}
     for pair in pairs:

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 import sdl_theory as lib
-from sdl_theory.measure.report import FiringCounts
+from sdl_theory.measure.firing import FiringCounts
 
 HOSTILE = {
     "None": lambda: None,

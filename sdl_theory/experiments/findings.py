@@ -9,20 +9,22 @@ import math
 import torch
 
 from ..activations import JumpReLU, ReLU
-from ..measure.recovery import best_matches, gt_recovery
+from ..measure.matching import best_matches, gt_recovery
 from ..problem import Problem, Weights
 from ..theory.absorption import loss_ladder
 from ..theory.biconvexity import gradients
 from ..theory.certify import certify
-from ..theory.convex_search import survey_partitions
 from ..theory.counterexamples import from_gram, outside_constraint, three_features
 from ..theory.global_minimum import ideal_loss, ideal_weights, pseudo_inverse_weights
 from ..theory.groups import group_minimum
 from ..theory.loss import approximate_loss, squared_errors
+from ..theory.named_groups import diagnose_groups, trap_share
 from ..theory.partial_minimum import partial_minimum
-from ..theory.patterns import pattern, realize
+from ..theory.partitions import survey_partitions
+from ..theory.patterns import pattern
+from ..theory.realize import realize
 from ..theory.verdict import Verdict
-from ..truth.directions import diagnose_groups, imagenet_directions, trap_share
+from ..truth.directions import imagenet_directions
 from ..truth.features import feature_matrix
 from ..truth.sampling import SparseFeatures
 from .claims import HOLDS, ZERO, Claim, Seen, register, seeded, show

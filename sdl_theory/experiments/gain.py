@@ -16,14 +16,13 @@ from pathlib import Path
 
 import torch
 
+from ..estimate import Estimate, interval
 from ..files import write_atomically
 from ..lock import locked
-from ..measure.recovery import interval
 from ..measure.report import evaluate
-from ..theory.loss import Estimate
+from ..table import Table
 from ..training.anchors import Anchors
-from ..truth.bench import seeded
-from ..truth.directions import Table
+from ..truth.streams import seeded
 from .tables import ROWS, Setup, provenance, setup, train_row
 
 SEEDS = tuple(range(1000, 1020))  # looked at by nobody while recipes were chosen

@@ -9,7 +9,7 @@ import math
 import torch
 
 from ..activations import JumpReLU, ReLU, TopK
-from ..measure.recovery import best_matches
+from ..measure.matching import best_matches
 from ..problem import Problem, Weights
 from ..theory.absorption import absorb
 from ..theory.biconvexity import gradients, hessian
@@ -18,7 +18,8 @@ from ..theory.counterexamples import from_gram, in_plane, no_child_can_leave
 from ..theory.global_minimum import ideal_loss, ideal_weights, mirrored_weights
 from ..theory.loss import approximate_loss, exact_loss, loss_gap_bound, squared_errors
 from ..theory.partial_minimum import partial_minimum, printed_recipe
-from ..theory.patterns import pattern, realize
+from ..theory.patterns import pattern
+from ..theory.realize import realize
 from ..theory.verdict import Verdict
 from ..truth.directions import imagenet_directions
 from ..truth.features import feature_matrix, hierarchy

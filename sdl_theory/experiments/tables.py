@@ -11,18 +11,17 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 
-from ..measure.recovery import interval
+from ..estimate import Estimate, interval
 from ..measure.report import evaluate
 from ..problem import check_count
 from ..signature import checked
-from ..theory.loss import Estimate
+from ..table import Table
 from ..training.anchors import Anchors, check_held_out
+from ..training.config import Config
 from ..training.fit import fit
 from ..training.history import History
 from ..training.model import WITH_K, SDLModel
-from ..training.trainer import Config
 from ..truth.bench import LinearRepresentationBench
-from ..truth.directions import Table
 
 ROWS = {
     "relu": ("relu", "sae"),

@@ -12,14 +12,14 @@ import torch
 from ..checks import check_count
 from ..problem import Tensor
 from ..signature import between, checked
+from ..table import Table
 from ..theory.certify import Certificate, certify
 from ..theory.groups import group_minimum
 from ..theory.loss import approximate_loss
 from ..theory.verdict import Verdict
 from ..training.model import SDLModel
 from ..truth.bench import LinearRepresentationBench
-from ..truth.directions import Table
-from .recovery import strictly_dead
+from .latents import strictly_dead
 from .report import firing_level
 
 

@@ -6,204 +6,22 @@ Weights alone: no samples. `metrics.evaluate` puts these figures together with t
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from ..estimate import Estimate, interval
 from ..problem import Tensor, as_matrix, as_tensor, check_count
 from ..signature import checked
-from ..theory.loss import Estimate
-
-CHUNK = 1 << 22  # entries of a product of rows held at once
-
-
-def unit_rows(rows: Tensor) -> Tensor:
-    """The rows at unit norm; a zero row stays zero. Scaled to a largest entry of 1 first, so that
-    no square over- or underflows.
-    """
-    largest = rows.abs().amax(-1, keepdim=True)
-    scaled = rows / torch.where(largest > 0, largest, torch.ones_like(largest))
-    return scaled / scaled.norm(dim=-1, keepdim=True).clamp(min=1)
-
-
-def _floats(name: str, value, shape: str) -> Tensor:
-    return (
-        matrix
-        if (matrix := as_matrix(name, value, shape).detach()).dtype == torch.float64
-        else matrix.float()
-    )
-
-
-def _unit_truth(truth) -> Tensor:
-    truth = _floats("truth", truth, "(d, n)")
-    if (zero := (truth == 0).all(0)).any():
-        raise ValueError(
-            f"column {int(zero.nonzero()[0])} of truth is zero: it has no direction to be matched "
-            f"with; leave that feature out"
-        )
-    return unit_rows(truth.mT).mT
-
-
-def _check_pair(rows, truth) -> tuple[Tensor, Tensor]:
-    """Learned rows (n_q, d) as they are and true columns (d, n) at unit norm, of one dtype on one
-    device; or a ValueError.
-    """
-    rows, truth = _floats("rows", rows, "(n_q, d)"), _unit_truth(truth)
-    if rows.shape[1] != truth.shape[0]:
-        raise ValueError(
-            f"rows (n_q, d) and truth (d, n) must agree on d; got {tuple(rows.shape)} and "
-            f"{tuple(truth.shape)}. A decoder's rows are W_D.mT"
-        )
-    return rows, truth.to(rows)
-
-
-def _products(rows: Tensor, truth: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """|<w^d, rows_i>| for some i at a time: (which i, (n, len(i)))."""
-    step = max(1, CHUNK // truth.shape[1])
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        yield part, (truth.mT @ rows[part].mT).abs_()
-
-
-@checked
-def best_matches(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> Tensor:
-    r"""The best match of each true direction among the learned rows: :math:`\max_i |\langle w_i,
-    w^d \rangle|`, shape (n,).
-
-    rows : (n_q, d), W_E or W_D.mT; truth : (d, n), W_p or W_r, whose columns are normalized always,
-        a crosscoder's as a whole, all blocks stacked.
-    The rows are normalized if `cosine` (a zero row matches nothing: 0), else taken as they are,
-    "raw". With a leading axis I on the rows, and on the truth if each instance has its own: (I, n).
-    ValueError if not finite, or a column is zero.
-
-    The metric of arXiv:2512.05534, section 5.1 and appendix B, is the raw one of the encoder,
-    best_matches(W_E, W_p, cosine=False). Under ReLU and Top-k (t W_E, W_D / t) is the same
-    function, so has the same loss, and its scores are t times as large: the share found can go from
-    0% to 100%. Cosines do not move. Hence `evaluate` gives both, for both matrices, beside random
-    rows.
-
-    On the bench a crosscoder's column, m blocks of unit norm stacked, has norm sqrt(m). It is
-    normalized because assumption 2.1 of the paper has unit columns of the whole W_p, and because a
-    match is then at most the row's norm for every kind of model, so that one null serves all. But
-    the ideal encoder row is w_p^d / m (`ideal_weights`), as <w_p^d, w_p^d> = m, so by the literal
-    score W* itself gets 1 / sqrt(m), .707 for two blocks: .95 is out of its reach. With the columns
-    as they are W* would get 1, and random unit rows sqrt(m) times their cosine.
-    """
-    return best_pairs(rows, truth, cosine=cosine)[0]
-
-
-@torch.no_grad()
-def best_pairs(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> tuple[Tensor, Tensor]:
-    """`best_matches`, and the latents i that reach them: two tensors (n,), or (I, n)."""
-    rows = as_tensor("rows", rows)
-    if rows.ndim == 3:
-        truth = as_tensor("truth", truth)
-        if truth.ndim == 3 and len(truth) != len(rows):
-            raise ValueError(
-                f"truth has {len(truth)} instances, rows has {len(rows)}; give each its own, or "
-                f"one (d, n) for all"
-            )
-        pairs = [
-            best_pairs(one, truth[i] if truth.ndim == 3 else truth, cosine=cosine)
-            for i, one in enumerate(rows)
-        ]
-        return tuple(torch.stack(part) for part in zip(*pairs))
-    rows, truth = _check_pair(rows, truth)
-    matches, latents = (
-        rows.new_zeros(truth.shape[1]),
-        torch.zeros(truth.shape[1], dtype=torch.long, device=rows.device),
-    )
-    for part, products in _products(unit_rows(rows) if cosine else rows, truth):
-        values, places = products.max(1)
-        better = values > matches
-        matches, latents = (
-            torch.where(better, values, matches),
-            torch.where(better, places + part.start, latents),
-        )
-    return matches.clamp(max=1) if cosine else matches, latents
-
-
-def check_tau(tau: float) -> float:
-    """tau as a float, or a ValueError."""
-    try:
-        if 0 <= float(tau) < math.inf:
-            return float(tau)
-    except (TypeError, ValueError):
-        pass
-    raise ValueError(f"tau must be a finite number >= 0, such as .95; got {tau!r}")
-
-
-@checked
-def gt_recovery(matches: Tensor, tau: float = 0.95) -> float | Tensor:
-    """GT recovery, M_GT of section 5.1 and appendix B: the share of features whose best match
-    exceeds tau, strictly. A float, or (I,) for matches (I, n).
-
-    The paper's figure is that of best_matches(W_E, W_p, cosine=False), tau = .95 in its Table 1.
-    """
-    share = (_check_matches(matches) > check_tau(tau)).double().mean(-1)
-    return share if share.ndim else share.item()
-
-
-@checked
-def max_inner_product(matches: Tensor) -> float | Tensor:
-    """MIP, the M_IP of section 5.1, arXiv:2512.05534, for raw matches of W_E: the mean best match
-    over the features. A float, or (I,) for matches (I, n).
-    """
-    mean = _check_matches(matches).mean(-1)
-    return mean if mean.ndim else mean.item()
-
-
-@checked
-def recovery_curve(matches: Tensor, taus: Sequence[float] | None = None) -> tuple[Tensor, Tensor]:
-    """GT recovery at every tau: (taus, shares), float64, for matches (n,).
-
-    The default taus are 0 and every value among the matches, which is the whole curve: it is
-    constant between them, drops at them, and ends at 0.
-    """
-    ordered = _check_matches(matches, (1,)).sort().values.cpu()
-    taus = (
-        torch.cat([ordered.new_zeros(1), ordered]).unique()
-        if taus is None
-        else torch.tensor([check_tau(tau) for tau in taus], dtype=torch.float64)
-    )
-    return taus, 1 - torch.searchsorted(ordered, taus, right=True).double() / len(ordered)
-
-
-def _check_matches(matches, ndims: tuple[int, ...] = (1, 2)) -> Tensor:
-    matches = as_tensor("matches", matches).detach().double()
-    if matches.ndim not in ndims or 0 in matches.shape:
-        raise ValueError(
-            f"matches must be best_matches(rows, truth), shape "
-            f"(n,){' or (I, n)' if 2 in ndims else ''}; got shape {tuple(matches.shape)}"
-        )
-    if not (matches >= 0).all():
-        raise ValueError(
-            f"matches are absolute values, >= 0; the least here is {matches.min().item()}"
-        )
-    return matches
-
-
-@checked
-def interval(values: Sequence[float] | Tensor) -> Estimate:
-    """The mean of `values`, one per seed, with its 95% Student t interval: an `Estimate` with
-    .value, .low, .high.
-
-    A single value says nothing of the spread: then low and high are None, which no sum or
-    comparison takes for a number. ValueError on none, or NaN.
-    """
-    from scipy.special import stdtrit
-
-    values = as_tensor("values", values).detach().double().reshape(-1)
-    count = len(values)
-    if not count or not torch.isfinite(values).all():
-        raise ValueError(f"interval needs at least one value, all finite; got {values.tolist()}")
-    mean = values.mean().item()
-    if count == 1:
-        return Estimate(mean, None, None)
-    half = float(stdtrit(count - 1, 0.975)) * values.std().item() / math.sqrt(count)
-    return Estimate(mean, mean - half, mean + half)
+from .matching import (
+    _products,
+    _unit_truth,
+    gt_recovery,
+    max_inner_product,
+    recovery_curve,
+    unit_rows,
+)
 
 
 @dataclass(frozen=True)
@@ -273,33 +91,6 @@ def random_matches(
     return best
 
 
-@torch.no_grad()
-def hungarian(rows: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The one-to-one matching of latents and features with the largest sum of |cos|: (latents,
-    features, |cos|), min(n_q, n) of each.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    rows, truth = _check_pair(rows, truth)
-    cosines = torch.cat([products.cpu() for _, products in _products(unit_rows(rows), truth)], 1)
-    features, latents = linear_sum_assignment(-cosines.double().numpy())
-    return (
-        torch.from_numpy(latents),
-        torch.from_numpy(features),
-        cosines[features, latents].clamp(max=1),
-    )
-
-
-@checked
-def mcc(rows: Tensor, truth: Tensor) -> float:
-    """Mean correlation coefficient: the mean |cos| over the min(n_q, n) pairs of the `hungarian`
-    matching, the figure other libraries print.
-
-    No two features may share a latent, so mcc <= `max_inner_product` of the cosines when n_q >= n.
-    """
-    return hungarian(rows, truth)[2].double().mean().item()
-
-
 @dataclass(frozen=True, eq=False)
 class Recovery:
     """The held-out features on one side, "encoder" (W_E against W_p) or "decoder" (W_D against
@@ -349,55 +140,3 @@ class Recovery:
             }
             | dict(mcc=self.mcc)
         )
-
-
-def strictly_dead(W_E: Tensor, W_p: Tensor, theta: float | Tensor = 0.0) -> Tensor:
-    r"""Mask (n_q,) of the rows that no single feature can fire: :math:`\max_d \langle w_E^i, w_p^d
-    \rangle < \theta_i`, strictly.
-
-    theta : 0 for ReLU and Top-k, else one number or (n_q,). At theta = 0 such a row never fires for
-        *any* non-negative mixture x_p = W_p x,
-    whatever S: it is dead for good, and no gradient of the loss reaches it. At theta > 0 the mask
-    speaks of single features of magnitude 1 alone: larger or mixed ones may fire the row.
-    """
-    W_E = _floats("W_E", W_E, "(n_q, n_p)")
-    W_p, theta = _floats("W_p", W_p, "(n_p, n)").to(W_E), as_tensor("theta", theta).detach().to(W_E)
-    if theta.isnan().any():
-        raise ValueError(
-            f"theta must be a number, or one per latent, (n_q,) = ({len(W_E)},); got NaN"
-        )
-    return torch.cat([(rows @ W_p).amax(1) for rows in W_E.split(1024)]) < theta
-
-
-def _close(rows: Tensor, tol: float, sign: int) -> tuple[Tensor, Tensor]:
-    """Masks of the rows with sign * cos > tol to (an earlier row, a later row)."""
-    rows = unit_rows(rows)
-    with_earlier, with_later = rows.new_zeros(2, len(rows), dtype=torch.bool)
-    for start in range(0, len(rows), 1024):
-        part = slice(start, start + 1024)
-        close = ((sign * rows[part]) @ rows[: part.stop].mT > tol).tril_(start - 1)
-        with_earlier[part] = close.any(1)
-        with_later[: part.stop] |= close.any(0)
-    return with_earlier, with_later
-
-
-def duplicate(W_D: Tensor, live: Tensor | None = None, tol: float = 0.95) -> float:
-    """Share of the live latents whose decoder column has cosine > tol (signed) with that of an
-    earlier live latent. 0 if none is live.
-
-    W_D : (n_r, n_q); live : mask (n_q,), default all. A feature held by m latents counts m - 1
-        times.
-    """
-    columns = _floats("W_D", W_D, "(n_r, n_q)").mT
-    columns = columns if live is None else columns[live]
-    return _close(columns, tol, 1)[0].double().mean().item() if len(columns) else 0.0
-
-
-@checked
-def mirrored_share(W_E: Tensor, tol: float = 0.95) -> float:
-    """Share of the nonzero rows with a mirror image, a row at cosine < -tol: 1 for
-    `mirrored_weights`, Theorem 3.4's zero loss without recovery.
-    """
-    W_E = _floats("W_E", W_E, "(n_q, n_p)")
-    with_earlier, with_later = _close(W_E, tol, -1)
-    return int((with_earlier | with_later).sum()) / max(1, int((W_E != 0).any(1).sum()))

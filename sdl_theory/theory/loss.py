@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from ..activations import Activation, BatchTopK, ReLU, check_sigma, read
-from ..checks import check_count, check_number
+from ..checks import check_count
+from ..estimate import Estimate
 from ..problem import Problem, Tensor, Weights, check_match
 from ..signature import checked
 from ..tolerances import rounding
@@ -98,38 +99,6 @@ def features_probability(features: SparseFeatures, counts: Tensor, like: Tensor)
     """P(a given support) = (1-S)^k S^(n-k) for supports of k = counts features."""
     k = counts.double()
     return ((1 - features.S) ** k * features.S ** (features.n - k)).to(like.dtype)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean with its 95% confidence interval [low, high]: normal for Monte Carlo means, Student's
-    t over seeds (None: only one seed).
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-
-    def within(self, least: float, most: float) -> Estimate:
-        """The interval cut to [least, most], where the quantity is known to lie: a share is never
-        101%.
-        """
-        least, most = (
-            value if isinstance(value, float) and math.isinf(value) else check_number(name, value)
-            for name, value in (("least", least), ("most", most))
-        )
-        return (
-            self
-            if self.low is None
-            else Estimate(self.value, max(self.low, least), min(self.high, most))
-        )
-
-    def __str__(self) -> str:
-        return (
-            f"{self.value:.3g}"
-            if self.low is None
-            else f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
-        )
 
 
 @checked

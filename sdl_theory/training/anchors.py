@@ -70,7 +70,7 @@ class Anchors:
         """k random true features of a bench. A crosscoder of m blocks is anchored at W_p^T / m, as
         its ideal encoder is (`ideal_weights`).
         """
-        from ..truth.bench import seeded
+        from ..truth.streams import seeded
 
         k = check_count("anchors k", k, 0)
         if k > bench.n:

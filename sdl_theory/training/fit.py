@@ -15,16 +15,17 @@ import torch
 
 from ..files import CheckpointError, read_tensors, sweep, write_tensors
 from ..lock import locked
-from ..measure.recovery import best_matches
+from ..measure.matching import best_matches
 from ..plain import check_json, leaves
 from ..signature import checked, having
 from ..truth.bench import LinearRepresentationBench
 from .anchors import Anchors
+from .config import Config
 from .history import History
 from .memory import readable, training_bytes
 from .model import SDLModel
 from .stopping import HEARD, between_steps
-from .trainer import Config, Trainer, TrainingError
+from .trainer import Trainer, TrainingError
 from .world import World
 
 OUT_OF_MEMORY = (

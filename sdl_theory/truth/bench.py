@@ -10,7 +10,6 @@ from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ..checks import as_matrix, check_count, check_number, own, refuse
@@ -20,103 +19,10 @@ from ..problem import Problem, Tensor
 from ..signature import checked
 from .features import feature_matrix
 from .sampling import Constant, Magnitudes, ShiftedExponential, SparseFeatures, Uniform
-from .streams import Batch, Codes, draw_codes
+from .streams import SAMPLE, SET, STREAM, TRUTH, Batch, Codes, Epochs, draw_codes, seeded, share
 
 KINDS = ("sae", "transcoder", "crosscoder")
 LAWS = {law.__name__: law for law in (ShiftedExponential, Uniform, Constant)}
-TRUTH, SET, ORDER, STREAM, SAMPLE = range(5)  # what a random stream is for: each has its own seeds
-
-
-def seeded(device, *words: int) -> torch.Generator:
-    """A generator whose seed mixes all the words: the same words, the same stream, whatever ran
-    before. Trailing zeros do not count.
-    """
-    mixed = np.random.SeedSequence([word & 0xFFFFFFFFFFFFFFFF for word in words]).generate_state(
-        1, np.uint64
-    )[0]
-    return torch.Generator(device).manual_seed(int(mixed) & 0x7FFFFFFFFFFFFFFF)
-
-
-class Samples:
-    """Your own pairs (x_p, x_r), tensors of shape (N, n_p) and (N, n_r) (x_r = x_p by default), as
-    endless shuffled epochs.
-
-    Float tensors are shared, not copied (they may be large): leave them alone while a run reads
-    them. `.batch(t, size)` as in `LinearRepresentationBench`. Raises ValueError on shapes that do
-    not match, or numbers that are not finite.
-    """
-
-    @checked
-    def __init__(self, x_p: Tensor, x_r: Tensor | None = None, *, seed: int = 0):
-        self.x_p = as_matrix("x_p", x_p, "(N, n_p)")
-        self.x_r = self.x_p if x_r is None else as_matrix("x_r", x_r, "(N, n_r)")
-        if len(self.x_p) != len(self.x_r):
-            raise ValueError(
-                f"x_p and x_r must have one row a sample; got {len(self.x_p)} and {len(self.x_r)} "
-                f"rows"
-            )
-        self._order = Epochs(len(self.x_p), check_count("seed", seed, 0), self.x_p.device)
-
-    @property
-    def settings(self) -> dict:
-        """What a checkpoint remembers, to notice that a run goes on with other data."""
-        return dict(
-            shape=[*self.x_p.shape, self.x_r.shape[1]],
-            seed=self._order.seed,
-            sum=f"{self.x_p.double().sum() + self.x_r.double().sum():.6g}",
-        )
-
-    @checked
-    def batch(self, t: int, size: int, *, rank: int = 0, world: int = 1) -> Batch:
-        """The t-th batch of `size` samples; of these the share of machine `rank` of `world`."""
-        part = share(size, rank, world)
-        check_batch(
-            "batch",
-            size,
-            0,
-            (self.x_p.shape[1] + self.x_r.shape[1]) // world,
-            self.x_p.dtype,
-            self.x_p.device,
-        )
-        rows = self._order.slice(check_count("t", t, 0) * size, size)[part]
-        x_p = self.x_p[rows]
-        return Batch(x_p, x_p if self.x_r is self.x_p else self.x_r[rows], None)
-
-
-class Epochs:
-    """Shuffled epochs of `count` samples in an endless row: numbers start, start + 1, ... of it."""
-
-    def __init__(self, count: int, seed: int, device):
-        self.count, self.seed, self.device, self._shuffled = count, seed, device, {}
-
-    def slice(self, start: int, size: int) -> Tensor:
-        parts, end = [], start + size
-        while start < end:
-            epoch, at = divmod(start, self.count)
-            if epoch not in self._shuffled:
-                self._shuffled = {
-                    epoch: torch.randperm(
-                        self.count,
-                        generator=seeded(self.device, self.seed, ORDER, epoch),
-                        device=self.device,
-                    )
-                }
-            parts.append(self._shuffled[epoch][at : at + end - start])
-            start += len(parts[-1])
-        return torch.cat(parts)
-
-
-def share(size: int, rank: int, world: int) -> slice:
-    """The rows of a batch of `size` that machine `rank` of `world` takes."""
-    size, world = check_count("size", size), check_count("world", world)
-    if check_count("rank", rank, 0) >= world:
-        raise ValueError(f"rank must lie in [0, world = {world}); got {rank}")
-    if size % world:
-        raise ValueError(
-            f"batch size {size} cannot be shared out evenly over {world} processes; make it a "
-            f"multiple of {world} (size = {size}, world = {world})"
-        )
-    return slice(rank * size // world, (rank + 1) * size // world)
 
 
 class LinearRepresentationBench:

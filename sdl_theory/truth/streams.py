@@ -7,12 +7,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..checks import check_count
 from ..problem import Tensor
 from .sampling import SparseFeatures
 
+TRUTH, SET, ORDER, STREAM, SAMPLE = range(5)  # what a random stream is for: each has its own seeds
 # standard deviations of room for more active features than expected; if it does not do, more are
 # drawn
 SPARE = 6.0
@@ -101,3 +104,49 @@ def draw_codes(
     values = features.magnitudes.draw(places.shape, generator, dtype=dtype, device=generator.device)
     edges = torch.arange(batch + 1, device=generator.device) * n
     return Codes(places % n, values, torch.searchsorted(places, edges), n)
+
+
+def seeded(device, *words: int) -> torch.Generator:
+    """A generator whose seed mixes all the words: the same words, the same stream, whatever ran
+    before. Trailing zeros do not count.
+    """
+    mixed = np.random.SeedSequence([word & 0xFFFFFFFFFFFFFFFF for word in words]).generate_state(
+        1, np.uint64
+    )[0]
+    return torch.Generator(device).manual_seed(int(mixed) & 0x7FFFFFFFFFFFFFFF)
+
+
+class Epochs:
+    """Shuffled epochs of `count` samples in an endless row: numbers start, start + 1, ... of it."""
+
+    def __init__(self, count: int, seed: int, device):
+        self.count, self.seed, self.device, self._shuffled = count, seed, device, {}
+
+    def slice(self, start: int, size: int) -> Tensor:
+        parts, end = [], start + size
+        while start < end:
+            epoch, at = divmod(start, self.count)
+            if epoch not in self._shuffled:
+                self._shuffled = {
+                    epoch: torch.randperm(
+                        self.count,
+                        generator=seeded(self.device, self.seed, ORDER, epoch),
+                        device=self.device,
+                    )
+                }
+            parts.append(self._shuffled[epoch][at : at + end - start])
+            start += len(parts[-1])
+        return torch.cat(parts)
+
+
+def share(size: int, rank: int, world: int) -> slice:
+    """The rows of a batch of `size` that machine `rank` of `world` takes."""
+    size, world = check_count("size", size), check_count("world", world)
+    if check_count("rank", rank, 0) >= world:
+        raise ValueError(f"rank must lie in [0, world = {world}); got {rank}")
+    if size % world:
+        raise ValueError(
+            f"batch size {size} cannot be shared out evenly over {world} processes; make it a "
+            f"multiple of {world} (size = {size}, world = {world})"
+        )
+    return slice(rank * size // world, (rank + 1) * size // world)

@@ -19,31 +19,21 @@ from sdl_theory import (
     mirrored_weights,
     pseudo_inverse_weights,
 )
-from sdl_theory.measure import recovery
-from sdl_theory.measure.recovery import (
+from sdl_theory.estimate import interval
+from sdl_theory.measure import matching
+from sdl_theory.measure.firing import FiringCounts, activation_f1, dead, explained_variance, l0
+from sdl_theory.measure.latents import duplicate, mirrored_share, strictly_dead
+from sdl_theory.measure.matching import (
     best_matches,
     best_pairs,
-    duplicate,
     gt_recovery,
     hungarian,
-    interval,
     max_inner_product,
     mcc,
-    mirrored_share,
-    null_baseline,
-    random_matches,
     recovery_curve,
-    strictly_dead,
 )
-from sdl_theory.measure.report import (
-    FiringCounts,
-    activation_f1,
-    dead,
-    evaluate,
-    explained_variance,
-    firing_level,
-    l0,
-)
+from sdl_theory.measure.recovery import null_baseline, random_matches
+from sdl_theory.measure.report import evaluate, firing_level
 from sdl_theory.training.model import METHODS, SDLModel
 from sdl_theory.truth.bench import LinearRepresentationBench
 
@@ -85,7 +75,7 @@ def cosines_by_loop(rows, truth):
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 22])
 @pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-14), (torch.float32, 1e-6)])
 def test_best_matches_are_the_loop_s(monkeypatch, chunk, dtype, tolerance):
-    monkeypatch.setattr(recovery, "CHUNK", chunk)
+    monkeypatch.setattr(matching, "CHUNK", chunk)
     rows, truth = randn(0, 9, 4).to(dtype), 3 * randn(1, 4, 5).to(dtype)
     rows[3] = 0
     table = cosines_by_loop(rows, truth)

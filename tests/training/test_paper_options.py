@@ -22,7 +22,7 @@ from sdl_theory import (
     write_saelens,
 )
 from sdl_theory.files import read_tensors, write_tensors
-from sdl_theory.measure.recovery import strictly_dead
+from sdl_theory.measure.latents import strictly_dead
 from sdl_theory.measure.report import firing_level
 from sdl_theory.training import objective as objectives
 from sdl_theory.training.objective import Knobs, objective

@@ -21,7 +21,7 @@ from sdl_theory import (
     gt_recovery,
 )
 from sdl_theory.activations import JumpReLU, TopK
-from sdl_theory.measure.recovery import best_matches
+from sdl_theory.measure.matching import best_matches
 from sdl_theory.training.anchors import AnchorLoss
 from sdl_theory.training.model import METHODS, WITH_K
 from sdl_theory.training.resampling import SMALL_ROW, resample

@@ -24,8 +24,9 @@ from sdl_theory import (
     pattern,
     trap_share,
 )
+from sdl_theory.estimate import wilson
 from sdl_theory.truth.data import rebuild
-from sdl_theory.truth.directions import DATA, wilson
+from sdl_theory.truth.directions import DATA
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,221 @@
+"""Groups of features that somebody named: which of them a single neuron may hold for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..activations import Activation, ReLU
+from ..checks import check_count, refuse
+from ..estimate import wilson
+from ..problem import Problem, Tensor
+from ..signature import checked
+from ..table import Table
+from ..tolerances import EIGEN_TOLERANCE, tolerance
+from .group_row import dual_basis, group_row
+from .groups import group_minimum
+from .patterns import check_group, to_numpy
+from .separation import encoder_row
+from .verdict import Verdict
+
+# random groups that every tolerance of `group_minimum` leaves by so much are judged many at a time
+CLEARLY = 1e-6
+
+
+@dataclass(frozen=True)
+class GroupDiagnosis:
+    """One named group beside random groups of its size.
+
+    verdict : of `group_minimum`, walls aside: it is a point of the landscape only if `reached`.
+        smallest : least component of y (unit norm), None without one.  loss, scale : Lt of the
+        group, and tr K.
+    cosine : mean pairwise cosine of its w_r.  realizable : some encoder row fires for exactly this
+        group; reached : one does so at the
+    stationary point.  control : share of random groups that are traps, with its 95% Wilson interval
+    [control_low, control_high].
+    """
+
+    name: str
+    size: int
+    verdict: Verdict
+    smallest: float | None
+    loss: float
+    scale: float
+    cosine: float
+    realizable: bool
+    reached: bool
+    control: float
+    control_low: float
+    control_high: float
+
+
+@checked
+def diagnose_groups(
+    problem: Problem,
+    groups: Mapping[str, Sequence[int]],
+    *,
+    controls: int = 1000,
+    generator: torch.Generator | None = None,
+    sigma: Activation = ReLU(),
+    names: Sequence[str] | None = None,
+) -> Table[GroupDiagnosis]:
+    """Beyond arXiv:2512.05534, its Theorem 3.7 on real directions: is one neuron on all of this
+    group a trap, and is that special?
+
+    `groups` maps a name to feature indices (or to names, when `names` lists the problem's
+    features). For each: the verdict of `group_minimum`, whether an encoder row can fire for exactly
+    that group, and the share of `controls` random groups of its size that are traps, with a 95%
+    interval. Returns a `Table` of GroupDiagnosis. Groups with a single feature are `global`, not
+    traps.
+    """
+    controls = check_count("controls", controls)
+    if hasattr(sigma, "k") or torch.as_tensor(sigma.theta).ndim:
+        raise ValueError(
+            f"diagnose_groups judges single rows: use ReLU() or JumpReLU(theta) with one theta; "
+            f"got {sigma}"
+        )
+    generator = generator or torch.Generator().manual_seed(0)
+    lookup = _Lookup(problem, names)
+    W, theta, shares, table = to_numpy(problem.W_p), float(sigma.theta), {}, Table()
+    dual = dual_basis(W)
+    for name, members in groups.items():
+        group = check_group(lookup.features(name, members), problem.n, f"group {name!r} of groups")
+        if not group:
+            raise ValueError(f"group {name!r} must hold at least one feature")
+        minimum, row = (
+            group_minimum(problem, group),
+            group_row(problem, group, theta, W=W, dual=dual),
+        )
+        F = np.zeros(problem.n, dtype=bool)
+        F[group] = True
+        realizable = row.w is not None or dual is not None or encoder_row(W, F, theta) is not None
+        if len(group) not in shares:
+            shares[len(group)] = trap_share(problem, len(group), controls, generator)
+        scale = float((problem.M_d * problem.W_r.square().sum(0))[group].sum())
+        table.append(
+            GroupDiagnosis(
+                name,
+                len(group),
+                minimum.verdict,
+                minimum.y.min().item() if minimum.exists and len(minimum.y) else None,
+                minimum.loss,
+                scale,
+                _mean_cosine(problem.W_r[:, group]),
+                realizable,
+                row.w is not None,
+                *shares[len(group)],
+            )
+        )
+    return table
+
+
+class _Lookup:
+    """Feature names as indices; one that several features bear is refused, as `Directions.index`
+    refuses it.
+    """
+
+    def __init__(self, problem: Problem, names: Sequence[str] | None):
+        if names is not None and len(names) != problem.n:
+            raise ValueError(
+                f"names must have one entry for each of the problem's n = {problem.n} features; "
+                f"got {len(names)}"
+            )
+        self.known, self.of = names is not None, {}
+        for d, name in enumerate(names or []):
+            self.of.setdefault(name, []).append(d)
+
+    def features(self, group: str, members) -> list:
+        """The members as indices, where they are names; a ValueError for those that are none, or of
+        several features.
+        """
+        if isinstance(members, (str, bytes, Mapping)) or not isinstance(members, Iterable):
+            refuse(f"group {group!r} of groups", "a list of feature indices or names", members)
+        members = list(members)
+        words = [member for member in members if isinstance(member, str)]
+        if unknown := [word for word in words if word not in self.of]:
+            raise ValueError(
+                f"group {group!r} of groups has unknown features {unknown[:5]}; "
+                + (
+                    "the problem's names do not hold them"
+                    if self.known
+                    else "pass names= with the problem's feature names"
+                )
+            )
+        if twice := [word for word in words if len(self.of[word]) > 1]:
+            raise ValueError(
+                f"group {group!r} of groups: {twice[0]!r} names {len(self.of[twice[0]])} features "
+                f"{self.of[twice[0]]}; use the index"
+            )
+        return [self.of[member][0] if isinstance(member, str) else member for member in members]
+
+
+def _mean_cosine(W: Tensor) -> float:
+    k = W.shape[1]
+    unit = W / W.norm(dim=0).clamp(min=1e-300)
+    return (
+        float((unit.sum(1).square().sum() - unit.square().sum()) / (k * (k - 1))) if k > 1 else 1.0
+    )
+
+
+@checked
+def trap_share(
+    problem: Problem, size: int, draws: int, generator: torch.Generator
+) -> tuple[float, float, float]:
+    """Share of random groups of `size` features that `group_minimum` calls a trap, and its 95%
+    Wilson interval.
+    """
+    size, draws = check_count("size", size), check_count("draws", draws)
+    if size > problem.n:
+        raise ValueError(f"a group of {size} features does not fit into n = {problem.n}")
+    groups = torch.stack(
+        [torch.randperm(problem.n, generator=generator)[:size] for _ in range(draws)]
+    )
+    if size > 1 and bool((problem.M_d > 0).all()) and _clearly_independent(problem):
+        root = problem.M_d.sqrt().double().cpu()
+        A = problem.W_r.double().cpu() * root
+        K, traps = A.mT @ A, 0
+        for part in groups.split(max(1, (1 << 22) // size**2)):
+            values, vectors = torch.linalg.eigh(K[part[:, :, None], part[:, None, :]])
+            y = vectors[:, :, -1] * torch.where(
+                vectors[:, :, -1].sum(1, keepdim=True) < 0, -1.0, 1.0
+            )
+            z, total = y / root[part], values.sum(1)
+            lowest, gap, left = (
+                z.amin(1) / z.amax(1),
+                (values[:, -1] - values[:, -2]) / total,
+                values[:, :-1].sum(1) / total,
+            )
+            least = max(
+                CLEARLY, 10 * tolerance(EIGEN_TOLERANCE, torch.finfo(problem.W_p.dtype).eps, 10)
+            )
+            # else as one asks singly
+            clear = (
+                (lowest.abs() > least)
+                & (y.abs().amin(1) > least * y.amax(1))
+                & (gap > least)
+                & (left > least)
+            )
+            traps += int((clear & (lowest > 0)).sum())
+            traps += sum(
+                group_minimum(problem, group.tolist()).verdict is Verdict.TRAP
+                for group in part[~clear]
+            )
+    else:
+        from tqdm import tqdm
+
+        judged = tqdm(groups, desc=f"random groups of {size}", delay=3, leave=False)
+        traps = sum(
+            group_minimum(problem, group.tolist()).verdict is Verdict.TRAP for group in judged
+        )
+    return traps / draws, *wilson(traps, draws)
+
+
+def _clearly_independent(problem: Problem) -> bool:
+    """Are the directions independent by a wide margin? If so V = I, and K alone decides, many
+    groups at a time.
+    """
+    factor, failed = torch.linalg.cholesky_ex((problem.W_p.mT @ problem.W_p).double())
+    return problem.n <= problem.n_p and not failed and bool(factor.diagonal().min() > 1e-5)
