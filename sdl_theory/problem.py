@@ -18,7 +18,8 @@ from .checks import Tensor, as_matrix, as_tensor, check_count, own, refuse, show
 UNIT_TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True, eq=False)
+# its own __init__: what may be left out there is a tensor here
+@dataclass(frozen=True, eq=False, init=False)
 class Problem:
     r"""The data of Theorem 3.1's approximate loss, arXiv:2512.05534.
 
@@ -38,56 +39,32 @@ class Problem:
     """
 
     W_p: Tensor
-    W_r: Tensor | None = None
-    M_d: Tensor | None = None
-    blocks: Sequence[int] | None = None
+    W_r: Tensor
+    M_d: Tensor
+    blocks: tuple[int, ...]
 
-    def __post_init__(self):
-        W_p = as_matrix("W_p", self.W_p, "(n_p, n)").detach()
+    def __init__(
+        self,
+        W_p: Tensor,
+        W_r: Tensor | None = None,
+        M_d: Tensor | None = None,
+        blocks: Sequence[int] | None = None,
+    ):
+        W_p = as_matrix("W_p", W_p, "(n_p, n)").detach()
         if W_p.dtype not in (torch.float32, torch.float64):
             raise ValueError(
                 f"W_p is {W_p.dtype}, too coarse for unit columns to {UNIT_TOLERANCE:g}; convert "
                 f"and normalize: W_p = W_p.double(); W_p / W_p.norm(dim=0)"
             )
-        n_p, n = W_p.shape
-        blocks = (n_p,) if self.blocks is None else self.blocks
-        if not isinstance(blocks, Sequence):
-            raise ValueError(
-                f"blocks must be a sequence of row counts that sum to n_p = {n_p}; got {blocks!r}"
-            )
-        blocks = tuple(check_count("a row count in blocks", rows) for rows in blocks)
-        if sum(blocks) != n_p:
-            raise ValueError(
-                f"blocks must be positive row counts that sum to n_p = {n_p}; got {blocks}"
-            )
-        W_p = _unit_columns(W_p, blocks)
-        like = dict(dtype=W_p.dtype, device=W_p.device)
-        W_r = (
-            W_p
-            if self.W_r is None
-            else as_matrix("W_r", self.W_r, "(n_r, n)").detach().to(**like, copy=True)
-        )
-        if W_r.shape[1] != n:
-            raise ValueError(
-                f"W_r must have one column per feature, n = {n} as in W_p; got shape "
-                f"{tuple(W_r.shape)}"
-            )
-        M_d = (
-            torch.ones(n, **like)
-            if self.M_d is None
-            else as_tensor("M_d", self.M_d).detach().to(**like, copy=True)
-        )
-        if M_d.shape != (n,):
-            raise ValueError(
-                f"M_d must have shape ({n},), one weight per feature; got {tuple(M_d.shape)}"
-            )
-        if not (torch.isfinite(M_d) & (M_d >= 0)).all():
-            d = torch.nonzero(~(torch.isfinite(M_d) & (M_d >= 0)))[0].item()
-            raise ValueError(
-                f"M_d = E[x_d^2 1{{only d active}}] must be finite and >= 0; M_d[{d}] = "
-                f"{M_d[d].item()}"
-            )
-        for name, value in (("W_p", W_p), ("W_r", W_r), ("M_d", M_d), ("blocks", blocks)):
+        counts = _row_counts(blocks, len(W_p))
+        W_p = _unit_columns(W_p, counts)
+        fields = {
+            "W_p": W_p,
+            "W_r": W_p if W_r is None else _targets(W_r, W_p),
+            "M_d": W_p.new_ones(W_p.shape[1]) if M_d is None else _feature_weights(M_d, W_p),
+            "blocks": counts,
+        }
+        for name, value in fields.items():
             object.__setattr__(self, name, value)
 
     @property
@@ -167,6 +144,21 @@ def _mover(args, kwargs):
     return moved
 
 
+def _row_counts(blocks: Sequence[int] | None, n_p: int) -> tuple[int, ...]:
+    if blocks is None:
+        return (n_p,)
+    if not isinstance(blocks, Sequence):
+        raise ValueError(
+            f"blocks must be a sequence of row counts that sum to n_p = {n_p}; got {blocks!r}"
+        )
+    counts = tuple(check_count("a row count in blocks", rows) for rows in blocks)
+    if sum(counts) != n_p:
+        raise ValueError(
+            f"blocks must be positive row counts that sum to n_p = {n_p}; got {counts}"
+        )
+    return counts
+
+
 def _unit_columns(W_p: Tensor, blocks: Sequence[int]) -> Tensor:
     parts = []
     for b, part in enumerate(W_p.double().split(list(blocks))):
@@ -181,6 +173,32 @@ def _unit_columns(W_p: Tensor, blocks: Sequence[int]) -> Tensor:
             )
         parts.append(part / norms)
     return torch.cat(parts).to(W_p.dtype)
+
+
+def _targets(W_r: Tensor, W_p: Tensor) -> Tensor:
+    W_r = as_matrix("W_r", W_r, "(n_r, n)").detach().to(W_p, copy=True)
+    if W_r.shape[1] != W_p.shape[1]:
+        raise ValueError(
+            f"W_r must have one column per feature, n = {W_p.shape[1]} as in W_p; got shape "
+            f"{tuple(W_r.shape)}"
+        )
+    return W_r
+
+
+def _feature_weights(M_d: Tensor, W_p: Tensor) -> Tensor:
+    n = W_p.shape[1]
+    M_d = as_tensor("M_d", M_d).detach().to(W_p, copy=True)
+    if M_d.shape != (n,):
+        raise ValueError(
+            f"M_d must have shape ({n},), one weight per feature; got {tuple(M_d.shape)}"
+        )
+    wrong = ~(torch.isfinite(M_d) & (M_d >= 0))
+    if wrong.any():
+        d = int(wrong.nonzero()[0])
+        raise ValueError(
+            f"M_d = E[x_d^2 1{{only d active}}] must be finite and >= 0; M_d[{d}] = {M_d[d].item()}"
+        )
+    return M_d
 
 
 @dataclass(frozen=True, eq=False)
