@@ -10,7 +10,7 @@ import torch
 
 from ..activations import JumpReLU, ReLU, TopK
 from ..measure.matching import best_matches
-from ..problem import Problem, Weights
+from ..problem import Problem
 from ..theory.absorption import absorb
 from ..theory.biconvexity import gradients, hessian
 from ..theory.certify import certify
@@ -24,6 +24,7 @@ from ..theory.verdict import Verdict
 from ..truth.directions import imagenet_directions
 from ..truth.features import feature_matrix, hierarchy
 from ..truth.sampling import Constant, SparseFeatures
+from ..weights import Weights
 from .claims import FAILS, HOLDS, HYPOTHESIS, ZERO, Claim, Seen, register, seeded, show
 
 PAPER: list[Claim] = []

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..checks import check_count
-from ..problem import Tensor
+from ..checks import Tensor, check_count
 from ..signature import between, checked
 from ..table import Table
 from ..theory.certify import Certificate, certify

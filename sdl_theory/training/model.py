@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from ..activations import Activation, JumpReLU, ReLU, TopK
-from ..problem import Tensor, Weights, check_count
+from ..checks import Tensor, check_count
 from ..signature import between, checked, place, rows
+from ..weights import Weights
 from .pairs import top_k
 
 METHODS = ("relu", "jumprelu", "topk", "batchtopk", "matryoshka", "gated")
