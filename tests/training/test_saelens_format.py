@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sdl_theory.files import CheckpointError
-from sdl_theory.training import saelens as saelens_format
+from sdl_theory.training.saelens import write as saelens_format
 from sdl_theory.training.model import METHODS, SDLModel
 from sdl_theory.training.saelens import read_saelens, write_saelens
 
@@ -238,7 +238,8 @@ def test_metadata_never_changes_the_function(tmp_path):
     details = [
         dict(metadata=dict(training_architecture_details=value)) for value in (3, None, dict(k=2.5))
     ]
-    for change in [dict(tensors=dict(threshold=threshold)), *details]:
+    nameless = dict(metadata=dict(training_architecture=["batchtopk"]))
+    for change in [dict(tensors=dict(threshold=threshold)), nameless, *details]:
         model = read_saelens(edited("batchtopk", tmp_path, **change))
         assert model.method == "jumprelu" and model.theta.shape == (10,)
     assert read_saelens(
@@ -362,6 +363,11 @@ def test_refusals_are_needed(folder, pretence, tmp_path):
             "gated_b_dec",
             dict(tensors=dict(r_mag=torch.full((10,), 800.0))),
             "b_mag of .* must be finite",
+        ),
+        (
+            "batchtopk",
+            dict(metadata=dict(training_architecture_details=dict(k=10**400))),
+            "k must be a whole number",
         ),
         (
             "matryoshka_b_dec",
