@@ -314,7 +314,7 @@ def provenance(device: torch.device | str = "cpu") -> dict:
     """
     import platform
 
-    from ..stored import own_commit
+    from .commit import own_commit
 
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "CPU"
     return dict(

@@ -302,7 +302,7 @@ class SDLModel(nn.Module):
         from pathlib import Path
 
         from ..files import read_tensors
-        from ..stored import stored_model
+        from .stored import stored_model
 
         path = Path(path) / "checkpoint.safetensors" if Path(path).is_dir() else path
         return stored_model(cls, path, *read_tensors(path, device), device)
