@@ -1,0 +1,102 @@
+"""A point (W_E, W_D) of a problem, and what is read off it: each reading once, when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from ..activations import Activation, read
+from ..checks import Tensor
+from ..problem import Problem
+from ..tolerances import ZERO_RESIDUAL, tolerance
+from ..weights import Weights
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Weights of a problem under sigma. P is all of the pattern; `fired`, `Z`, `W_D` are of the
+    rows that fire alone: the others have no gradient, and no product sums over them.
+    """
+
+    problem: Problem
+    weights: Weights
+    sigma: Activation
+
+    @cached_property
+    def _preactivations(self) -> tuple[Tensor, Tensor]:
+        return read(self.problem, self.weights)
+
+    @property
+    def z(self) -> Tensor:
+        """W_E W_p, (n_q, n)."""
+        return self._preactivations[0]
+
+    @cached_property
+    def P(self) -> Tensor:
+        """The pattern, bool (n_q, n)."""
+        z, slack = self._preactivations
+        return self.sigma.active(z, 0, slack)
+
+    @cached_property
+    def barrier(self) -> Tensor:
+        """The level that an inactive latent must exceed to fire, broadcastable to z."""
+        z, slack = self._preactivations
+        return self.sigma.barrier(z, slack)
+
+    @cached_property
+    def firing(self) -> Tensor:
+        """The rows that fire for anything."""
+        return self.P.any(1).nonzero()[:, 0]
+
+    @cached_property
+    def fired(self) -> Tensor:
+        """Their part of P."""
+        return self.P[self.firing]
+
+    @cached_property
+    def Z(self) -> Tensor:
+        """Their codes sigma(z)."""
+        return self.z[self.firing] * self.fired
+
+    @cached_property
+    def W_D(self) -> Tensor:
+        """Their decoder columns."""
+        return self.weights.W_D[:, self.firing]
+
+    @cached_property
+    def residual(self) -> Tensor:
+        """R = W_r - W_D Z, (n_r, n)."""
+        return self.problem.W_r - self.W_D @ self.Z
+
+    @property
+    def loss(self) -> float:
+        """Lt."""
+        return (self.problem.M_d * self.residual.square().sum(0)).sum().item()
+
+    @property
+    def wall_distance(self) -> float:
+        """min |z - theta| over features with M_d > 0; for Top-k also the distance to a swap."""
+        counted = self.problem.M_d > 0
+        if not counted.any():
+            return float("inf")
+        z = self.z if counted.all() else self.z[:, counted]
+        return self.sigma.wall_distance(z).item()
+
+    @cached_property
+    def lossy(self) -> Tensor:
+        """Features with M_d > 0 whose group has nonzero loss; features that fire nothing and have
+        w_r^d != 0; all of an overlap.
+
+        A whole group counts, not only its features of nonzero residual: on a wall, another row can
+        take over a feature that its group reconstructs exactly, and set the group free to move
+        along a direction that only this feature held up.
+        """
+        problem, M = self.problem, self.problem.M_d
+        terms = problem.W_r.norm(dim=0) + self.W_D.norm(dim=0) @ self.Z.abs()
+        zero = tolerance(ZERO_RESIDUAL, torch.finfo(M.dtype).eps) * terms
+        missed = (self.residual.norm(dim=0) > zero) & (M > 0)
+        P = self.fired.to(M.dtype)
+        group_missed = P @ missed.to(M.dtype) > 0
+        return ((P.mT @ group_missed.to(M.dtype) > 0) | missed) & (M > 0)
