@@ -54,6 +54,15 @@ def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
     eigenvalues (equal within 1e-13 tr K) are clustered and their whole eigenspace is searched. At
     most one distinct eigenvalue has a positive vector. `verdict`: trap (simple top), degenerate
     (repeated top), saddle (not top), none, or global (loss 0).
+
+    >>> import torch
+    >>> from sdl_theory import Problem, group_minimum
+    >>> W_p = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)
+    >>> minimum = group_minimum(Problem(W_p), [0, 1])  # K = [[1, .6], [.6, 1]]
+    >>> minimum.verdict, round(minimum.eigenvalue, 6), round(minimum.loss, 6)
+    (<Verdict.TRAP: 'trap'>, 1.6, 0.4)
+    >>> group_minimum(Problem(W_p, M_d=torch.tensor([1.0, 0.0])), [0, 1]).verdict.value
+    'global'
     """
     check_problem(problem)
     group = check_group(group, problem.n)

@@ -85,6 +85,16 @@ def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> 
     P : bool (n_q, n), each feature in exactly one row (ValueError otherwise). sigma: ReLU or
         JumpReLU; TopK is answered through the ReLU
     conditions, which suffice for it, and is `undecided` where they fail. BatchTopK: ValueError.
+
+    >>> import torch
+    >>> from sdl_theory import Problem, partial_minimum, pattern
+    >>> W_p = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)  # cosine .6
+    >>> together = partial_minimum(Problem(W_p), pattern([[0, 1]], n=2, n_q=2))
+    >>> together.verdict.value, round(together.loss, 6)  # one neuron for both, the other unused
+    ('trap', 0.4)
+    >>> heavier = Problem(torch.eye(2, dtype=torch.float64), M_d=torch.tensor([1.0, 2.0]))
+    >>> partial_minimum(heavier, pattern([[0, 1]], n=2, n_q=2)).exists
+    False
     """
     P = _check_partition(problem, P, sigma)
     theta = [max(row_theta(sigma, i, len(P)), 0.0) for i in range(len(P))]

@@ -127,6 +127,14 @@ def survey_partitions(
 
     Yields `PartitionRow`s: .groups, .realizable, .verdict, .loss. Each of the 2^n - 1 possible
     groups is solved once. (Jump)ReLU with one theta.
+
+    >>> import torch
+    >>> from sdl_theory import Problem, survey_partitions
+    >>> problem = Problem(torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64))
+    >>> for row in survey_partitions(problem):
+    ...     print(row.groups, row.verdict, round(row.loss, 6))
+    [[0, 1]] trap 0.4
+    [[0], [1]] global 0.0
     """
     n_q = problem.n if n_q is None else check_count("n_q", n_q)
     solved = _SolvedGroups(problem, sigma)
