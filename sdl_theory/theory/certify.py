@@ -46,6 +46,20 @@ def certify(
     `first_order` says whether the first step over it goes down), degenerate (a top eigenvalue
     repeats), trap: a true local minimum of Lt. Traps are facts about Lt. Only rows that fire enter
     the gradients' products.
+
+    >>> import torch
+    >>> from sdl_theory import Problem, Weights, certify
+    >>> problem = Problem(torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64))
+    >>> mean = problem.W_p.mean(1)  # one neuron: z = 1 on both features, whose mean it writes
+    >>> certify(problem, Weights(mean[None] / mean.norm() ** 2, mean[:, None])).check()
+    loss Lt          0.4
+    grad_D = 0       yes
+    grad_E = 0       yes
+    clear of walls   yes
+    neurons          1 polysemantic
+    verdict          trap
+    because          every group has a simple top eigenvalue, and lossy features are
+                     strictly below theta on every other row
     """
     check_match(problem, weights)
     check_sigma(sigma)
