@@ -4,18 +4,19 @@ weights alone.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from ..activations import Activation, ReLU, check_sigma
 from ..problem import Problem
 from ..signature import between, checked
-from ..tolerances import STATIONARY, tolerance
+from ..tolerances import OFF, STATIONARY, tolerance
 from ..weights import Weights, check_match
 from .certificate import Certificate
-from .judge import judge, name_neurons
+from .patterns import to_numpy
 from .point import Point
-from .relative_norms import relative_norms
-from .verdict import Verdict
+from .spectrum import spectrum
+from .verdict import Shared, Verdict, verdict_of
 from .walls import Walls
 
 
@@ -71,10 +72,10 @@ def certify(
     tol = max(tol, tolerance(STATIONARY, torch.finfo(problem.W_p.dtype).eps))
     point = Point(problem, weights, sigma)
     walls = Walls(point)
-    grad_D, grad_E = relative_norms(point, tol)
+    grad_D, grad_E = point.relative_norms(tol)
     stationary = grad_D <= tol and grad_E <= tol
     if stationary:
-        verdict, reason, first_order = judge(point, walls, tol)
+        verdict, reason, first_order = _judge(point, walls, tol)
     else:
         reason = f"{'grad_D' if grad_D > tol else 'grad_E'} is not zero"
         verdict, first_order = Verdict.NOT_STATIONARY, None
@@ -83,7 +84,7 @@ def certify(
         grad_D=grad_D,
         grad_E=grad_E,
         pattern=point.P,
-        neurons=name_neurons(point, walls),
+        neurons=_name_neurons(point, walls),
         wall_distance=point.wall_distance,
         stationary=stationary,
         verdict=verdict,
@@ -92,3 +93,68 @@ def certify(
         scale=problem.scale,
         first_order=first_order,
     )
+
+
+def _judge(point: Point, walls: Walls, tol: float) -> tuple[Verdict, str, float | None]:
+    """Verdict, reason and `first_order` of a stationary point, by the rule of `verdict_of`."""
+    if not point.lossy.any():
+        return Verdict.GLOBAL, "the loss is zero", None
+    overlaps = int((point.fired.sum(0) * (point.problem.M_d > 0) > 1).sum())
+    if overlaps:
+        reason = (
+            f"{overlaps} features fire several neurons; the Hessian or the search can tell more"
+        )
+        return Verdict.UNDECIDED, reason, None
+    shared, systems, values = [], {}, {}
+    for row in (point.fired.sum(1) > 1).nonzero()[:, 0].tolist():
+        features = point.fired[row].nonzero()[:, 0].tolist()
+        system = spectrum(point.problem, features)
+        if len(system.features) < 2:
+            continue
+        i = int(point.firing[row])
+        y = to_numpy(point.Z[row, system.features]) * system.s
+        y = y / np.linalg.norm(y)
+        if (off := system.off(y)) > max(OFF, tol * 1e4):
+            reason = (
+                f"neuron {i}: M_d differ so much that gradients say nothing of its small ones; its "
+                f"z is {off:.1g} of its largest away from every eigenvector"
+            )
+            return Verdict.UNDECIDED, reason, None
+        systems[i], values[i] = system, float(np.square(system.A @ y).sum())
+        is_lossy = bool(point.lossy[features].any())
+        shared.append(Shared(i, system.is_top(y), system.simple, is_lossy))
+    verdict, at = verdict_of(
+        shared, falls=lambda i: walls.way_down(i, systems[i]), leaks=walls.leak
+    )
+    if verdict is Verdict.ESCAPABLE:
+        return verdict, *walls.way_over()
+    if at is None:
+        reason = (
+            "every group has a simple top eigenvalue, and lossy features are strictly below theta "
+            "on every other row"
+        )
+        return verdict, reason, None
+    because = {
+        Verdict.SADDLE: f"its eigenvalue {values[at]:.6g} is not the group's top one, "
+        f"{systems[at].values[0]:.6g}",
+        Verdict.UNDECIDED: "its eigenvalue is not the top one, but it lies on walls z = theta that "
+        "block the way down",
+        Verdict.DEGENERATE: "the group's top eigenvalue repeats, so the minimum is one of a flat "
+        "family",
+    }
+    return verdict, f"neuron {at}: {because[verdict]}", None
+
+
+def _name_neurons(point: Point, walls: Walls) -> list[Verdict]:
+    """One verdict a neuron: of how many features it fires for, or how dead it is."""
+    sizes = torch.zeros(len(point.P), dtype=torch.long, device=point.P.device)
+    sizes[point.firing] = point.fired.sum(1)
+    names = torch.where(sizes > 1, 1, 0)
+    names = torch.where(sizes == 0, 2 + walls.touching.long(), names)
+    kinds = (
+        Verdict.MONOSEMANTIC,
+        Verdict.POLYSEMANTIC,
+        Verdict.STRICTLY_DEAD,
+        Verdict.ESCAPABLE_DEAD,
+    )
+    return [kinds[k] for k in names.tolist()]

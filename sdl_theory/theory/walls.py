@@ -44,12 +44,12 @@ class Walls:
         """Does any lossy feature touch the wall of another row?"""
         return bool(self.touching.any())
 
-    def blocks(self, i: int, system: Spectrum) -> bool:
-        """Do the walls that row i touches block its way down to the top eigenvector?"""
+    def way_down(self, i: int, system: Spectrum) -> bool:
+        """Do the walls that row i touches leave its way to the top eigenvector free?"""
         problem, device = self.point.problem, self.point.z.device
         near = self._near(torch.tensor([i], device=device), torch.arange(problem.n, device=device))
         touching = (near[0] & (problem.M_d > 0)).cpu().numpy()
-        return not way_down_is_free(system, problem.W_p_array, touching)
+        return way_down_is_free(system, problem.W_p_array, touching)
 
     def way_over(self) -> tuple[str, float]:
         """Where the first leak is, and `first_order` over all walls that rows with a decoder column
