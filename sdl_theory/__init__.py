@@ -15,7 +15,8 @@ from .measure.report import Report, evaluate
 from .problem import Problem
 from .theory.absorption import Absorption, Rung, absorb, loss_ladder
 from .theory.biconvexity import gradients, hessian
-from .theory.certify import Certificate, CertificateError, certify
+from .theory.certificate import Certificate, CertificateError
+from .theory.certify import certify
 from .theory.convex_search import SearchResult, alternating_convex_search
 from .theory.global_minimum import (
     IdealLoss,

@@ -121,10 +121,6 @@ def _check_theta(theta, plain: bool = False) -> float | Tensor:
 class ReLU(Activation):
     """sigma(z) = max(z, 0): active iff z > 0."""
 
-    @property
-    def theta(self) -> float:
-        return 0.0
-
 
 @dataclass(frozen=True, eq=False)
 class JumpReLU(Activation):

@@ -10,12 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 
 from .checks import Tensor, as_matrix, as_tensor, check_count, refuse, shown
 
 UNIT_TOLERANCE = 1e-6
+CLEARLY = 1e-5  # pivots of independent directions, at least, of the largest
+LARGE = 1 << 14  # entries of W_p from which on one factorization saves many projections
 
 
 # its own __init__: what may be left out there is a tensor here
@@ -36,6 +40,15 @@ class Problem:
     The three tensors share the dtype and the device of W_p, and are copies: what happens to yours
     afterwards changes no problem. Raises ValueError on bad shapes, NaN, infinities, columns that
     are not of unit norm, or negative M_d.
+
+    >>> import torch
+    >>> from sdl_theory import Problem
+    >>> W_p = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)  # a feature a column
+    >>> problem = Problem(W_p)
+    >>> problem
+    Problem(SAE: n=2, n_p=2, n_r=2, torch.float64)
+    >>> round(problem.mu, 3)  # the cosine of the two
+    0.6
     """
 
     W_p: Tensor
@@ -99,6 +112,33 @@ class Problem:
         """
         return (self.M_d * self.W_r.square().sum(0)).sum().item()
 
+    @cached_property
+    def W_p_array(self) -> np.ndarray:
+        """W_p in float64, as NumPy reads it: what the projections work on."""
+        return self.W_p.double().cpu().numpy()
+
+    @cached_property
+    def dual_basis(self) -> np.ndarray | None:
+        """W_p^+ for large well-conditioned problems with independent directions, where it saves a
+        projection per row; else None.
+        """
+        W = self.W_p_array
+        if W.size < LARGE or W.shape[1] > W.shape[0]:
+            return None
+        from scipy.linalg import solve_triangular
+
+        Q, R = np.linalg.qr(W)
+        pivots = np.abs(np.diag(R))
+        return solve_triangular(R, Q.T) if pivots.min() > CLEARLY * pivots.max() else None
+
+    @cached_property
+    def clearly_independent(self) -> bool:
+        """Are the directions independent by a wide margin?"""
+        if self.n > self.n_p:
+            return False
+        factor, failed = torch.linalg.cholesky_ex((self.W_p.mT @ self.W_p).double())
+        return not failed and bool(factor.diagonal().min() > CLEARLY)
+
     def to(self, *args, **kwargs) -> Problem:
         """The same problem in another dtype or on another device."""
         moved = mover(args, kwargs)
@@ -110,13 +150,9 @@ class Problem:
         )
 
     def __repr__(self):
-        kind = (
-            "crosscoder"
-            if len(self.blocks) > 1
-            else "SAE"
-            if self.W_r is self.W_p
-            else "transcoder"
-        )
+        kind = "SAE" if self.W_r is self.W_p else "transcoder"
+        if len(self.blocks) > 1:
+            kind = "crosscoder"
         return f"Problem({kind}: n={self.n}, n_p={self.n_p}, n_r={self.n_r}, {self.W_p.dtype})"
 
 

@@ -15,9 +15,9 @@ from ..problem import Problem
 from ..signature import checked
 from ..table import Table
 from ..tolerances import EIGEN_TOLERANCE, tolerance
-from .group_row import dual_basis, group_row
+from .group_row import group_row
 from .groups import group_minimum
-from .patterns import check_group, to_numpy
+from .patterns import check_group
 from .separation import encoder_row
 from .verdict import Verdict
 
@@ -79,19 +79,19 @@ def diagnose_groups(
         )
     generator = generator or torch.Generator().manual_seed(0)
     lookup = _Lookup(problem, names)
-    W, theta, shares, table = to_numpy(problem.W_p), float(sigma.theta), {}, Table()
-    dual = dual_basis(W)
+    theta, shares, table = float(sigma.theta), {}, Table()
     for name, members in groups.items():
         group = check_group(lookup.features(name, members), problem.n, f"group {name!r} of groups")
         if not group:
             raise ValueError(f"group {name!r} must hold at least one feature")
-        minimum, row = (
-            group_minimum(problem, group),
-            group_row(problem, group, theta, W=W, dual=dual),
-        )
+        minimum, row = group_minimum(problem, group), group_row(problem, group, theta)
         F = np.zeros(problem.n, dtype=bool)
         F[group] = True
-        realizable = row.w is not None or dual is not None or encoder_row(W, F, theta) is not None
+        realizable = (
+            row.w is not None
+            or problem.dual_basis is not None
+            or encoder_row(problem.W_p_array, F, theta) is not None
+        )
         if len(group) not in shares:
             shares[len(group)] = trap_share(problem, len(group), controls, generator)
         scale = float((problem.M_d * problem.W_r.square().sum(0))[group].sum())
@@ -173,7 +173,8 @@ def trap_share(
     groups = torch.stack(
         [torch.randperm(problem.n, generator=generator)[:size] for _ in range(draws)]
     )
-    if size > 1 and bool((problem.M_d > 0).all()) and _clearly_independent(problem):
+    # if so V = I, and K alone decides, many groups at a time
+    if size > 1 and bool((problem.M_d > 0).all()) and problem.clearly_independent:
         root = problem.M_d.sqrt().double().cpu()
         A = problem.W_r.double().cpu() * root
         K, traps = A.mT @ A, 0
@@ -211,11 +212,3 @@ def trap_share(
             group_minimum(problem, group.tolist()).verdict is Verdict.TRAP for group in judged
         )
     return traps / draws, *wilson(traps, draws)
-
-
-def _clearly_independent(problem: Problem) -> bool:
-    """Are the directions independent by a wide margin? If so V = I, and K alone decides, many
-    groups at a time.
-    """
-    factor, failed = torch.linalg.cholesky_ex((problem.W_p.mT @ problem.W_p).double())
-    return problem.n <= problem.n_p and not failed and bool(factor.diagonal().min() > 1e-5)
