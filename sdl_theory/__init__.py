@@ -30,7 +30,8 @@ from .theory.named_groups import GroupDiagnosis, diagnose_groups, trap_share
 from .theory.partial_minimum import PartialMinimum, partial_minimum, printed_recipe
 from .theory.partitions import PartitionRow, best_partition, survey_partitions
 from .theory.patterns import activation_pattern, partitions, pattern
-from .theory.realize import Farkas, Realization, realize
+from .theory.realization import Farkas, Realization
+from .theory.realize import realize
 from .theory.verdict import Verdict
 from .training.anchors import Anchors
 from .training.config import Config

@@ -16,10 +16,10 @@ from ..problem import Problem
 from ..signature import checked
 from ..tolerances import POSITIVE_TOLERANCE
 from ..weights import Weights, check_match
+from .encoder_rows import encoder_row
 from .groups import group_minimum
 from .partial_minimum import printed_recipe
 from .patterns import activation_pattern, check_group, row_theta, to_numpy
-from .separation import encoder_row
 from .verdict import Verdict
 
 EXACT_SUPPORTS = 12  # groups up to this size have lambda+ by enumeration of supports

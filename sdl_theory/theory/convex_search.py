@@ -17,7 +17,8 @@ from ..tolerances import SEARCH_WALL
 from ..weights import Weights
 from .loss import approximate_loss
 from .patterns import activation_pattern, check_pattern, row_theta, to_numpy
-from .realize import realize, topk_conditions
+from .realize import realize
+from .realize_topk import topk_conditions
 
 PROXIMAL = 1e-9  # keeps the encoder's flat directions from running away; it moves no fixed point
 

@@ -11,9 +11,9 @@ import torch
 
 from ..problem import Problem
 from ..tolerances import POSITIVE_TOLERANCE, SILENT, WALL_TOLERANCE
+from .encoder_rows import encoder_row
 from .groups import GroupMinimum, Spectrum, admissible_rows, solve_group, spectrum
 from .patterns import to_numpy
-from .separation import encoder_row
 from .verdict import Verdict
 
 

@@ -15,10 +15,10 @@ from ..problem import Problem
 from ..signature import checked
 from ..table import Table
 from ..tolerances import EIGEN_TOLERANCE, tolerance
+from .encoder_rows import encoder_row
 from .group_row import dual_basis, group_row
 from .groups import group_minimum
 from .patterns import check_group, to_numpy
-from .separation import encoder_row
 from .verdict import Verdict
 
 # random groups that every tolerance of `group_minimum` leaves by so much are judged many at a time

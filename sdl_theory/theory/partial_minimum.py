@@ -20,10 +20,10 @@ from ..problem import Problem, check_problem
 from ..signature import checked
 from ..weights import Weights
 from .certify import certify
+from .encoder_rows import dead_row
 from .group_row import Row, dual_basis, group_row, lossy_features
 from .groups import GroupMinimum
 from .patterns import check_pattern, row_theta, to_numpy
-from .separation import dead_row
 from .verdict import Verdict
 
 

@@ -12,11 +12,11 @@ from ..activations import Activation, BatchTopK, ReLU, TopK
 from ..checks import check_count
 from ..problem import Problem
 from ..signature import checked
+from .encoder_rows import dead_row, encoder_row
 from .group_row import Row, group_row, lossy_features, on_wall
 from .groups import spectrum, way_down_is_free
 from .partial_minimum import PartialMinimum, partial_minimum
 from .patterns import partitions, pattern, to_numpy
-from .separation import dead_row, encoder_row
 from .verdict import Verdict, verdict_of
 
 BEST_LIMIT = 10
