@@ -17,6 +17,7 @@ from .theory.absorption import Absorption, Rung, absorb, loss_ladder
 from .theory.biconvexity import gradients, hessian
 from .theory.certify import Certificate, CertificateError, certify
 from .theory.convex_search import SearchResult, alternating_convex_search
+from .theory.gap_bound import GapBound, loss_gap_bound
 from .theory.global_minimum import (
     IdealLoss,
     ideal_loss,
@@ -25,7 +26,7 @@ from .theory.global_minimum import (
     pseudo_inverse_weights,
 )
 from .theory.groups import GroupMinimum, group_minimum
-from .theory.loss import GapBound, approximate_loss, exact_loss, loss_gap_bound, sampled_loss
+from .theory.loss import approximate_loss, exact_loss, sampled_loss
 from .theory.named_groups import GroupDiagnosis, diagnose_groups, trap_share
 from .theory.partial_minimum import PartialMinimum, partial_minimum, printed_recipe
 from .theory.partitions import PartitionRow, best_partition, survey_partitions
