@@ -13,7 +13,7 @@ from .measure.matching import best_matches, gt_recovery, max_inner_product, mcc,
 from .measure.recovery import null_baseline
 from .measure.report import Report, evaluate
 from .problem import Problem
-from .theory.absorption import Absorption, Rung, absorb, loss_ladder
+from .theory.absorption import Absorption, absorb
 from .theory.biconvexity import gradients, hessian
 from .theory.certify import Certificate, CertificateError, certify
 from .theory.convex_search import SearchResult, alternating_convex_search
@@ -26,6 +26,7 @@ from .theory.global_minimum import (
     pseudo_inverse_weights,
 )
 from .theory.groups import GroupMinimum, group_minimum
+from .theory.ladder import Rung, loss_ladder
 from .theory.loss import approximate_loss, exact_loss, sampled_loss
 from .theory.named_groups import GroupDiagnosis, diagnose_groups, trap_share
 from .theory.partial_minimum import PartialMinimum, partial_minimum, printed_recipe

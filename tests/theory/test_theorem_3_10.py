@@ -27,8 +27,8 @@ from sdl_theory import (
     pattern,
     realize,
 )
-from sdl_theory.theory.absorption import lambda_plus
 from sdl_theory.theory.counterexamples import from_gram, three_features
+from sdl_theory.theory.ladder import lambda_plus
 
 
 @given(st.integers(0, 10**6), st.floats(0.05, 3), st.sampled_from([6, 9, 14]))
