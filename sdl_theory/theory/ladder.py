@@ -71,7 +71,8 @@ def loss_ladder(problem: Problem, group: Sequence[int], *, rungs: int | None = N
     root = problem.M_d[group].sqrt()
     A = to_numpy(problem.W_r[:, group] * root)
     K = A.T @ A
-    rest, absorbed, ladder = list(range(len(group))), list[int](), []
+    rest, ladder = list(range(len(group))), []
+    absorbed: list[int] = []
     steps = len(group) if rungs is None else min(check_count("rungs", rungs), len(group))
     for step in tqdm(range(steps), desc="loss_ladder", delay=3, leave=False):
         remaining = [group[j] for j in rest]
