@@ -89,7 +89,8 @@ def diagnose_groups(
             f"got {sigma}"
         )
     generator = generator or torch.Generator().manual_seed(0)
-    lookup, table, shares = _Lookup(problem, names), Table(), {}
+    table: Table[GroupDiagnosis] = Table()
+    lookup, shares = _Lookup(problem, names), {}
     W, theta = to_numpy(problem.W_p), float(sigma.theta)
     dual = dual_basis(W)
     for name, members in groups.items():
