@@ -15,8 +15,9 @@ from ..theory.absorption import absorb
 from ..theory.biconvexity import gradients, hessian
 from ..theory.certify import certify
 from ..theory.counterexamples import from_gram, in_plane, no_child_can_leave
+from ..theory.gap_bound import loss_gap_bound
 from ..theory.global_minimum import ideal_loss, ideal_weights, mirrored_weights
-from ..theory.loss import approximate_loss, exact_loss, loss_gap_bound, squared_errors
+from ..theory.loss import approximate_loss, exact_loss, squared_errors
 from ..theory.partial_minimum import partial_minimum, printed_recipe
 from ..theory.patterns import pattern
 from ..theory.realize import realize

@@ -18,7 +18,8 @@ from ..weights import Weights
 from .convex_halves import Halves
 from .loss import approximate_loss
 from .patterns import activation_pattern, check_pattern, row_theta, to_numpy
-from .realize import realize, topk_conditions
+from .realize import realize
+from .realize_topk import topk_conditions
 
 
 @dataclass(frozen=True)

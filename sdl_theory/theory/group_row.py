@@ -11,8 +11,8 @@ import torch
 
 from ..problem import Problem
 from ..tolerances import POSITIVE_TOLERANCE, SILENT, WALL_TOLERANCE
+from .encoder_rows import encoder_row
 from .groups import GroupMinimum, solve_group
-from .separation import encoder_row
 from .spectrum import Spectrum, admissible_rows, spectrum
 from .verdict import Verdict
 

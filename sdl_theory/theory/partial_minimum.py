@@ -2,7 +2,7 @@
 traps.
 
 Inside the region of a partition the groups decouple. Each group's eigen-problem (`groups`) says
-where its neuron may sit; a projection (`separation`) finds the encoder row that sits there without
+where its neuron may sit; a projection (`encoder_rows`) finds the encoder row that sits there without
 firing for anybody else, or shows there is none; `certify` judges the whole.
 """
 
@@ -20,10 +20,10 @@ from ..problem import Problem, check_problem
 from ..signature import checked
 from ..weights import Weights
 from .certify import certify
+from .encoder_rows import dead_row
 from .group_row import Row, group_row, lossy_features
 from .groups import GroupMinimum
 from .patterns import check_pattern, row_theta
-from .separation import dead_row
 from .verdict import Verdict
 
 

@@ -12,10 +12,10 @@ from ..activations import Activation, BatchTopK, ReLU, TopK
 from ..checks import check_count
 from ..problem import Problem
 from ..signature import checked
+from .encoder_rows import dead_row, encoder_row
 from .group_row import Row, group_row, lossy_features, on_wall
 from .partial_minimum import PartialMinimum, nowhere, partial_minimum
 from .patterns import partitions, pattern
-from .separation import dead_row, encoder_row
 from .spectrum import spectrum, way_down_is_free
 from .verdict import Shared, Verdict, verdict_of
 
