@@ -2,8 +2,8 @@
 traps.
 
 Inside the region of a partition the groups decouple. Each group's eigen-problem (`groups`) says
-where its neuron may sit; a projection (`encoder_rows`) finds the encoder row that sits there without
-firing for anybody else, or shows there is none; `certify` judges the whole.
+where its neuron may sit; a projection (`encoder_rows`) finds the encoder row that sits there and
+fires for nobody else, or shows there is none; `certify` judges the whole.
 """
 
 from __future__ import annotations
