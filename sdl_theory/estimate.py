@@ -31,18 +31,13 @@ class Estimate:
             value if isinstance(value, float) and math.isinf(value) else check_number(name, value)
             for name, value in (("least", least), ("most", most))
         )
-        return (
-            self
-            if self.low is None
-            else Estimate(self.value, max(self.low, least), min(self.high, most))
-        )
+        if self.low is None or self.high is None:
+            return self
+        return Estimate(self.value, max(self.low, least), min(self.high, most))
 
     def __str__(self) -> str:
-        return (
-            f"{self.value:.3g}"
-            if self.low is None
-            else f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
-        )
+        bounds = "" if self.low is None else f" [{self.low:.3g}, {self.high:.3g}]"
+        return f"{self.value:.3g}{bounds}"
 
 
 @checked

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import torch
 
 from ..checks import check_count
-from ..problem import Tensor
-from ..signature import between, checked
+from ..problem import Problem, Tensor
+from ..signature import between, checked, having
 from ..table import Table
 from ..theory.certify import Certificate, certify
 from ..theory.groups import group_minimum
 from ..theory.loss import approximate_loss
 from ..theory.verdict import Verdict
-from ..training.model import SDLModel
 from ..truth.bench import LinearRepresentationBench
+from ..truth.streams import Batch
 from .latents import strictly_dead
 from .report import firing_level
 
@@ -41,11 +41,12 @@ class NeuronDiagnosis:
 class Diagnosis:
     """What `diagnose` read. Prints as a short report.
 
-    P : the activation pattern (n_q, n), from single features of magnitude 1.  neurons : a Verdict
-        each.  groups : the isolated neurons
-    that fire for several features, a `Table`.  lost : features that fire nothing.  certificate : of
-    (W_E, W_D), or None for models with biases or gates, which are no point of the theory's
-    landscape.
+    P : the activation pattern (n_q, n), from single features of magnitude 1.
+    neurons : a Verdict each.
+    groups : the isolated neurons that fire for several features, a `Table`.
+    lost : features that fire nothing.
+    certificate : of (W_E, W_D), or None for models with biases or gates, which are no point of the
+        theory's landscape.
     loss, approximate_loss : L on fresh samples and Lt, both as shares of the loss of a model that
         answers 0.
     one_active, two_active : P(exactly one feature active), P(two or more): Lt sees only the first
@@ -93,10 +94,16 @@ class Diagnosis:
     __repr__ = __str__
 
 
-@checked(tol=between(0, 1))
+@checked(
+    model=having(
+        *("encode", "decode", "W_E", "W_D", "biases", "plain", "instances"),
+        what="a model; build SDLModel(n_p, n_q)",
+    ),
+    tol=between(0, 1),
+)
 @torch.no_grad()
 def diagnose(
-    model: SDLModel,
+    model,
     bench: LinearRepresentationBench,
     *,
     samples: int = 10_000,
@@ -129,54 +136,60 @@ def diagnose(
     # all M_d = 0: no feature is ever alone, and Lt sees nothing
     theory = not (model.biases or model.method == "gated") and problem.scale > 0
     certificate = certify(problem, model.weights, model.sigma, tol) if theory else None
-    asleep = strictly_dead(model.W_E, bench.W_p, firing_level(model)).cpu()
-    neurons, groups = [], Table()
+    if certificate is None:
+        dead = strictly_dead(model.W_E, bench.W_p, firing_level(model)).tolist()
+    else:
+        dead = [verdict is Verdict.STRICTLY_DEAD for verdict in certificate.neurons]
+    neurons: list[Verdict] = []
+    groups: Table[NeuronDiagnosis] = Table()
     for i, fires in enumerate(P):
         features = fires.nonzero()[:, 0].tolist()
         if not features:
-            silent = (
-                certificate.neurons[i]
-                if theory
-                else (Verdict.STRICTLY_DEAD if asleep[i] else Verdict.ESCAPABLE_DEAD)
-            )
-            neurons.append(
-                silent
-                if silent in (Verdict.STRICTLY_DEAD, Verdict.ESCAPABLE_DEAD)
-                else Verdict.ESCAPABLE_DEAD
-            )
+            neurons.append(Verdict.STRICTLY_DEAD if dead[i] else Verdict.ESCAPABLE_DEAD)
         elif (at_once[features] > 1).any() or len(features) > 1 and problem.scale == 0:
             neurons.append(Verdict.UNDECIDED)
         elif len(features) == 1:
             neurons.append(Verdict.MONOSEMANTIC)
         else:
-            minimum = group_minimum(problem, features)
-            errors = problem.W_r[:, features] - model.decode(codes[features]).double().cpu().mT
-            own = (problem.M_d[features] * errors.square().sum(0)).sum().item()
-            groups.append(
-                NeuronDiagnosis(
-                    i, len(features), tuple(features), minimum.verdict, minimum.loss, own
-                )
-            )
-            neurons.append(minimum.verdict)
-    batch = bench.sample(samples, seed)
-    errors = sum(
-        (model(x_p.to(model.W_E)) - x_r.to(model.W_E)).square().sum().item()
-        for x_p, x_r in zip(batch.x_p.split(1024), batch.x_r.split(1024))
-    )
+            groups.append(_isolated(problem, i, features, model.decode(codes[features])))
+            neurons.append(groups[-1].verdict)
+    lost = approximate_loss(problem, model.weights, model.sigma).item() if theory else None
     counts = bench.features.count_probabilities()
-    relative = (
-        approximate_loss(problem, model.weights, model.sigma).item() / problem.scale
-        if theory
-        else None
-    )
     return Diagnosis(
-        P,
-        neurons,
-        groups,
-        (at_once == 0).nonzero()[:, 0].tolist(),
-        certificate,
-        errors / batch.x_r.square().sum().item(),
-        relative,
-        counts[1].item(),
-        counts[2:].sum().item(),
+        P=P,
+        neurons=neurons,
+        groups=groups,
+        lost=(at_once == 0).nonzero()[:, 0].tolist(),
+        certificate=certificate,
+        loss=_share_lost(model, bench.sample(samples, seed)),
+        approximate_loss=None if lost is None else lost / problem.scale,
+        one_active=counts[1].item(),
+        two_active=counts[2:].sum().item(),
     )
+
+
+def _isolated(
+    problem: Problem, neuron: int, features: list[int], answers: Tensor
+) -> NeuronDiagnosis:
+    """What the theory says of a group, beside what the model's answers (len(features), n_r) to its
+    features lose.
+    """
+    minimum = group_minimum(problem, features)
+    errors = problem.W_r[:, features] - answers.double().cpu().mT
+    return NeuronDiagnosis(
+        neuron=neuron,
+        size=len(features),
+        features=tuple(features),
+        verdict=minimum.verdict,
+        group_loss=minimum.loss,
+        own_loss=(problem.M_d[features] * errors.square().sum(0)).sum().item(),
+    )
+
+
+def _share_lost(model, batch: Batch) -> float:
+    """L on these samples, as a share of the loss of a model that answers 0."""
+    errors = 0.0
+    for x_p, x_r in zip(batch.x_p.split(1024), batch.x_r.split(1024)):
+        guess = model.decode(model.encode(x_p.to(model.W_E)))
+        errors += (guess - x_r.to(model.W_E)).square().sum().item()
+    return errors / batch.x_r.square().sum().item()
