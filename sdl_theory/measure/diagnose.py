@@ -11,7 +11,8 @@ import torch
 
 from ..checks import check_count
 from ..problem import Problem, Tensor
-from ..signature import between, checked, having
+from ..readers import between, having
+from ..signature import checked
 from ..table import Table
 from ..theory.certify import Certificate, certify
 from ..theory.groups import group_minimum

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from ..problem import Tensor, as_matrix, check_count
-from ..signature import bool_mask, checked, filled, latent_indices
+from ..readers import bool_mask, filled, latent_indices
+from ..signature import checked
 from .matching import CHUNK
 
 

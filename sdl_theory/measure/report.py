@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields, make_dataclass
 import torch
 
 from ..problem import Tensor, as_matrix, check_count
-from ..signature import checked, having
+from ..readers import having
+from ..signature import checked
 from ..table import Table
 from ..theory.patterns import check_group
 from .firing import FiringCounts, total_variance

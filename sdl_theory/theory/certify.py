@@ -12,7 +12,8 @@ import torch
 
 from ..activations import Activation, ReLU, check_sigma, read
 from ..problem import Problem, Tensor, Weights, check_match
-from ..signature import between, checked
+from ..readers import between
+from ..signature import checked
 from ..tolerances import OFF, STATIONARY, WALL_TOLERANCE, ZERO_RESIDUAL, tolerance
 from .groups import spectrum, way_down_is_free
 from .patterns import to_numpy

@@ -17,7 +17,8 @@ from ..files import CheckpointError, read_tensors, sweep, write_tensors
 from ..lock import locked
 from ..measure.matching import best_matches
 from ..plain import check_json, leaves
-from ..signature import checked, having
+from ..readers import having
+from ..signature import checked
 from ..truth.bench import LinearRepresentationBench
 from .anchors import Anchors
 from .config import Config

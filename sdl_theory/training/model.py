@@ -13,7 +13,8 @@ from torch import nn
 
 from ..activations import Activation, JumpReLU, ReLU, TopK
 from ..problem import Tensor, Weights, check_count
-from ..signature import between, checked, place, rows
+from ..readers import between, place, rows
+from ..signature import checked
 from .pairs import top_k
 
 METHODS = ("relu", "jumprelu", "topk", "batchtopk", "matryoshka", "gated")
