@@ -37,15 +37,10 @@ def check_fits(name: str, value: int, need: float, device: torch.device | str, w
 
 
 def check_batch(
-    name: str, size: int, active: float, columns: int, dtype: torch.dtype, device
+    name: str, size: int, active: float, columns: float, dtype: torch.dtype, device
 ) -> None:
     """`check_fits` for `size` samples with `active` features each and `columns` dense numbers: an
     index, a position and a place an active feature at 8 bytes.
     """
-    check_fits(
-        name,
-        size,
-        size * (active * (24 + dtype.itemsize) + columns * dtype.itemsize + 8),
-        device,
-        "its samples alone",
-    )
+    need = size * (active * (24 + dtype.itemsize) + columns * dtype.itemsize + 8)
+    check_fits(name, size, need, device=device, what="its samples alone")

@@ -45,10 +45,10 @@ class Samples:
         check_batch(
             "batch",
             size,
-            0,
-            (self.x_p.shape[1] + self.x_r.shape[1]) // world,
-            self.x_p.dtype,
-            self.x_p.device,
+            active=0,
+            columns=(self.x_p.shape[1] + self.x_r.shape[1]) // world,
+            dtype=self.x_p.dtype,
+            device=self.x_p.device,
         )
         rows = self._order.slice(check_count("t", t, 0) * size, size)[part]
         x_p = self.x_p[rows]

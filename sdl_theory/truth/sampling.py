@@ -137,9 +137,10 @@ class SparseFeatures:
     ) -> Tensor:
         """x, shape (batch, n), on the generator's device."""
         shape = (check_count("batch", batch), self.n)
-        like = dict(dtype=dtype, device=generator.device if generator else "cpu")
-        active = torch.rand(shape, generator=generator, **like) >= self.S
-        return torch.where(active, self.magnitudes.draw(shape, generator, **like), 0.0)
+        device = generator.device if generator else "cpu"
+        active = torch.rand(shape, generator=generator, dtype=dtype, device=device) >= self.S
+        values = self.magnitudes.draw(shape, generator, dtype=dtype, device=device)
+        return torch.where(active, values, 0.0)
 
     @checked
     def sample_given_count(
@@ -159,10 +160,11 @@ class SparseFeatures:
         ):
             refuse("counts", f"whole numbers in [1, n = {self.n}], shape (batch,)", counts)
         counts, shape = counts.long(), (len(counts), self.n)
-        like = dict(dtype=dtype, device=generator.device if generator else "cpu")
-        keys = torch.rand(shape, generator=generator, **like)
+        device = generator.device if generator else "cpu"
+        keys = torch.rand(shape, generator=generator, dtype=dtype, device=device)
         cut = keys.sort(dim=1).values.gather(1, (counts.to(keys.device) - 1)[:, None])
-        return torch.where(keys <= cut, self.magnitudes.draw(shape, generator, **like), 0.0)
+        values = self.magnitudes.draw(shape, generator, dtype=dtype, device=device)
+        return torch.where(keys <= cut, values, 0.0)
 
     def count_probabilities(self) -> Tensor:
         """P(exactly k features active) for k = 0..n, binomial(n, 1-S), in float64."""
