@@ -12,7 +12,7 @@ from .measure.latents import mirrored_share
 from .measure.matching import best_matches, gt_recovery, max_inner_product, mcc, recovery_curve
 from .measure.recovery import null_baseline
 from .measure.report import Report, evaluate
-from .problem import Problem, Weights
+from .problem import Problem
 from .theory.absorption import Absorption, Rung, absorb, loss_ladder
 from .theory.biconvexity import gradients, hessian
 from .theory.certify import Certificate, CertificateError, certify
@@ -54,6 +54,7 @@ from .truth.hierarchy import Hierarchy, hierarchy
 from .truth.samples import Samples
 from .truth.sampling import Constant, ShiftedExponential, SparseFeatures, Uniform
 from .truth.streams import Batch
+from .weights import Weights
 
 __all__ = [
     name

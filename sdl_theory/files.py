@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from .problem import Tensor
+from .checks import Tensor
 
 NUMBERS = itertools.count()  # two threads that write one file have a temporary one each
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -10,7 +10,7 @@ import torch
 
 from ..activations import JumpReLU, ReLU
 from ..measure.matching import best_matches, gt_recovery
-from ..problem import Problem, Weights
+from ..problem import Problem
 from ..theory.absorption import loss_ladder
 from ..theory.biconvexity import gradients
 from ..theory.certify import certify
@@ -27,6 +27,7 @@ from ..theory.verdict import Verdict
 from ..truth.directions import imagenet_directions
 from ..truth.features import feature_matrix
 from ..truth.sampling import SparseFeatures
+from ..weights import Weights
 from .claims import HOLDS, ZERO, Claim, Seen, register, seeded, show
 
 FINDINGS: list[Claim] = []

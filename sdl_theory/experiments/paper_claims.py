@@ -10,7 +10,7 @@ import torch
 
 from ..activations import JumpReLU, ReLU, TopK
 from ..measure.matching import best_matches
-from ..problem import Problem, Weights
+from ..problem import Problem
 from ..theory.absorption import absorb
 from ..theory.biconvexity import gradients, hessian
 from ..theory.certify import certify
@@ -25,6 +25,7 @@ from ..truth.directions import imagenet_directions
 from ..truth.features import feature_matrix
 from ..truth.hierarchy import hierarchy
 from ..truth.sampling import Constant, SparseFeatures
+from ..weights import Weights
 from .claims import FAILS, HOLDS, HYPOTHESIS, ZERO, Claim, Seen, register, seeded, show
 
 PAPER: list[Claim] = []

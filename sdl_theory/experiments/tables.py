@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 
+from ..checks import check_count
 from ..estimate import Estimate, interval
 from ..measure.report import evaluate
-from ..problem import check_count
 from ..signature import checked
 from ..table import Table
 from ..training.anchors import Anchors, check_held_out

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ..checks import check_count
-from ..problem import Problem, Tensor
+from ..checks import Tensor, check_count
+from ..problem import Problem
 from ..readers import between, having
 from ..signature import checked
 from ..table import Table

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..problem import Tensor, as_matrix, check_count
+from ..checks import Tensor, as_matrix, check_count
 from ..readers import bool_mask, filled, latent_indices
 from ..signature import checked
 from .matching import CHUNK

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, make_dataclass
 
 import torch
 
-from ..problem import Tensor, as_matrix, check_count
+from ..checks import Tensor, as_matrix, check_count
 from ..readers import having
 from ..signature import checked
 from ..table import Table

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 
 from ..activations import Activation, BatchTopK, TopK
-from ..problem import Problem, Tensor, Weights, check_count, check_match
+from ..checks import Tensor, check_count
+from ..problem import Problem
 from ..signature import checked
 from ..tolerances import POSITIVE_TOLERANCE
+from ..weights import Weights, check_match
 from .groups import group_minimum
 from .partial_minimum import printed_recipe
 from .patterns import activation_pattern, check_group, row_theta, to_numpy

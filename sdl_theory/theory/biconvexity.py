@@ -7,8 +7,10 @@ from __future__ import annotations
 import torch
 
 from ..activations import Activation, ReLU, check_sigma, read
-from ..problem import Problem, Tensor, Weights, check_match
+from ..checks import Tensor
+from ..problem import Problem
 from ..signature import checked
+from ..weights import Weights, check_match
 
 HESSIAN_LIMIT = 4096  # variables of a dense Hessian
 

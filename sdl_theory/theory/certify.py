@@ -11,10 +11,12 @@ import numpy as np
 import torch
 
 from ..activations import Activation, ReLU, check_sigma, read
-from ..problem import Problem, Tensor, Weights, check_match
+from ..checks import Tensor
+from ..problem import Problem
 from ..readers import between
 from ..signature import checked
 from ..tolerances import OFF, STATIONARY, WALL_TOLERANCE, ZERO_RESIDUAL, tolerance
+from ..weights import Weights, check_match
 from .groups import spectrum, way_down_is_free
 from .patterns import to_numpy
 from .separation import separate

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from ..activations import Activation, BatchTopK, ReLU, TopK
-from ..checks import check_search
-from ..problem import Problem, Tensor, Weights, check_count
+from ..checks import Tensor, check_count, check_search
+from ..problem import Problem
 from ..signature import checked
 from ..tolerances import SEARCH_WALL
+from ..weights import Weights
 from .loss import approximate_loss
 from .patterns import activation_pattern, check_pattern, row_theta, to_numpy
 from .realize import realize, topk_conditions

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import torch
 
 from ..activations import Activation, ReLU
-from ..problem import Problem, Tensor, Weights, check_count
+from ..checks import Tensor, check_count
+from ..problem import Problem
 from ..signature import checked
 from ..tolerances import RANK_TOLERANCE
+from ..weights import Weights
 
 
 def _embed(

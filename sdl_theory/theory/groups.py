@@ -15,7 +15,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from ..problem import Problem, Tensor, check_problem
+from ..checks import Tensor
+from ..problem import Problem, check_problem
 from ..signature import checked
 from ..tolerances import (
     EIGEN_TOLERANCE,

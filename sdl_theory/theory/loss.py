@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 
 from ..activations import Activation, BatchTopK, ReLU, check_sigma, read
-from ..checks import check_count
+from ..checks import Tensor, check_count
 from ..estimate import Estimate
-from ..problem import Problem, Tensor, Weights, check_match
+from ..problem import Problem
 from ..signature import checked
 from ..tolerances import rounding
 from ..truth.sampling import Constant, SparseFeatures
+from ..weights import Weights, check_match
 
 EXACT_LIMIT = 20  # 2^20 supports
 CHUNK = 1 << 14

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from ..activations import Activation, ReLU
-from ..checks import check_count, refuse
+from ..checks import Tensor, check_count, refuse
 from ..estimate import wilson
-from ..problem import Problem, Tensor
+from ..problem import Problem
 from ..signature import checked
 from ..table import Table
 from ..tolerances import EIGEN_TOLERANCE, tolerance

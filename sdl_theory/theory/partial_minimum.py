@@ -15,8 +15,10 @@ import numpy as np
 import torch
 
 from ..activations import Activation, BatchTopK, ReLU, TopK, check_sigma
-from ..problem import Problem, Tensor, Weights, as_matrix, check_problem
+from ..checks import Tensor, as_matrix
+from ..problem import Problem, check_problem
 from ..signature import checked
+from ..weights import Weights
 from .certify import certify
 from .group_row import Row, dual_basis, group_row, lossy_features
 from .groups import GroupMinimum

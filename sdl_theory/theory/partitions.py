@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from ..activations import Activation, BatchTopK, ReLU, TopK
-from ..problem import Problem, check_count
+from ..checks import check_count
+from ..problem import Problem
 from ..signature import checked
 from .group_row import Row, group_row, lossy_features, on_wall
 from .groups import spectrum, way_down_is_free

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 
 from ..activations import Activation, ReLU, check_sigma, read
-from ..problem import Problem, Tensor, Weights, as_tensor, check_count, check_match
+from ..checks import Tensor, as_tensor, check_count
+from ..problem import Problem
 from ..signature import checked
+from ..weights import Weights, check_match
 
 
 @checked

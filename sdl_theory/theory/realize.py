@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from ..activations import Activation, BatchTopK, ReLU, TopK, check_sigma
-from ..problem import Problem, Tensor, Weights, check_problem
+from ..checks import Tensor
+from ..problem import Problem, check_problem
 from ..signature import checked
 from ..tolerances import rounding
+from ..weights import Weights
 from .patterns import activation_pattern, check_pattern, row_theta, to_numpy
 from .separation import dead_row, encoder_row, lifted_separation, separate
 

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from ..activations import Activation, JumpReLU, ReLU, TopK
-from ..problem import Tensor, Weights, check_count
+from ..checks import Tensor, check_count
 from ..readers import between, place, rows
 from ..signature import checked
+from ..weights import Weights
 from .pairs import top_k
 
 METHODS = ("relu", "jumprelu", "topk", "batchtopk", "matryoshka", "gated")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
+from ..checks import Tensor, check_count
 from ..files import CheckpointError, replacing, write_tensors
-from ..problem import Tensor, check_count
 from ..signature import checked
 from .model import SDLModel
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..problem import Tensor
+from ..checks import Tensor
 from ..readers import having
 from ..signature import checked
 from ..truth.streams import seeded

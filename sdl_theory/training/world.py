@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..problem import Tensor
+from ..checks import Tensor
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
-"""What a bench of each kind takes: directions of your own, with the figures that tell one such truth
-from another, and blocks of rows.
+"""What a bench of each kind takes: directions of your own, with the figures that tell one truth from
+another, and blocks of rows.
 """
 
 from __future__ import annotations

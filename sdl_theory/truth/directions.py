@@ -12,8 +12,7 @@ from pathlib import Path
 
 import torch
 
-from ..checks import as_matrix, check_count, own
-from ..problem import Tensor
+from ..checks import Tensor, as_matrix, check_count, own
 from ..signature import check_fields, checked
 from ..stored import read_array, read_safetensors
 from .features import gaussian
