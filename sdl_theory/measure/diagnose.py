@@ -133,7 +133,6 @@ def diagnose(
     samples, problem = check_count("samples", samples), bench.problem
     codes = model.encode(bench.W_p.mT.to(model.W_E))
     P = (codes > 0).mT.cpu()
-    at_once = P.sum(0)
     # all M_d = 0: no feature is ever alone, and Lt sees nothing
     theory = not (model.biases or model.method == "gated") and problem.scale > 0
     certificate = certify(problem, model.weights, model.sigma, tol) if theory else None
@@ -141,6 +140,30 @@ def diagnose(
         dead = strictly_dead(model.W_E, bench.W_p, firing_level(model)).tolist()
     else:
         dead = [verdict is Verdict.STRICTLY_DEAD for verdict in certificate.neurons]
+    neurons, groups = _read_neurons(model, problem, codes, dead)
+    lost = approximate_loss(problem, model.weights, model.sigma).item() if theory else None
+    counts = bench.features.count_probabilities()
+    return Diagnosis(
+        P=P,
+        neurons=neurons,
+        groups=groups,
+        lost=(P.sum(0) == 0).nonzero()[:, 0].tolist(),
+        certificate=certificate,
+        loss=_share_lost(model, bench.sample(samples, seed)),
+        approximate_loss=None if lost is None else lost / problem.scale,
+        one_active=counts[1].item(),
+        two_active=counts[2:].sum().item(),
+    )
+
+
+def _read_neurons(
+    model, problem: Problem, codes: Tensor, dead: list[bool]
+) -> tuple[list[Verdict], Table[NeuronDiagnosis]]:
+    """A verdict for each neuron, from the codes (n, n_q) of single features, and the isolated
+    groups.
+    """
+    P = (codes > 0).mT.cpu()
+    at_once = P.sum(0)
     neurons: list[Verdict] = []
     groups: Table[NeuronDiagnosis] = Table()
     for i, fires in enumerate(P):
@@ -154,19 +177,7 @@ def diagnose(
         else:
             groups.append(_isolated(problem, i, features, model.decode(codes[features])))
             neurons.append(groups[-1].verdict)
-    lost = approximate_loss(problem, model.weights, model.sigma).item() if theory else None
-    counts = bench.features.count_probabilities()
-    return Diagnosis(
-        P=P,
-        neurons=neurons,
-        groups=groups,
-        lost=(at_once == 0).nonzero()[:, 0].tolist(),
-        certificate=certificate,
-        loss=_share_lost(model, bench.sample(samples, seed)),
-        approximate_loss=None if lost is None else lost / problem.scale,
-        one_active=counts[1].item(),
-        two_active=counts[2:].sum().item(),
-    )
+    return neurons, groups
 
 
 def _isolated(

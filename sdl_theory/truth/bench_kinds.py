@@ -1,4 +1,4 @@
-"""What a bench of each kind takes: directions of your own, with the figures that tell one truth from
+"""What a bench of each kind takes: directions of your own, with figures that tell one truth from
 another, and blocks of rows.
 """
 
