@@ -46,6 +46,12 @@ def interval(values: Sequence[float] | Tensor) -> Estimate:
 
     A single value says nothing of the spread: then low and high are None, which no sum or
     comparison takes for a number. ValueError on none, or NaN.
+
+    >>> from sdl_theory import interval
+    >>> print(interval([0.7, 0.8, 0.9]))  # three seeds
+    0.8 [0.552, 1.05]
+    >>> print(interval([0.7, 0.8, 0.9]).within(0, 1))  # a share
+    0.8 [0.552, 1]
     """
     from scipy.special import stdtrit
 

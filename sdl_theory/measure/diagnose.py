@@ -122,6 +122,18 @@ def diagnose(
     neuron that no single feature gives a place may still win one in a mixture. Where no feature is
     ever alone (all M_d = 0, as at S = 0), there is no certificate and shared neurons are undecided.
     `tol` is passed to `certify`. Only single models: of many instances take model.instance(i).
+
+    >>> import torch
+    >>> from sdl_theory import LinearRepresentationBench, SDLModel, diagnose, ideal_weights
+    >>> bench = LinearRepresentationBench(n=12, n_p=8, S=0.9, mu=0.5, dtype=torch.float64)
+    >>> best = ideal_weights(bench.problem, 16)
+    >>> model = SDLModel(8, 16, method="jumprelu", theta=0.6, dtype=torch.float64)
+    >>> _ = model.load_state_dict(dict(W_E=best.W_E, W_D=best.W_D), strict=False)
+    >>> read = diagnose(model, bench, samples=1000)
+    >>> read.counts
+    {'monosemantic': 12, 'strictly_dead': 4}
+    >>> print(read.certificate.verdict)  # theta is above mu: Lt = 0
+    global
     """
     if model.plain:
         raise ValueError(

@@ -83,6 +83,17 @@ def best_matches(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> Tensor:
     the ideal encoder row is w_p^d / m (`ideal_weights`), as <w_p^d, w_p^d> = m, so by the literal
     score W* itself gets 1 / sqrt(m), .707 for two blocks: .95 is out of its reach. With the columns
     as they are W* would get 1, and random unit rows sqrt(m) times their cosine.
+
+    >>> import torch
+    >>> from sdl_theory import best_matches
+    >>> truth = torch.eye(3, dtype=torch.float64)
+    >>> rows = torch.tensor(
+    ...     [[0.0, 2.0, 0.0], [-1.0, 0.0, 0.0], [0.6, 0.0, 0.8]], dtype=torch.float64
+    ... )
+    >>> best_matches(rows, truth)
+    tensor([1.0000, 1.0000, 0.8000], dtype=torch.float64)
+    >>> best_matches(rows, truth, cosine=False)  # raw: the paper's metric (section 5.1)
+    tensor([1.0000, 2.0000, 0.8000], dtype=torch.float64)
     """
     return best_pairs(rows, truth, cosine=cosine)[0]
 
@@ -130,6 +141,11 @@ def gt_recovery(matches: Tensor, tau: float = 0.95) -> float | Tensor:
     exceeds tau, strictly. A float, or (I,) for matches (I, n).
 
     The paper's figure is that of best_matches(W_E, W_p, cosine=False), tau = .95 in its Table 1.
+
+    >>> import torch
+    >>> from sdl_theory import gt_recovery
+    >>> gt_recovery(torch.tensor([1.0, 0.96, 0.8, 0.2], dtype=torch.float64))  # of tau = .95
+    0.5
     """
     share = (_check_matches(matches) > check_tau(tau)).double().mean(-1)
     return share if share.ndim else share.item()

@@ -48,6 +48,17 @@ class LinearRepresentationBench:
 
     `.batch(t, size)` is the t-th batch of the stream: the same whenever and wherever it is asked
     for, which is what lets a run be resumed, or shared out over `world` machines, without a change.
+
+    >>> import torch
+    >>> from sdl_theory import LinearRepresentationBench
+    >>> bench = LinearRepresentationBench(n=12, n_p=8, S=0.9, mu=0.5, samples=None)
+    >>> bench
+    LinearRepresentationBench(sae: n=12, n_p=8, n_r=8, S=0.9, mu=0.5, seed=0, endless)
+    >>> batch = bench.batch(0, 32)
+    >>> batch.x_p.shape, batch.x.shape
+    (torch.Size([32, 8]), torch.Size([32, 12]))
+    >>> torch.allclose(batch.x_p, batch.x @ bench.W_p.mT, atol=1e-5)
+    True
     """
 
     @checked

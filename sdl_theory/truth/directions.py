@@ -80,6 +80,13 @@ def imagenet_directions(
     W_p is (1280, 1000), the classifier's rows, unit-normalized; or with n_p < 1280 their image
     under a Gaussian (n_p, 1280) map drawn from `generator`, renormalized: superposition begins at
     n_p < 1000. Stored in float16 (error 3e-4). Sources and licences: data/NOTICE.
+
+    >>> from sdl_theory import imagenet_directions
+    >>> directions = imagenet_directions(n_p=32)
+    >>> directions.W_p.shape
+    torch.Size([32, 1000])
+    >>> directions.index("Border Collie"), len(directions.group("dog"))
+    (232, 118)
     """
     from safetensors.torch import load_file
 
@@ -109,6 +116,15 @@ def load_directions(
     One feature a column, (n_p, n), as in W_p or a decoder W_D; with rows=True one a row (class
     means, a classifier's weight, most stored decoders). `names` default to "0", "1", ... ValueError
     on zero or non-finite columns, unknown files or keys, wrong counts.
+
+    >>> import torch
+    >>> from sdl_theory import load_directions
+    >>> mine = load_directions(torch.tensor([[3.0, 0.0], [4.0, 2.0]]), names=["a", "b"])
+    >>> mine.W_p
+    tensor([[0.6000, 0.0000],
+            [0.8000, 1.0000]], dtype=torch.float64)
+    >>> mine.index("b")
+    1
     """
     where = f" of {source}" if isinstance(source, (str, Path)) else ""
     matrix = as_matrix(f"directions{where}", _read(source, key), "(n_p, n)").detach().double().cpu()

@@ -24,6 +24,12 @@ def gram(W: Tensor) -> Tensor:
 def interference(W: Tensor) -> float:
     """mu = max_{i != j} <w^i, w^j>, signed, of the columns of W (n_p, n). ValueError for one
     column: there is no pair.
+
+    >>> import torch
+    >>> from sdl_theory import interference
+    >>> W = torch.tensor([[1.0, 0.6, -1.0], [0.0, 0.8, 0.0]], dtype=torch.float64)
+    >>> interference(W)  # signed: <w^0, w^2> = -1 is no interference
+    0.6
     """
     W = as_matrix("W", W, "(n_p, n)")
     if W.shape[1] < 2:
@@ -112,6 +118,16 @@ def feature_matrix(
     Returns W_p, shape (n_p, n). Raises ValueError if mu is below Rankin's or Levenshtein's bound,
     and `InterferenceNotReached` (a ValueError that carries the best mu and its matrix) when the
     search gives up.
+
+    >>> import torch
+    >>> from sdl_theory import feature_matrix, interference
+    >>> W_p = feature_matrix(6, 4, 0.4, generator=torch.Generator().manual_seed(0))
+    >>> W_p.shape, interference(W_p) <= 0.4
+    (torch.Size([4, 6]), True)
+    >>> feature_matrix(12, 4, 0.1)  # nobody has such a matrix
+    Traceback (most recent call last):
+    ValueError: mu = 0.1 is below Levenshtein's bound 0.220197 for n = 12 unit vectors in R^4; ask
+        for mu >= 0.220197
     """
     n, n_p = check_count("n", n), check_count("n_p", n_p)
     if not math.isfinite(mu):

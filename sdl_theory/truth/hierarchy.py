@@ -43,6 +43,17 @@ def hierarchy(
     All parents and own directions are orthonormal when n_p has room for them; then siblings have
     cosine strength^2 exactly and strangers 0. Otherwise they are random unit vectors and this holds
     up to O(1/sqrt(n_p)). strength lies in [0, 1).
+
+    >>> import torch
+    >>> from sdl_theory import gram, hierarchy
+    >>> tree = hierarchy(2, 2, 6, 0.8, generator=torch.Generator().manual_seed(0))
+    >>> tree.groups
+    [[0, 1], [2, 3]]
+    >>> gram(tree.W_p).round(decimals=2).abs()  # siblings 0.8^2, strangers 0
+    tensor([[1.0000, 0.6400, 0.0000, 0.0000],
+            [0.6400, 1.0000, 0.0000, 0.0000],
+            [0.0000, 0.0000, 1.0000, 0.6400],
+            [0.0000, 0.0000, 0.6400, 1.0000]], dtype=torch.float64)
     """
     parents = check_count("parents", parents)
     each = children_per_parent

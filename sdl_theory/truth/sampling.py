@@ -105,6 +105,15 @@ class SparseFeatures:
 
     `.sample(batch, generator)` draws x, shape (batch, n). `.M_d` is the closed form (1-S) S^(n-1)
     E[x_d^2 | active], shape (n,).
+
+    >>> from sdl_theory import SparseFeatures
+    >>> features = SparseFeatures(n=10, S=0.9)
+    >>> features.sample(3).shape
+    torch.Size([3, 10])
+    >>> features.count_probabilities()[:3]  # none active, one, two
+    tensor([0.3487, 0.3874, 0.1937], dtype=torch.float64)
+    >>> round(features.M_d[0].item(), 4)  # 0.1 * 0.9^9 * 2
+    0.0775
     """
 
     n: int
