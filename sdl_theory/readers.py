@@ -88,7 +88,7 @@ def having(*attributes: str, several: bool = False, what: str) -> Reader:
             refuse(name, must, lacking[0] if lacking else value)
         return value
 
-    return Reader(read)
+    return Reader(read, alone=True)
 
 
 def filled(*names: str) -> Reader:

@@ -25,8 +25,8 @@ def checked(function: Callable | None = None, **more) -> Callable:
     one, and defaults, are taken as they are.
 
     more : for single arguments, `name=` an annotation where the function has none, or a `Reader`,
-        which runs after the annotations and may look at the function's first argument; see `rows`
-        and `between` (which take the annotation's place), `place`, `having`, `filled`.
+        which runs after the annotations and may look at the function's first argument; see `rows`,
+        `between`, `having` (which take the annotation's place), `place`, `filled`.
 
     Annotations are looked up at the first call. Inside torch.compile the body runs as it is.
     """
