@@ -47,15 +47,14 @@ from .training.trainer import Trainer, TrainingError
 from .truth.bench import LinearRepresentationBench
 from .truth.directions import Directions, imagenet_directions, load_directions
 from .truth.features import (
-    Hierarchy,
     InterferenceNotReached,
     feature_matrix,
     gram,
-    hierarchy,
     interference,
     levenshtein_bound,
     rankin_bound,
 )
+from .truth.hierarchy import Hierarchy, hierarchy
 from .truth.samples import Samples
 from .truth.sampling import Constant, ShiftedExponential, SparseFeatures, Uniform
 from .truth.streams import Batch

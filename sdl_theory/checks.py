@@ -23,10 +23,8 @@ BYTES = 1 << 31  # what a dense helper matrix may take before a function refuses
 def shown(value) -> str:
     """A value as an error shows it: short, whatever it is."""
     if isinstance(value, (Tensor, np.ndarray)) and value.ndim:
-        return (
-            f"{'a tensor' if isinstance(value, Tensor) else 'an array'} {value.dtype} of shape "
-            f"{tuple(value.shape)}"
-        )
+        what = "a tensor" if isinstance(value, Tensor) else "an array"
+        return f"{what} {value.dtype} of shape {tuple(value.shape)}"
     try:
         text = repr(value)
     except Exception:  # anything may be handed in, and its repr may fail in any way
@@ -70,9 +68,8 @@ def as_tensor(name: str, value) -> Tensor:
 def check_nan_free(name: str, tensor: Tensor) -> Tensor:
     if tensor.is_floating_point() and tensor.isnan().any():
         entry = tuple(tensor.isnan().nonzero()[0].tolist())
-        raise ValueError(
-            f"{name} must be finite; {f'entry {entry} is nan' if entry else 'got nan'}"
-        )
+        which = f"entry {entry} is nan" if entry else "got nan"
+        raise ValueError(f"{name} must be finite; {which}")
     return tensor
 
 
@@ -123,7 +120,7 @@ def check_count(name: str, value: int, least: int = 1) -> int:
         and least <= number <= MOST
     ):
         return int(number)
-    too_large = isinstance(number, Integral) and number > MOST
+    too_large = isinstance(number, Integral) and int(number) > MOST
     bound = " below 2^63" if too_large else f" >= {least}" if least > -MOST else ""
     refuse(name, f"a whole number{bound}", value)
 
@@ -146,11 +143,8 @@ def check_number(
             and (number > above or above == -math.inf)
             and (number < below or below == math.inf)
         ):
-            return (
-                number
-                if type(number) is float or type(number) is int and abs(number) < 2**53
-                else float(number)
-            )
+            exact = type(number) is float or type(number) is int and abs(number) < 2**53
+            return number if exact else float(number)
     except OverflowError:  # a whole number beyond every float
         pass
     bounds = [
@@ -158,13 +152,8 @@ def check_number(
         for sign, bound in ((">=", at_least), (">", above), ("<=", at_most), ("<", below))
         if math.isfinite(bound)
     ]
-    refuse(
-        name,
-        " ".join(
-            ["a number" if number is None else "a finite number", " and ".join(bounds)]
-        ).strip(),
-        value,
-    )
+    must = "a number" if number is None else "a finite number"
+    refuse(name, f"{must} {' and '.join(bounds)}".strip(), value)
 
 
 def check_flag(name: str, value: bool) -> bool:

@@ -30,18 +30,13 @@ class Estimate:
             value if isinstance(value, float) and math.isinf(value) else check_number(name, value)
             for name, value in (("least", least), ("most", most))
         )
-        return (
-            self
-            if self.low is None
-            else Estimate(self.value, max(self.low, least), min(self.high, most))
-        )
+        if self.low is None or self.high is None:
+            return self
+        return Estimate(self.value, max(self.low, least), min(self.high, most))
 
     def __str__(self) -> str:
-        return (
-            f"{self.value:.3g}"
-            if self.low is None
-            else f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
-        )
+        bounds = "" if self.low is None else f" [{self.low:.3g}, {self.high:.3g}]"
+        return f"{self.value:.3g}{bounds}"
 
 
 @checked
@@ -51,6 +46,12 @@ def interval(values: Sequence[float] | Tensor) -> Estimate:
 
     A single value says nothing of the spread: then low and high are None, which no sum or
     comparison takes for a number. ValueError on none, or NaN.
+
+    >>> from sdl_theory import interval
+    >>> print(interval([0.7, 0.8, 0.9]))  # three seeds
+    0.8 [0.552, 1.05]
+    >>> print(interval([0.7, 0.8, 0.9]).within(0, 1))  # a share
+    0.8 [0.552, 1]
     """
     from scipy.special import stdtrit
 

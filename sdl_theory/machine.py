@@ -37,7 +37,7 @@ def check_fits(name: str, value: int, need: float, device: torch.device | str, w
 
 
 def check_batch(
-    name: str, size: int, active: float, columns: int, dtype: torch.dtype, device
+    name: str, size: int, active: float, columns: float, dtype: torch.dtype, device
 ) -> None:
     """`check_fits` for `size` samples with `active` features each and `columns` dense numbers: an
     index, a position and a place an active feature at 8 bytes.

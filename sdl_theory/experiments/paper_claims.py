@@ -23,7 +23,8 @@ from ..theory.patterns import pattern
 from ..theory.realize import realize
 from ..theory.verdict import Verdict
 from ..truth.directions import imagenet_directions
-from ..truth.features import feature_matrix, hierarchy
+from ..truth.features import feature_matrix
+from ..truth.hierarchy import hierarchy
 from ..truth.sampling import Constant, SparseFeatures
 from ..weights import Weights
 from .claims import FAILS, HOLDS, HYPOTHESIS, ZERO, Claim, Seen, register, seeded, show

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 import torch
 
 from ..checks import Tensor, check_count
-from ..signature import between, checked
+from ..problem import Problem
+from ..readers import between, having
+from ..signature import checked
 from ..table import Table
 from ..theory.certificate import Certificate
 from ..theory.certify import certify
 from ..theory.groups import group_minimum
 from ..theory.loss import approximate_loss
 from ..theory.verdict import Verdict
-from ..training.model import SDLModel
 from ..truth.bench import LinearRepresentationBench
+from ..truth.streams import Batch
 from .latents import strictly_dead
 from .report import firing_level
 
@@ -41,11 +43,12 @@ class NeuronDiagnosis:
 class Diagnosis:
     """What `diagnose` read. Prints as a short report.
 
-    P : the activation pattern (n_q, n), from single features of magnitude 1.  neurons : a Verdict
-        each.  groups : the isolated neurons
-    that fire for several features, a `Table`.  lost : features that fire nothing.  certificate : of
-    (W_E, W_D), or None for models with biases or gates, which are no point of the theory's
-    landscape.
+    P : the activation pattern (n_q, n), from single features of magnitude 1.
+    neurons : a Verdict each.
+    groups : the isolated neurons that fire for several features, a `Table`.
+    lost : features that fire nothing.
+    certificate : of (W_E, W_D), or None for models with biases or gates, which are no point of the
+        theory's landscape.
     loss, approximate_loss : L on fresh samples and Lt, both as shares of the loss of a model that
         answers 0.
     one_active, two_active : P(exactly one feature active), P(two or more): Lt sees only the first
@@ -93,10 +96,16 @@ class Diagnosis:
     __repr__ = __str__
 
 
-@checked(tol=between(0, 1))
+@checked(
+    model=having(
+        *("encode", "decode", "W_E", "W_D", "biases", "plain", "instances"),
+        what="a model; build SDLModel(n_p, n_q)",
+    ),
+    tol=between(0, 1),
+)
 @torch.no_grad()
 def diagnose(
-    model: SDLModel,
+    model,
     bench: LinearRepresentationBench,
     *,
     samples: int = 10_000,
@@ -114,6 +123,18 @@ def diagnose(
     neuron that no single feature gives a place may still win one in a mixture. Where no feature is
     ever alone (all M_d = 0, as at S = 0), there is no certificate and shared neurons are undecided.
     `tol` is passed to `certify`. Only single models: of many instances take model.instance(i).
+
+    >>> import torch
+    >>> from sdl_theory import LinearRepresentationBench, SDLModel, diagnose, ideal_weights
+    >>> bench = LinearRepresentationBench(n=12, n_p=8, S=0.9, mu=0.5, dtype=torch.float64)
+    >>> best = ideal_weights(bench.problem, 16)
+    >>> model = SDLModel(8, 16, method="jumprelu", theta=0.6, dtype=torch.float64)
+    >>> _ = model.load_state_dict(dict(W_E=best.W_E, W_D=best.W_D), strict=False)
+    >>> read = diagnose(model, bench, samples=1000)
+    >>> read.counts
+    {'monosemantic': 12, 'strictly_dead': 4}
+    >>> print(read.certificate.verdict)  # theta is above mu: Lt = 0
+    global
     """
     if model.plain:
         raise ValueError(
@@ -125,58 +146,75 @@ def diagnose(
     samples, problem = check_count("samples", samples), bench.problem
     codes = model.encode(bench.W_p.mT.to(model.W_E))
     P = (codes > 0).mT.cpu()
-    at_once = P.sum(0)
     # all M_d = 0: no feature is ever alone, and Lt sees nothing
     theory = not (model.biases or model.method == "gated") and problem.scale > 0
     certificate = certify(problem, model.weights, model.sigma, tol) if theory else None
-    asleep = strictly_dead(model.W_E, bench.W_p, firing_level(model)).cpu()
-    neurons, groups = [], Table()
+    if certificate is None:
+        dead = strictly_dead(model.W_E, bench.W_p, firing_level(model)).tolist()
+    else:
+        dead = [verdict is Verdict.STRICTLY_DEAD for verdict in certificate.neurons]
+    neurons, groups = _read_neurons(model, problem, codes, dead)
+    lost = approximate_loss(problem, model.weights, model.sigma).item() if theory else None
+    counts = bench.features.count_probabilities()
+    return Diagnosis(
+        P=P,
+        neurons=neurons,
+        groups=groups,
+        lost=(P.sum(0) == 0).nonzero()[:, 0].tolist(),
+        certificate=certificate,
+        loss=_share_lost(model, bench.sample(samples, seed)),
+        approximate_loss=None if lost is None else lost / problem.scale,
+        one_active=counts[1].item(),
+        two_active=counts[2:].sum().item(),
+    )
+
+
+def _read_neurons(
+    model, problem: Problem, codes: Tensor, dead: list[bool]
+) -> tuple[list[Verdict], Table[NeuronDiagnosis]]:
+    """A verdict for each neuron, from the codes (n, n_q) of single features, and the isolated
+    groups.
+    """
+    P = (codes > 0).mT.cpu()
+    at_once = P.sum(0)
+    neurons: list[Verdict] = []
+    groups: Table[NeuronDiagnosis] = Table()
     for i, fires in enumerate(P):
         features = fires.nonzero()[:, 0].tolist()
         if not features:
-            silent = (
-                certificate.neurons[i]
-                if theory
-                else (Verdict.STRICTLY_DEAD if asleep[i] else Verdict.ESCAPABLE_DEAD)
-            )
-            neurons.append(
-                silent
-                if silent in (Verdict.STRICTLY_DEAD, Verdict.ESCAPABLE_DEAD)
-                else Verdict.ESCAPABLE_DEAD
-            )
+            neurons.append(Verdict.STRICTLY_DEAD if dead[i] else Verdict.ESCAPABLE_DEAD)
         elif (at_once[features] > 1).any() or len(features) > 1 and problem.scale == 0:
             neurons.append(Verdict.UNDECIDED)
         elif len(features) == 1:
             neurons.append(Verdict.MONOSEMANTIC)
         else:
-            minimum = group_minimum(problem, features)
-            errors = problem.W_r[:, features] - model.decode(codes[features]).double().cpu().mT
-            own = (problem.M_d[features] * errors.square().sum(0)).sum().item()
-            groups.append(
-                NeuronDiagnosis(
-                    i, len(features), tuple(features), minimum.verdict, minimum.loss, own
-                )
-            )
-            neurons.append(minimum.verdict)
-    batch = bench.sample(samples, seed)
-    errors = sum(
-        (model(x_p.to(model.W_E)) - x_r.to(model.W_E)).square().sum().item()
-        for x_p, x_r in zip(batch.x_p.split(1024), batch.x_r.split(1024))
+            groups.append(_isolated(problem, i, features, model.decode(codes[features])))
+            neurons.append(groups[-1].verdict)
+    return neurons, groups
+
+
+def _isolated(
+    problem: Problem, neuron: int, features: list[int], answers: Tensor
+) -> NeuronDiagnosis:
+    """What the theory says of a group, beside what the model's answers (len(features), n_r) to its
+    features lose.
+    """
+    minimum = group_minimum(problem, features)
+    errors = problem.W_r[:, features] - answers.double().cpu().mT
+    return NeuronDiagnosis(
+        neuron=neuron,
+        size=len(features),
+        features=tuple(features),
+        verdict=minimum.verdict,
+        group_loss=minimum.loss,
+        own_loss=(problem.M_d[features] * errors.square().sum(0)).sum().item(),
     )
-    counts = bench.features.count_probabilities()
-    relative = (
-        approximate_loss(problem, model.weights, model.sigma).item() / problem.scale
-        if theory
-        else None
-    )
-    return Diagnosis(
-        P,
-        neurons,
-        groups,
-        (at_once == 0).nonzero()[:, 0].tolist(),
-        certificate,
-        errors / batch.x_r.square().sum().item(),
-        relative,
-        counts[1].item(),
-        counts[2:].sum().item(),
-    )
+
+
+def _share_lost(model, batch: Batch) -> float:
+    """L on these samples, as a share of the loss of a model that answers 0."""
+    errors = 0.0
+    for x_p, x_r in zip(batch.x_p.split(1024), batch.x_r.split(1024)):
+        guess = model.decode(model.encode(x_p.to(model.W_E)))
+        errors += (guess - x_r.to(model.W_E)).square().sum().item()
+    return errors / batch.x_r.square().sum().item()

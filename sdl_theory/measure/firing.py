@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
 from ..checks import Tensor, as_matrix, check_count
-from ..signature import bool_mask, checked, filled, latent_indices
+from ..readers import bool_mask, filled, latent_indices
+from ..signature import checked
+from ..truth.streams import Batch
 from .matching import CHUNK
 
 
@@ -17,10 +20,10 @@ from .matching import CHUNK
 class F1Scores:
     """How well single latents tell when a feature is active. All (n,), one entry a feature.
 
-    best, latent : the best F1 of any latent, and which latent.  matched : F1 of the latent given
-        for the feature, e.g. the one whose decoder
-    column matches best; None if none was given.  seen : active in some sample; the F1 of a feature
-    never seen is put at 0 and not averaged.
+    best, latent : the best F1 of any latent, and which latent.
+    matched : F1 of the latent given for the feature, e.g. the one whose decoder column matches
+        best; None if none was given.
+    seen : active in some sample; the F1 of a feature never seen is put at 0 and not averaged.
     """
 
     best: Tensor
@@ -42,19 +45,16 @@ class FiringCounts:
     """Which latent fired with which feature, counted batch by batch: the memory is n * n_q counts,
     however many samples come by.
 
-    together : (n, n_q) samples in which feature d was active and latent i fired.  fired (n_q,),
-        active (n,) : samples of each.
+    together : (n, n_q) samples in which feature d was active and latent i fired.
+    fired (n_q,), active (n,) : samples of each.
     """
 
     @checked
     def __init__(self, n_q: int, n: int, device: torch.device | str = "cpu"):
-        self.together = torch.zeros(
-            check_count("n", n), check_count("n_q", n_q), dtype=torch.int32, device=device
-        )
-        self.fired, self.active = (
-            self.together.new_zeros(n_q, dtype=torch.long),
-            self.together.new_zeros(n, dtype=torch.long),
-        )
+        shape = check_count("n", n), check_count("n_q", n_q)
+        self.together = torch.zeros(shape, dtype=torch.int32, device=device)
+        self.fired = self.together.new_zeros(n_q, dtype=torch.long)
+        self.active = self.together.new_zeros(n, dtype=torch.long)
         self.samples = 0
 
     @checked(fired=bool_mask, active=bool_mask)
@@ -64,12 +64,7 @@ class FiringCounts:
             ("fired", fired, len(self.fired)),
             ("active", active, len(self.active)),
         ):
-            if (
-                mask.dtype != torch.bool
-                or mask.ndim != 2
-                or mask.shape[1] != width
-                or len(mask) != len(fired)
-            ):
+            if mask.shape != (len(fired), width):
                 raise ValueError(
                     f"{name} must be bool of shape (batch, {width}), such as codes != 0; got "
                     f"{mask.dtype} of shape {tuple(mask.shape)}"
@@ -89,20 +84,17 @@ class FiringCounts:
         `matched` (n,) if given.
         """
         best, latent = [], []
-        for part in torch.arange(len(self.active), device=self.active.device).split(
-            max(1, CHUNK // len(self.fired))
-        ):
-            values, places = self._f1(self.together[part], self.fired, self.active[part, None]).max(
-                1
-            )
+        features = torch.arange(len(self.active), device=self.active.device)
+        for part in features.split(max(1, CHUNK // len(self.fired))):
+            scores = self._f1(self.together[part], self.fired, self.active[part, None])
+            values, places = scores.max(1)
             best.append(values)
             latent.append(places)
         own = None
         if matched is not None:
             matched = matched.to(self.active.device)
-            own = self._f1(
-                self.together.gather(1, matched[:, None])[:, 0], self.fired[matched], self.active
-            )
+            together = self.together.gather(1, matched[:, None])[:, 0]
+            own = self._f1(together, self.fired[matched], self.active)
         return F1Scores(torch.cat(best), torch.cat(latent), own, self.active > 0)
 
     @staticmethod
@@ -115,11 +107,8 @@ def activation_f1(fired: Tensor, active: Tensor, matched: Tensor | None = None) 
     """F1 of each feature's best latent, from fired (samples, n_q) and active (samples, n), bool;
     over many batches use `FiringCounts`.
     """
-    return (
-        FiringCounts(fired.shape[1], active.shape[1], fired.device)
-        .update(fired, active)
-        .f1(matched)
-    )
+    counts = FiringCounts(fired.shape[1], active.shape[1], fired.device)
+    return counts.update(fired, active).f1(matched)
 
 
 def l0(codes: Tensor) -> float:
@@ -149,10 +138,8 @@ def explained_variance(x_r: Tensor, x_hat: Tensor) -> float:
     One ratio of totals over all samples and dimensions, not a mean of ratios: x_r's mean scores 0,
     a worse model less than 0, a perfect one 1.
     """
-    x_r, x_hat = (
-        as_matrix("x_r", x_r, "(samples, n_r)"),
-        as_matrix("x_hat", x_hat, "(samples, n_r)"),
-    )
+    x_r = as_matrix("x_r", x_r, "(samples, n_r)")
+    x_hat = as_matrix("x_hat", x_hat, "(samples, n_r)")
     if x_hat.shape != x_r.shape:
         raise ValueError(
             f"x_hat must have x_r's shape {tuple(x_r.shape)}; got {tuple(x_hat.shape)}"
@@ -165,3 +152,29 @@ def dead(fired: Tensor) -> Tensor:
     other libraries call dead.
     """
     return ~(fired != 0).any(0)
+
+
+def run(
+    model, data: Sequence[Batch], active: Sequence[Tensor], batch: int
+) -> list[tuple[FiringCounts, float]]:
+    """The model on samples, `batch` of them at a time: for each of its instances, which latents
+    fired with the features that `active` (samples, n) says, and the total squared error.
+    """
+    like, many, samples = model.W_E, model.W_E.ndim == 3, len(data[0].x_p)
+    counts = [FiringCounts(like.shape[-2], mask.shape[1], like.device) for mask in active]
+    errors = torch.zeros(len(data), dtype=torch.float64)
+    step = max(1, batch // len(data))
+    for start in range(0, samples, step):
+        part = slice(start, start + step)
+        x_p = torch.stack([one.x_p[part].to(like) for one in data])
+        codes = model.encode(x_p if many else x_p[0])
+        x_hat = model.decode(codes)
+        for i, (code, guess) in enumerate(zip(codes, x_hat) if many else [(codes, x_hat)]):
+            counts[i].update(code != 0, active[i][part].to(like.device))
+            errors[i] += (guess - data[i].x_r[part].to(like)).double().square().sum().item()
+    if not torch.isfinite(errors).all():
+        raise ValueError(
+            f"the model's reconstruction is not finite: total squared error {errors.tolist()}. Its "
+            f"training diverged; lower the learning rate"
+        )
+    return list(zip(counts, errors.tolist()))

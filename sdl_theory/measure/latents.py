@@ -6,20 +6,22 @@ import torch
 
 from ..checks import Tensor, as_tensor
 from ..signature import checked
-from .matching import _floats, unit_rows
+from .matching import floats, unit_rows
 
 
 def strictly_dead(W_E: Tensor, W_p: Tensor, theta: float | Tensor = 0.0) -> Tensor:
     r"""Mask (n_q,) of the rows that no single feature can fire: :math:`\max_d \langle w_E^i, w_p^d
     \rangle < \theta_i`, strictly.
 
-    theta : 0 for ReLU and Top-k, else one number or (n_q,). At theta = 0 such a row never fires for
-        *any* non-negative mixture x_p = W_p x,
-    whatever S: it is dead for good, and no gradient of the loss reaches it. At theta > 0 the mask
-    speaks of single features of magnitude 1 alone: larger or mixed ones may fire the row.
+    theta : 0 for ReLU and Top-k, else one number or (n_q,).
+
+    At theta = 0 such a row never fires for *any* non-negative mixture x_p = W_p x, whatever S: it
+    is dead for good, and no gradient of the loss reaches it. At theta > 0 the mask speaks of single
+    features of magnitude 1 alone: larger or mixed ones may fire the row.
     """
-    W_E = _floats("W_E", W_E, "(n_q, n_p)")
-    W_p, theta = _floats("W_p", W_p, "(n_p, n)").to(W_E), as_tensor("theta", theta).detach().to(W_E)
+    W_E = floats("W_E", W_E, "(n_q, n_p)")
+    W_p = floats("W_p", W_p, "(n_p, n)").to(W_E)
+    theta = as_tensor("theta", theta).detach().to(W_E)
     if theta.isnan().any():
         raise ValueError(
             f"theta must be a number, or one per latent, (n_q,) = ({len(W_E)},); got NaN"
@@ -46,7 +48,7 @@ def duplicate(W_D: Tensor, live: Tensor | None = None, tol: float = 0.95) -> flo
     W_D : (n_r, n_q); live : mask (n_q,), default all. A feature held by m latents counts m - 1
         times.
     """
-    columns = _floats("W_D", W_D, "(n_r, n_q)").mT
+    columns = floats("W_D", W_D, "(n_r, n_q)").mT
     columns = columns if live is None else columns[live]
     return _close(columns, tol, 1)[0].double().mean().item() if len(columns) else 0.0
 
@@ -56,6 +58,6 @@ def mirrored_share(W_E: Tensor, tol: float = 0.95) -> float:
     """Share of the nonzero rows with a mirror image, a row at cosine < -tol: 1 for
     `mirrored_weights`, Theorem 3.4's zero loss without recovery.
     """
-    W_E = _floats("W_E", W_E, "(n_q, n_p)")
+    W_E = floats("W_E", W_E, "(n_q, n_p)")
     with_earlier, with_later = _close(W_E, tol, -1)
     return int((with_earlier | with_later).sum()) / max(1, int((W_E != 0).any(1).sum()))

@@ -22,16 +22,15 @@ def unit_rows(rows: Tensor) -> Tensor:
     return scaled / scaled.norm(dim=-1, keepdim=True).clamp(min=1)
 
 
-def _floats(name: str, value, shape: str) -> Tensor:
-    return (
-        matrix
-        if (matrix := as_matrix(name, value, shape).detach()).dtype == torch.float64
-        else matrix.float()
-    )
+def floats(name: str, value, shape: str) -> Tensor:
+    """A matrix in float64 if it comes so, else in float32."""
+    matrix = as_matrix(name, value, shape).detach()
+    return matrix if matrix.dtype == torch.float64 else matrix.float()
 
 
-def _unit_truth(truth) -> Tensor:
-    truth = _floats("truth", truth, "(d, n)")
+def unit_truth(truth) -> Tensor:
+    """True columns (d, n) at unit norm; ValueError if one is zero."""
+    truth = floats("truth", truth, "(d, n)")
     if (zero := (truth == 0).all(0)).any():
         raise ValueError(
             f"column {int(zero.nonzero()[0])} of truth is zero: it has no direction to be matched "
@@ -44,7 +43,7 @@ def _check_pair(rows, truth) -> tuple[Tensor, Tensor]:
     """Learned rows (n_q, d) as they are and true columns (d, n) at unit norm, of one dtype on one
     device; or a ValueError.
     """
-    rows, truth = _floats("rows", rows, "(n_q, d)"), _unit_truth(truth)
+    rows, truth = floats("rows", rows, "(n_q, d)"), unit_truth(truth)
     if rows.shape[1] != truth.shape[0]:
         raise ValueError(
             f"rows (n_q, d) and truth (d, n) must agree on d; got {tuple(rows.shape)} and "
@@ -53,7 +52,7 @@ def _check_pair(rows, truth) -> tuple[Tensor, Tensor]:
     return rows, truth.to(rows)
 
 
-def _products(rows: Tensor, truth: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def products(rows: Tensor, truth: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """|<w^d, rows_i>| for some i at a time: (which i, (n, len(i)))."""
     step = max(1, CHUNK // truth.shape[1])
     for start in range(0, len(rows), step):
@@ -84,6 +83,17 @@ def best_matches(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> Tensor:
     the ideal encoder row is w_p^d / m (`ideal_weights`), as <w_p^d, w_p^d> = m, so by the literal
     score W* itself gets 1 / sqrt(m), .707 for two blocks: .95 is out of its reach. With the columns
     as they are W* would get 1, and random unit rows sqrt(m) times their cosine.
+
+    >>> import torch
+    >>> from sdl_theory import best_matches
+    >>> truth = torch.eye(3, dtype=torch.float64)
+    >>> rows = torch.tensor(
+    ...     [[0.0, 2.0, 0.0], [-1.0, 0.0, 0.0], [0.6, 0.0, 0.8]], dtype=torch.float64
+    ... )
+    >>> best_matches(rows, truth)
+    tensor([1.0000, 1.0000, 0.8000], dtype=torch.float64)
+    >>> best_matches(rows, truth, cosine=False)  # raw: the paper's metric (section 5.1)
+    tensor([1.0000, 2.0000, 0.8000], dtype=torch.float64)
     """
     return best_pairs(rows, truth, cosine=cosine)[0]
 
@@ -103,19 +113,15 @@ def best_pairs(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> tuple[Ten
             best_pairs(one, truth[i] if truth.ndim == 3 else truth, cosine=cosine)
             for i, one in enumerate(rows)
         ]
-        return tuple(torch.stack(part) for part in zip(*pairs))
+        return torch.stack([one for one, _ in pairs]), torch.stack([which for _, which in pairs])
     rows, truth = _check_pair(rows, truth)
-    matches, latents = (
-        rows.new_zeros(truth.shape[1]),
-        torch.zeros(truth.shape[1], dtype=torch.long, device=rows.device),
-    )
-    for part, products in _products(unit_rows(rows) if cosine else rows, truth):
-        values, places = products.max(1)
+    matches = rows.new_zeros(truth.shape[1])
+    latents = torch.zeros_like(matches, dtype=torch.long)
+    for part, found in products(unit_rows(rows) if cosine else rows, truth):
+        values, places = found.max(1)
         better = values > matches
-        matches, latents = (
-            torch.where(better, values, matches),
-            torch.where(better, places + part.start, latents),
-        )
+        matches = torch.where(better, values, matches)
+        latents = torch.where(better, places + part.start, latents)
     return matches.clamp(max=1) if cosine else matches, latents
 
 
@@ -135,6 +141,11 @@ def gt_recovery(matches: Tensor, tau: float = 0.95) -> float | Tensor:
     exceeds tau, strictly. A float, or (I,) for matches (I, n).
 
     The paper's figure is that of best_matches(W_E, W_p, cosine=False), tau = .95 in its Table 1.
+
+    >>> import torch
+    >>> from sdl_theory import gt_recovery
+    >>> gt_recovery(torch.tensor([1.0, 0.96, 0.8, 0.2], dtype=torch.float64))  # of tau = .95
+    0.5
     """
     share = (_check_matches(matches) > check_tau(tau)).double().mean(-1)
     return share if share.ndim else share.item()
@@ -157,12 +168,11 @@ def recovery_curve(matches: Tensor, taus: Sequence[float] | None = None) -> tupl
     constant between them, drops at them, and ends at 0.
     """
     ordered = _check_matches(matches, (1,)).sort().values.cpu()
-    taus = (
-        torch.cat([ordered.new_zeros(1), ordered]).unique()
-        if taus is None
-        else torch.tensor([check_tau(tau) for tau in taus], dtype=torch.float64)
-    )
-    return taus, 1 - torch.searchsorted(ordered, taus, right=True).double() / len(ordered)
+    if taus is None:
+        at = torch.cat([ordered.new_zeros(1), ordered]).unique()
+    else:
+        at = torch.tensor([check_tau(tau) for tau in taus], dtype=torch.float64)
+    return at, 1 - torch.searchsorted(ordered, at, right=True).double() / len(ordered)
 
 
 def _check_matches(matches, ndims: tuple[int, ...] = (1, 2)) -> Tensor:
@@ -187,13 +197,10 @@ def hungarian(rows: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     from scipy.optimize import linear_sum_assignment
 
     rows, truth = _check_pair(rows, truth)
-    cosines = torch.cat([products.cpu() for _, products in _products(unit_rows(rows), truth)], 1)
+    cosines = torch.cat([found.cpu() for _, found in products(unit_rows(rows), truth)], 1)
     features, latents = linear_sum_assignment(-cosines.double().numpy())
-    return (
-        torch.from_numpy(latents),
-        torch.from_numpy(features),
-        cosines[features, latents].clamp(max=1),
-    )
+    matched = cosines[features, latents].clamp(max=1)
+    return torch.from_numpy(latents), torch.from_numpy(features), matched
 
 
 @checked

@@ -1,7 +1,7 @@
 """Are the true directions in the learned ones, by how much more than chance, and which rows are
 dead, doubled or mirrored?
 
-Weights alone: no samples. `metrics.evaluate` puts these figures together with those on samples.
+Weights alone: no samples. `report.evaluate` puts these figures together with those on samples.
 """
 
 from __future__ import annotations
@@ -15,13 +15,18 @@ from ..checks import Tensor, as_matrix, as_tensor, check_count
 from ..estimate import Estimate, interval
 from ..signature import checked
 from .matching import (
-    _products,
-    _unit_truth,
+    best_pairs,
     gt_recovery,
     max_inner_product,
+    mcc,
+    products,
     recovery_curve,
     unit_rows,
+    unit_truth,
 )
+
+# the paper's own metric (section 5.1) first
+ORDER = (("encoder", "raw"), ("encoder", "cosine"), ("decoder", "cosine"), ("decoder", "raw"))
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def random_matches(
     once: shape (m, draws, n).
     """
     generator, draws = generator or torch.Generator().manual_seed(0), check_count("draws", draws)
-    norms, truth = as_matrix("norms", norms, "(m, n_q)").detach(), _unit_truth(truth)
+    norms, truth = as_matrix("norms", norms, "(m, n_q)").detach(), unit_truth(truth)
     best = truth.new_zeros(len(norms), draws, truth.shape[1])
     for draw in range(draws):
         rows = torch.randn(
@@ -85,9 +90,9 @@ def random_matches(
             dtype=truth.dtype,
             device=generator.device,
         ).to(truth.device)
-        for part, products in _products(unit_rows(rows), truth):
+        for part, found in products(unit_rows(rows), truth):
             for m, lengths in enumerate(norms.to(truth)):
-                best[m, draw] = torch.maximum(best[m, draw], (products * lengths[part]).amax(1))
+                best[m, draw] = torch.maximum(best[m, draw], (found * lengths[part]).amax(1))
     return best
 
 
@@ -97,9 +102,10 @@ class Recovery:
     W_r), in one measure, "cosine" or "raw".
 
     Encoder, raw is the paper's literal metric (section 5.1, appendix B).
-    matches, latents : (n_heldout,) best matches, and the latents that reach them.  null : what
-        random rows, for "raw" of the learned rows'
-    norms, score.  mcc : Hungarian, of cosines only.
+
+    matches, latents : (n_heldout,) best matches, and the latents that reach them.
+    null : what random rows, for "raw" of the learned rows' norms, score.
+    mcc : Hungarian, of cosines only.
     """
 
     side: str
@@ -124,19 +130,52 @@ class Recovery:
         """GT recovery at every tau, see `recovery_curve`."""
         return recovery_curve(self.matches)
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, float | None]:
         """recovery_95, mip, null_mip, null_recovery_95 and mcc, by name; a tau of .95 is written
         95.
         """
         label = lambda tau: f"{100 * tau:g}".replace(".", "_")
-        figures = {f"recovery_{label(tau)}": share for tau, share in self.recovery.items()} | dict(
-            mip=self.mip, null_mip=self.null.mip.value
+        chance = self.null.recovery.items()
+        return {
+            **{f"recovery_{label(tau)}": share for tau, share in self.recovery.items()},
+            "mip": self.mip,
+            "null_mip": self.null.mip.value,
+            **{f"null_recovery_{label(tau)}": share.value for tau, share in chance},
+            "mcc": self.mcc,
+        }
+
+
+def recoveries(
+    rows: dict[str, Tensor],
+    truth: dict[str, Tensor],
+    *,
+    taus: Sequence[float],
+    draws: int,
+    seed: int,
+) -> dict[tuple[str, str], Recovery]:
+    """The four Recoveries of one model, by (side, measure), in the order of `ORDER`: from the
+    learned rows (n_q, d) and the true columns (d, n) of its "encoder" and its "decoder".
+    """
+    found = {}
+    # an SAE's two sides have one truth, and its random rows need drawing once
+    alike = torch.equal(truth["encoder"], truth["decoder"])
+    for sides in [["encoder", "decoder"]] if alike else [["encoder"], ["decoder"]]:
+        lengths = [rows[side].norm(dim=1) for side in sides]
+        norms = torch.stack([torch.ones_like(lengths[0]), *lengths])
+        generator = torch.Generator().manual_seed(seed)
+        of_units, *of_rows = random_matches(
+            truth[sides[0]], norms, draws=draws, generator=generator
         )
-        return (
-            figures
-            | {
-                f"null_recovery_{label(tau)}": share.value
-                for tau, share in self.null.recovery.items()
-            }
-            | dict(mcc=self.mcc)
-        )
+        for side, of_lengths in zip(sides, of_rows):
+            pair = rows[side], truth[side]
+            for measure, chance in (("cosine", of_units), ("raw", of_lengths)):
+                matches, latents = best_pairs(*pair, cosine=measure == "cosine")
+                found[side, measure] = Recovery(
+                    side=side,
+                    measure=measure,
+                    matches=matches.cpu(),
+                    latents=latents.cpu(),
+                    null=Null.of(chance, taus),
+                    mcc=mcc(*pair) if measure == "cosine" else None,
+                )
+    return {which: found[which] for which in ORDER}

@@ -9,7 +9,8 @@ import torch
 
 from ..activations import Activation, ReLU, check_sigma
 from ..problem import Problem
-from ..signature import between, checked
+from ..readers import between
+from ..signature import checked
 from ..tolerances import OFF, STATIONARY, tolerance
 from ..weights import Weights, check_match
 from .certificate import Certificate

@@ -9,7 +9,8 @@ from contextlib import nullcontext
 from numbers import Integral
 from pathlib import Path
 
-from ..signature import checked, having
+from ..readers import having
+from ..signature import checked
 from ..truth.bench import LinearRepresentationBench
 from .anchors import Anchors
 from .config import Config

@@ -13,7 +13,8 @@ from torch import nn
 
 from ..activations import Activation, JumpReLU, ReLU, TopK
 from ..checks import Tensor, check_count
-from ..signature import between, checked, place, rows
+from ..readers import between, place, rows
+from ..signature import checked
 from ..weights import Weights
 from .pairs import top_k
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import torch
 
 from ..checks import Tensor
-from ..signature import checked, having
+from ..readers import having
+from ..signature import checked
 from ..truth.streams import seeded
 from .anchors import AnchorLoss, Anchors
 from .config import Config

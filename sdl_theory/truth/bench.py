@@ -4,7 +4,6 @@ W_p, W_r at hand.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cached_property
@@ -12,17 +11,16 @@ from pathlib import Path
 
 import torch
 
-from ..checks import Tensor, as_matrix, check_count, check_number, own, refuse
+from ..checks import Tensor, check_count
 from ..machine import check_batch
 from ..plain import plain
 from ..problem import Problem
 from ..signature import checked
+from .bench_files import read_bench, write_bench
+from .bench_kinds import check_kind, fingerprint, read_directions, row_counts
 from .features import feature_matrix
-from .sampling import Constant, Magnitudes, ShiftedExponential, SparseFeatures, Uniform
+from .sampling import Magnitudes, ShiftedExponential, SparseFeatures
 from .streams import SAMPLE, SET, STREAM, TRUTH, Batch, Codes, Epochs, draw_codes, seeded, share
-
-KINDS = ("sae", "transcoder", "crosscoder")
-LAWS = {law.__name__: law for law in (ShiftedExponential, Uniform, Constant)}
 
 
 class LinearRepresentationBench:
@@ -50,6 +48,17 @@ class LinearRepresentationBench:
 
     `.batch(t, size)` is the t-th batch of the stream: the same whenever and wherever it is asked
     for, which is what lets a run be resumed, or shared out over `world` machines, without a change.
+
+    >>> import torch
+    >>> from sdl_theory import LinearRepresentationBench
+    >>> bench = LinearRepresentationBench(n=12, n_p=8, S=0.9, mu=0.5, samples=None)
+    >>> bench
+    LinearRepresentationBench(sae: n=12, n_p=8, n_r=8, S=0.9, mu=0.5, seed=0, endless)
+    >>> batch = bench.batch(0, 32)
+    >>> batch.x_p.shape, batch.x.shape
+    (torch.Size([32, 8]), torch.Size([32, 12]))
+    >>> torch.allclose(batch.x_p, batch.x @ bench.W_p.mT, atol=1e-5)
+    True
     """
 
     @checked
@@ -71,39 +80,17 @@ class LinearRepresentationBench:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ):
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
-        if W_p is None and W_r is not None:
-            raise ValueError(
-                "W_r without W_p: directions of your own are W_p alone, or for a transcoder both"
-            )
-        if W_p is not None and W_r is None and kind == "transcoder":
-            raise ValueError(
-                "kind='transcoder' with W_p and no W_r: pass W_r too, or say kind='sae'"
-            )
-        if W_r is not None and kind != "transcoder":
-            raise ValueError(
-                f"kind={kind!r} has W_r = W_p: leave W_r out, or say kind='transcoder'"
-            )
+        check_kind(kind, W_p, W_r)
+        own = None
         if W_p is not None:
-            W_p = own(as_matrix("W_p", W_p, "(n_p, n)").detach().double().cpu())
-            W_r = (
-                None
-                if W_r is None
-                else own(as_matrix("W_r", W_r, "(n_r, n)").detach().double().cpu())
-            )
-            if n_r is not None and n_r != len(W_p if W_r is None else W_r):
-                raise ValueError(
-                    f"n_r = {n_r}, but the directions given have "
-                    f"{len(W_p if W_r is None else W_r)} rows; leave n_r out"
-                )
-            (n_p, n), n_r = W_p.shape, len(W_p if W_r is None else W_r)
+            own = read_directions(W_p, W_r, n_r)
+            (n_p, n), n_r = own[0].shape, len(own[0] if own[1] is None else own[1])
         self.n_p, self.kind = check_count("n_p", n_p), kind
         self.features = SparseFeatures(n, plain("S", S), magnitudes or ShiftedExponential())
         self.n, self.S, self.magnitudes = self.features.n, self.features.S, self.features.magnitudes
         self.seed, self.mu = check_count("seed", seed, 0), plain("mu", mu)
         self.samples = None if samples is None else check_count("samples", samples)
-        self.blocks = _blocks(kind, self.n_p, blocks)
+        self.blocks = row_counts(kind, self.n_p, blocks)
         self.n_r = self.n_p if n_r is None else check_count("n_r", n_r)
         if kind != "transcoder" and self.n_r != self.n_p:
             raise ValueError(
@@ -111,33 +98,21 @@ class LinearRepresentationBench:
                 f"than its input; got kind={kind!r}"
             )
         self.dtype, self.device = dtype, torch.device(device)
-        self._truth = self._draw_truth() if W_p is None else (W_p, W_r)
-        self._own = None
-        if W_p is not None:
+        self._truth = own or self._draw_truth()
+        if own is not None:
             self.mu = self.problem.mu
-            ramp = lambda count: torch.arange(1, count + 1, dtype=torch.float64)
-            self._own = [f"{ramp(len(W)) @ W @ ramp(n):.6g}" for W in self._truth if W is not None]
-        self._rows_p = self.problem.W_p.mT.to(self.device, dtype).contiguous()
-        self._rows_r = (
-            self._rows_p
-            if self.problem.W_r is self.problem.W_p
-            else self.problem.W_r.mT.to(self.device, dtype).contiguous()
-        )
-        self._order = Epochs(self.samples, self.seed, self.device) if self.samples else None
+        self._own = None if own is None else fingerprint(own)
+        as_rows = lambda W: W.mT.to(self.device, dtype).contiguous()
+        same = self.problem.W_r is self.problem.W_p
+        self._rows_p = as_rows(self.problem.W_p)
+        self._rows_r = self._rows_p if same else as_rows(self.problem.W_r)
 
     def _draw_truth(self) -> tuple[Tensor, Tensor | None]:
-        parts = [
-            feature_matrix(self.n, rows, self.mu, generator=seeded("cpu", self.seed, TRUTH, b))
-            for b, rows in enumerate(self.blocks)
-        ]
-        target = (
-            feature_matrix(
-                self.n, self.n_r, self.mu, generator=seeded("cpu", self.seed, TRUTH, 1000)
-            )
-            if self.kind == "transcoder"
-            else None
+        drawn = lambda rows, place: feature_matrix(
+            self.n, rows, self.mu, generator=seeded("cpu", self.seed, TRUTH, place)
         )
-        return torch.cat(parts), target
+        W_p = torch.cat([drawn(rows, block) for block, rows in enumerate(self.blocks)])
+        return W_p, drawn(self.n_r, 1000) if self.kind == "transcoder" else None
 
     @cached_property
     def problem(self) -> Problem:
@@ -159,14 +134,12 @@ class LinearRepresentationBench:
         """The t-th batch of `size` samples; of these the share of machine `rank` of `world`."""
         part, t = share(size, rank, world), check_count("t", t, 0)
         self._check_room("batch", size, world)
-        if self.samples is None:
-            codes = draw_codes(
-                self.features, size, seeded(self.device, self.seed, STREAM, t, size), self.dtype
-            )
-            return self._expand(
-                codes if world == 1 else codes.rows(torch.arange(size, device=self.device)[part])
-            )
-        return self._expand(self._fixed.rows(self._order.slice(t * size, size)[part]))
+        if self.samples is not None:
+            return self._expand(self._fixed.rows(self._order.slice(t * size, size)[part]))
+        codes = self._draw(size, STREAM, t, size)
+        if world > 1:
+            codes = codes.rows(torch.arange(size, device=self.device)[part])
+        return self._expand(codes)
 
     @checked
     def batches(self, size: int, *, start: int = 0) -> Iterator[Batch]:
@@ -180,15 +153,26 @@ class LinearRepresentationBench:
     def sample(self, count: int, seed: int = 1) -> Batch:
         """`count` fresh samples that no training stream holds: to evaluate on."""
         self._check_room("count", count := check_count("count", count))
-        return self._expand(
-            draw_codes(
-                self.features, count, seeded(self.device, self.seed, SAMPLE, seed), self.dtype
-            )
-        )
+        return self._expand(self._draw(count, SAMPLE, seed))
+
+    def _draw(self, size: int, *words: int) -> Codes:
+        """`size` samples of the stream that these words name."""
+        generator = seeded(self.device, self.seed, *words)
+        return draw_codes(self.features, size, generator, self.dtype)
 
     def _check_room(self, name: str, size: int, world: int = 1) -> None:
         columns = self.n_p if self._rows_r is self._rows_p else self.n_p + self.n_r
-        check_batch(name, size, self.n * (1 - self.S), columns / world, self.dtype, self.device)
+        self._check_bytes(name, size, columns / world)
+
+    def _check_bytes(self, name: str, size: int, columns: float) -> None:
+        check_batch(
+            name,
+            size,
+            active=self.n * (1 - self.S),
+            columns=columns,
+            dtype=self.dtype,
+            device=self.device,
+        )
 
     def _expand(self, codes: Codes) -> Batch:
         x_p = codes.times(self._rows_p)
@@ -196,10 +180,14 @@ class LinearRepresentationBench:
 
     @cached_property
     def _fixed(self) -> Codes:
-        check_batch("samples", self.samples, self.n * (1 - self.S), 0, self.dtype, self.device)
-        return draw_codes(
-            self.features, self.samples, seeded(self.device, self.seed, SET), self.dtype
-        )
+        assert self.samples is not None
+        self._check_bytes("samples", self.samples, 0)
+        return self._draw(self.samples, SET)
+
+    @cached_property
+    def _order(self) -> Epochs:
+        assert self.samples is not None
+        return Epochs(self.samples, self.seed, self.device)
 
     @property
     def settings(self) -> dict:
@@ -227,14 +215,7 @@ class LinearRepresentationBench:
         """Write `bench.json` and `truth.safetensors` (W_p and W_r in float64) into `folder`, each
         at once or not at all.
         """
-        from ..files import write_atomically, write_tensors
-
-        folder = Path(folder)
-        truth = {
-            name: value for name, value in zip(("W_p", "W_r"), self._truth) if value is not None
-        }
-        write_tensors(folder / "truth.safetensors", truth, {})
-        write_atomically(folder / "bench.json", json.dumps(self.settings, indent=1).encode())
+        write_bench(self, Path(folder))
 
     @classmethod
     @checked
@@ -251,89 +232,11 @@ class LinearRepresentationBench:
         ValueError if bench.json and the truth beside it do not go together (shapes, unit columns,
         mu, figures of directions of your own).
         """
-        from ..files import read_tensors
-
-        file, truth = Path(folder) / "bench.json", Path(folder) / "truth.safetensors"
-        tensors, _ = read_tensors(truth)
-        try:
-            settings = json.loads(file.read_text(encoding="utf-8"))
-            law, own_figures = settings.pop("magnitudes"), settings.pop("own", None)
-            magnitudes = LAWS[law.pop("law")](**law)
-            _check_truth(settings, tensors)
-            made = cls(
-                **settings | dict(blocks=tuple(settings["blocks"])),
-                magnitudes=magnitudes,
-                W_p=tensors["W_p"],
-                W_r=tensors.get("W_r"),
-                dtype=dtype,
-                device=device,
-            )
-        except (
-            KeyError,
-            TypeError,
-            AttributeError,
-            UnicodeDecodeError,
-            RecursionError,
-            json.JSONDecodeError,
-        ) as error:
-            raise ValueError(
-                f"{file} was not written by LinearRepresentationBench.save: {error}"
-            ) from None
-        except ValueError as error:
-            raise ValueError(
-                f"{file} and {truth.name} beside it do not go together: {error}"
-            ) from None
-        if made.mu > settings["mu"] + 1e-6 or own_figures and not _same(own_figures, made._own):
-            says = f"mu = {settings['mu']}" + (f", own = {own_figures}" if own_figures else "")
-            raise ValueError(
-                f"{file} says {says}; the directions of {truth.name} have mu = {made.mu:.6g}, own "
-                f"= {made._own}"
-            )
-        # what was asked for, not what was reached: the runs' checkpoints carry it
-        made.mu, made._own = settings["mu"], own_figures
-        return made
+        return read_bench(cls, Path(folder), dtype, device)
 
     def __repr__(self):
         stream = "endless" if self.samples is None else f"{self.samples:,} samples"
         return (
             f"LinearRepresentationBench({self.kind}: n={self.n}, n_p={self.n_p}, n_r={self.n_r}, "
-            f"S={self.S:g}, mu={self.mu:.3g}, "
-            f"seed={self.seed}, {stream})"
+            f"S={self.S:g}, mu={self.mu:.3g}, seed={self.seed}, {stream})"
         )
-
-
-def _same(stored: list[str], here: list[str]) -> bool:
-    """The same six digits, or a rounding apart."""
-    return len(stored) == len(here) and all(
-        abs(float(a) - float(b)) <= 2e-5 * max(1.0, abs(float(b))) for a, b in zip(stored, here)
-    )
-
-
-def _check_truth(settings: dict, tensors: dict[str, Tensor]) -> None:
-    """The stored directions have the shapes that the settings say; or a ValueError."""
-    n, n_p, n_r = (check_count(name, settings[name]) for name in ("n", "n_p", "n_r"))
-    check_number("mu", settings["mu"])
-    wanted = {"W_p": (n_p, n)} | ({"W_r": (n_r, n)} if settings["kind"] == "transcoder" else {})
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if found != wanted:
-        raise ValueError(
-            f"settings n = {n}, n_p = {n_p}, n_r = {n_r}, kind = {settings['kind']!r} call for "
-            f"{wanted}; the directions stored are {found}"
-        )
-
-
-def _blocks(kind: str, n_p: int, blocks) -> tuple[int, ...]:
-    if kind != "crosscoder":
-        return (n_p,)
-    if isinstance(blocks, int):
-        if blocks > n_p:
-            refuse(
-                "blocks", f"a whole number <= n_p = {n_p}: every block has a row at least", blocks
-            )
-        blocks = tuple(
-            n_p // blocks + (b < n_p % blocks) for b in range(check_count("blocks", blocks))
-        )
-    blocks = tuple(check_count("a row count in blocks", rows) for rows in blocks)
-    if sum(blocks) != n_p:
-        raise ValueError(f"blocks must sum to n_p = {n_p}; got {blocks}")
-    return blocks

@@ -15,9 +15,10 @@ import torch
 from ..arrays import read_array, read_safetensors
 from ..checks import Tensor, as_matrix, check_count, own
 from ..signature import check_fields, checked
+from .features import gaussian
+from .wordnet import classes_below, named_group
 
 DATA = Path(__file__).parent / "data"
-SYNONYMS = {"herding dog": "shepherd dog"}  # kennel-club words for WordNet's
 
 
 @dataclass(frozen=True)
@@ -47,60 +48,26 @@ class Directions:
         """The feature of this name (any case) or wnid; ValueError if there is none, or more than
         one.
         """
-        hits = [d for d, own in enumerate(self.names) if own.lower() == name.lower()] + [
-            d for d, own in enumerate(self.wnids) if own == name
-        ]
-        if len(hits) != 1:
-            near = [own for own in self.names if name.lower() in own.lower()][:5]
-            raise ValueError(
-                f"name {name!r} names {len(hits)} features {hits}; "
-                + (
-                    f"did you mean one of {near}?"
-                    if near and not hits
-                    else "use the index or the wnid"
-                )
-            )
-        return hits[0]
+        hits = [d for d, own in enumerate(self.names) if own.lower() == name.lower()]
+        hits += [d for d, own in enumerate(self.wnids) if own == name]
+        if len(hits) == 1:
+            return hits[0]
+        near = [own for own in self.names if name.lower() in own.lower()][:5]
+        advice = "use the index or the wnid"
+        if near and not hits:
+            advice = f"did you mean one of {near}?"
+        raise ValueError(f"name {name!r} names {len(hits)} features {hits}; {advice}")
 
     @checked
     def group(self, name: str) -> list[int]:
         """Features at or below the WordNet noun of this name, e.g. "dog" (118 breeds), or of this
         wnid. ValueError if unknown or ambiguous.
         """
-        wanted = SYNONYMS.get(name.lower(), name.lower())
-        heads = (
-            [name]
-            if name in self._below
-            else [
-                w
-                for w in self._below
-                if wanted in (word.lower() for word in self.synsets[w]["words"])
-            ]
-        )
-        if len(heads) == 1:
-            return list(self._below[heads[0]])
-        if not heads:
-            raise ValueError(
-                f"no WordNet noun of name {name!r} has a class below it; try 'dog', 'bird', "
-                f"'vehicle' or a wnid such as 'n02084071'"
-            )
-        choices = ", ".join(
-            f"{w} ({self.synsets[w]['words'][0]}, {len(self._below[w])} classes)" for w in heads
-        )
-        raise ValueError(f"name {name!r} has several meanings here; pass one wnid: {choices}")
+        return list(named_group(name, self._below, self.synsets))
 
     @cached_property
     def _below(self) -> dict[str, list[int]]:
-        below: dict[str, list[int]] = {}
-        for d, wnid in enumerate(self.wnids):
-            seen, frontier = set(), [wnid]
-            while frontier:
-                synset = frontier.pop()
-                if synset not in seen:
-                    seen.add(synset)
-                    below.setdefault(synset, []).append(d)
-                    frontier += self.synsets[synset]["hypernyms"]
-        return below
+        return classes_below(self.wnids, self.synsets)
 
 
 @checked
@@ -113,6 +80,13 @@ def imagenet_directions(
     W_p is (1280, 1000), the classifier's rows, unit-normalized; or with n_p < 1280 their image
     under a Gaussian (n_p, 1280) map drawn from `generator`, renormalized: superposition begins at
     n_p < 1000. Stored in float16 (error 3e-4). Sources and licences: data/NOTICE.
+
+    >>> from sdl_theory import imagenet_directions
+    >>> directions = imagenet_directions(n_p=32)
+    >>> directions.W_p.shape
+    torch.Size([32, 1000])
+    >>> directions.index("Border Collie"), len(directions.group("dog"))
+    (232, 118)
     """
     from safetensors.torch import load_file
 
@@ -123,16 +97,7 @@ def imagenet_directions(
             raise ValueError(
                 f"n_p must be at most {len(W)}, the network's own dimension; got {n_p}"
             )
-        W = (
-            torch.randn(
-                n_p,
-                len(W),
-                generator=generator,
-                dtype=torch.float64,
-                device=generator.device if generator else "cpu",
-            ).cpu()
-            @ W
-        )
+        W = gaussian(n_p, len(W), generator) @ W
     classes = json.loads((DATA / "imagenet_classes.json").read_text(encoding="utf-8"))
     return Directions(W / W.norm(dim=0), classes["names"], classes["wnids"], classes["synsets"])
 
@@ -151,6 +116,15 @@ def load_directions(
     One feature a column, (n_p, n), as in W_p or a decoder W_D; with rows=True one a row (class
     means, a classifier's weight, most stored decoders). `names` default to "0", "1", ... ValueError
     on zero or non-finite columns, unknown files or keys, wrong counts.
+
+    >>> import torch
+    >>> from sdl_theory import load_directions
+    >>> mine = load_directions(torch.tensor([[3.0, 0.0], [4.0, 2.0]]), names=["a", "b"])
+    >>> mine.W_p
+    tensor([[0.6000, 0.0000],
+            [0.8000, 1.0000]], dtype=torch.float64)
+    >>> mine.index("b")
+    1
     """
     where = f" of {source}" if isinstance(source, (str, Path)) else ""
     matrix = as_matrix(f"directions{where}", _read(source, key), "(n_p, n)").detach().double().cpu()
@@ -177,9 +151,8 @@ def _read(source, key):
         return source
     path = Path(source)
     if not path.is_file():
-        raise ValueError(
-            f"no file of directions at {path}" + (": it is a folder" if path.is_dir() else "")
-        )
+        folder = ": it is a folder" if path.is_dir() else ""
+        raise ValueError(f"no file of directions at {path}{folder}")
     if path.suffix == ".npy":
         return read_array(path)
     if path.suffix != ".safetensors":

@@ -1,15 +1,13 @@
-"""True feature directions: bounded interference, hierarchies, and what is possible at all."""
+"""True feature directions of bounded interference, and what is possible at all."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
-from ..checks import Tensor, as_matrix, check_bytes, check_count, own
-from ..signature import check_fields, checked
+from ..checks import Tensor, as_matrix, check_bytes, check_count
+from ..signature import checked
 
 CHUNK = 1024  # columns of the Gram matrix held at once: n = 16384 needs megabytes, not gigabytes
 LAM = 1e-3  # weight of the soft push on every positive cosine; above .01 it fights the target
@@ -26,6 +24,12 @@ def gram(W: Tensor) -> Tensor:
 def interference(W: Tensor) -> float:
     """mu = max_{i != j} <w^i, w^j>, signed, of the columns of W (n_p, n). ValueError for one
     column: there is no pair.
+
+    >>> import torch
+    >>> from sdl_theory import interference
+    >>> W = torch.tensor([[1.0, 0.6, -1.0], [0.0, 0.8, 0.0]], dtype=torch.float64)
+    >>> interference(W)  # signed: <w^0, w^2> = -1 is no interference
+    0.6
     """
     W = as_matrix("W", W, "(n_p, n)")
     if W.shape[1] < 2:
@@ -42,6 +46,13 @@ def _interference(W: Tensor) -> float:
         G.diagonal(-start).fill_(-math.inf)
         best = max(best, G.max().item())
     return best
+
+
+def gaussian(rows: int, columns: int, generator: torch.Generator | None) -> Tensor:
+    """A matrix of independent N(0, 1), float64 on the CPU, drawn where the generator is."""
+    device = generator.device if generator else "cpu"
+    drawn = torch.randn(rows, columns, generator=generator, dtype=torch.float64, device=device)
+    return drawn.cpu()
 
 
 @checked
@@ -107,9 +118,17 @@ def feature_matrix(
     Returns W_p, shape (n_p, n). Raises ValueError if mu is below Rankin's or Levenshtein's bound,
     and `InterferenceNotReached` (a ValueError that carries the best mu and its matrix) when the
     search gives up.
-    """
-    from tqdm import tqdm
 
+    >>> import torch
+    >>> from sdl_theory import feature_matrix, interference
+    >>> W_p = feature_matrix(6, 4, 0.4, generator=torch.Generator().manual_seed(0))
+    >>> W_p.shape, interference(W_p) <= 0.4
+    (torch.Size([4, 6]), True)
+    >>> feature_matrix(12, 4, 0.1)  # nobody has such a matrix
+    Traceback (most recent call last):
+    ValueError: mu = 0.1 is below Levenshtein's bound 0.220197 for n = 12 unit vectors in R^4; ask
+        for mu >= 0.220197
+    """
     n, n_p = check_count("n", n), check_count("n_p", n_p)
     if not math.isfinite(mu):
         raise ValueError(f"mu must be a finite number; got {mu}")
@@ -119,38 +138,24 @@ def feature_matrix(
         "Ask for fewer features or dimensions",
         1 << 34,
     )
-    W = torch.randn(
-        n_p, n, generator=generator, dtype=dtype, device=generator.device if generator else device
-    ).to(device)
+    drawn_on = generator.device if generator else device
+    W = torch.randn(n_p, n, generator=generator, dtype=dtype, device=drawn_on).to(device)
     W = W / W.norm(dim=0)
     if n == 1:
         return W
     _check_reachable(n, n_p, mu)
-    # a little inside, so that the limit lies within mu
-    target = mu - 0.01 * (mu - max(rankin_bound(n, n_p), -abs(mu)))
-    step, best, best_W, stalled = 2.0, math.inf, W, 0
-    for _ in tqdm(range(max_steps), desc=f"feature_matrix n={n}", delay=3, leave=False):
-        direction, now = _descent(W, target)
-        if now <= mu:
-            return W
-        if now < best * (1 - 1e-3) if best > 0 else now < best - 1e-6:
-            best, best_W, stalled = now, W, 0
-        else:
-            stalled, step, W = stalled + 1, step / 2, best_W
-            if stalled > 12:
-                break
-            direction, _ = _descent(W, target)
-        W = W - step * direction
-        W = W / W.norm(dim=0)
+    W, reached = _search(W, mu, max_steps)
+    if reached <= mu:
+        return W
     exact = _exact_configuration(n, n_p, W, generator)
     if exact is not None and _interference(exact) <= mu + 16 * torch.finfo(dtype).eps:
         return exact
     raise InterferenceNotReached(
-        f"feature_matrix(n={n}, n_p={n_p}, mu={mu:g}) gave up: best mu reached {best:.4g} (bound "
-        f"{levenshtein_bound(n, n_p):.4g}). "
-        f"Ask for mu >= {best:.3g}, fewer features, a larger n_p or more max_steps",
-        best,
-        best_W,
+        f"feature_matrix(n={n}, n_p={n_p}, mu={mu:g}) gave up: best mu reached {reached:.4g} "
+        f"(bound {levenshtein_bound(n, n_p):.4g}). Ask for mu >= {reached:.3g}, fewer features, "
+        f"a larger n_p or more max_steps",
+        reached,
+        W,
     )
 
 
@@ -163,6 +168,32 @@ def _check_reachable(n: int, n_p: int, mu: float) -> None:
             f"mu = {mu:g} is below {name}'s bound {bound:.6g} for n = {n} unit vectors in R^{n_p}; "
             f"ask for mu >= {bound:.6g}"
         )
+
+
+def _search(W: Tensor, mu: float, max_steps: int) -> tuple[Tensor, float]:
+    """`feature_matrix`'s projected gradient from W: the best matrix and its maximum interference,
+    as soon as that is <= mu.
+    """
+    from tqdm import tqdm
+
+    n_p, n = W.shape
+    # a little inside, so that the limit lies within mu
+    target = mu - 0.01 * (mu - max(rankin_bound(n, n_p), -abs(mu)))
+    step, best, best_W, stalled = 2.0, math.inf, W, 0
+    for _ in tqdm(range(max_steps), desc=f"feature_matrix n={n}", delay=3, leave=False):
+        direction, now = _descent(W, target)
+        if now <= mu:
+            return W, now
+        if now < best * (1 - 1e-3) if best > 0 else now < best - 1e-6:
+            best, best_W, stalled = now, W, 0
+        else:
+            stalled, step, W = stalled + 1, step / 2, best_W
+            if stalled > 12:
+                break
+            direction, _ = _descent(W, target)
+        W = W - step * direction
+        W = W / W.norm(dim=0)
+    return best_W, best
 
 
 def _descent(W: Tensor, target: float) -> tuple[Tensor, float]:
@@ -190,76 +221,5 @@ def _exact_configuration(n: int, n_p: int, like: Tensor, generator) -> Tensor | 
         points = torch.linalg.svd(centred).Vh[: n - 1] * math.sqrt(n / (n - 1))
     else:
         points = torch.cat([torch.eye(n_p), -torch.eye(n_p)], 1)[:, :n].double()
-    noise = torch.randn(
-        n_p,
-        n_p,
-        generator=generator,
-        dtype=torch.float64,
-        device=generator.device if generator else "cpu",
-    )
-    W = torch.linalg.qr(noise.cpu()).Q[:, : len(points)] @ points
+    W = torch.linalg.qr(gaussian(n_p, n_p, generator)).Q[:, : len(points)] @ points
     return (W / W.norm(dim=0)).to(like)
-
-
-@dataclass(frozen=True)
-class Hierarchy:
-    """Child features grouped under parents. `W_p` (n_p, n) directions, `groups[p]` the children of
-    parent p, `names` one per feature. Copies all.
-    """
-
-    W_p: Tensor
-    groups: list[list[int]]
-    names: list[str]
-
-    def __post_init__(self):
-        check_fields(self)
-        object.__setattr__(self, "W_p", own(as_matrix("W_p", self.W_p, "(n_p, n)").detach()))
-
-
-@checked
-def hierarchy(
-    parents: int,
-    children_per_parent: int | Sequence[int],
-    n_p: int,
-    strength: float,
-    *,
-    generator: torch.Generator | None = None,
-) -> Hierarchy:
-    r"""Hierarchical feature directions (Theorem 3.10's setting): child = strength * parent + sqrt(1
-    - strength^2) * own direction.
-
-    All parents and own directions are orthonormal when n_p has room for them; then siblings have
-    cosine strength^2 exactly and strangers 0. Otherwise they are random unit vectors and this holds
-    up to O(1/sqrt(n_p)). strength lies in [0, 1).
-    """
-    parents = check_count("parents", parents)
-    each = (
-        children_per_parent
-        if isinstance(children_per_parent, Sequence)
-        else [children_per_parent] * parents
-    )
-    sizes = [check_count("children_per_parent", size) for size in each]
-    n_p = check_count("n_p", n_p)
-    if len(sizes) != parents:
-        raise ValueError(
-            f"children_per_parent must be one number or one per parent ({parents}); got "
-            f"{len(sizes)} of them"
-        )
-    if not 0 <= strength < 1:
-        raise ValueError(
-            f"strength must lie in [0, 1): the cosine of child and parent; got {strength}"
-        )
-    n = sum(sizes)
-    frame = torch.randn(
-        n_p,
-        parents + n,
-        generator=generator,
-        dtype=torch.float64,
-        device=generator.device if generator else "cpu",
-    ).cpu()
-    frame = torch.linalg.qr(frame).Q if parents + n <= n_p else frame / frame.norm(dim=0)
-    parent_of = [p for p, size in enumerate(sizes) for _ in range(size)]
-    W_p = strength * frame[:, parent_of] + math.sqrt(1 - strength**2) * frame[:, parents:]
-    groups = [[d for d, p in enumerate(parent_of) if p == q] for q in range(parents)]
-    names = [f"parent {p}, child {groups[p].index(d)}" for d, p in enumerate(parent_of)]
-    return Hierarchy(W_p / W_p.norm(dim=0), groups, names)

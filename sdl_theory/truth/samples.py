@@ -15,6 +15,14 @@ class Samples:
     Float tensors are shared, not copied (they may be large): leave them alone while a run reads
     them. `.batch(t, size)` as in `LinearRepresentationBench`. Raises ValueError on shapes that do
     not match, or numbers that are not finite.
+
+    >>> import torch
+    >>> from sdl_theory import Samples
+    >>> data = Samples(torch.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]], dtype=torch.float64))
+    >>> data.batch(0, 3).x_p.sort(dim=0).values  # an epoch, shuffled: each sample once
+    tensor([[0., 1.],
+            [2., 3.],
+            [4., 5.]], dtype=torch.float64)
     """
 
     @checked
@@ -44,10 +52,10 @@ class Samples:
         check_batch(
             "batch",
             size,
-            0,
-            (self.x_p.shape[1] + self.x_r.shape[1]) // world,
-            self.x_p.dtype,
-            self.x_p.device,
+            active=0,
+            columns=(self.x_p.shape[1] + self.x_r.shape[1]) // world,
+            dtype=self.x_p.dtype,
+            device=self.x_p.device,
         )
         rows = self._order.slice(check_count("t", t, 0) * size, size)[part]
         x_p = self.x_p[rows]

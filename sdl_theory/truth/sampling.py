@@ -105,6 +105,15 @@ class SparseFeatures:
 
     `.sample(batch, generator)` draws x, shape (batch, n). `.M_d` is the closed form (1-S) S^(n-1)
     E[x_d^2 | active], shape (n,).
+
+    >>> from sdl_theory import SparseFeatures
+    >>> features = SparseFeatures(n=10, S=0.9)
+    >>> features.sample(3).shape
+    torch.Size([3, 10])
+    >>> features.count_probabilities()[:3]  # none active, one, two
+    tensor([0.3487, 0.3874, 0.1937], dtype=torch.float64)
+    >>> round(features.M_d[0].item(), 4)  # 0.1 * 0.9^9 * 2
+    0.0775
     """
 
     n: int
@@ -137,9 +146,10 @@ class SparseFeatures:
     ) -> Tensor:
         """x, shape (batch, n), on the generator's device."""
         shape = (check_count("batch", batch), self.n)
-        like = dict(dtype=dtype, device=generator.device if generator else "cpu")
-        active = torch.rand(shape, generator=generator, **like) >= self.S
-        return torch.where(active, self.magnitudes.draw(shape, generator, **like), 0.0)
+        device = generator.device if generator else "cpu"
+        active = torch.rand(shape, generator=generator, dtype=dtype, device=device) >= self.S
+        values = self.magnitudes.draw(shape, generator, dtype=dtype, device=device)
+        return torch.where(active, values, 0.0)
 
     @checked
     def sample_given_count(
@@ -159,10 +169,11 @@ class SparseFeatures:
         ):
             refuse("counts", f"whole numbers in [1, n = {self.n}], shape (batch,)", counts)
         counts, shape = counts.long(), (len(counts), self.n)
-        like = dict(dtype=dtype, device=generator.device if generator else "cpu")
-        keys = torch.rand(shape, generator=generator, **like)
+        device = generator.device if generator else "cpu"
+        keys = torch.rand(shape, generator=generator, dtype=dtype, device=device)
         cut = keys.sort(dim=1).values.gather(1, (counts.to(keys.device) - 1)[:, None])
-        return torch.where(keys <= cut, self.magnitudes.draw(shape, generator, **like), 0.0)
+        values = self.magnitudes.draw(shape, generator, dtype=dtype, device=device)
+        return torch.where(keys <= cut, values, 0.0)
 
     def count_probabilities(self) -> Tensor:
         """P(exactly k features active) for k = 0..n, binomial(n, 1-S), in float64."""

@@ -38,19 +38,16 @@ class Codes:
         """The samples `which`, in that order."""
         lengths = (self.offsets[1:] - self.offsets[:-1])[which]
         offsets = F.pad(lengths.cumsum(0), (1, 0))
-        place = torch.repeat_interleave(self.offsets[which] - offsets[:-1], lengths) + torch.arange(
-            int(offsets[-1]), device=which.device
-        )
+        shift = torch.repeat_interleave(self.offsets[which] - offsets[:-1], lengths)
+        place = shift + torch.arange(int(offsets[-1]), device=which.device)
         return Codes(self.indices[place], self.values[place], offsets, self.n)
 
     @property
     def dense(self) -> Tensor:
         """x, shape (batch, n)."""
         x = torch.zeros(len(self), self.n, dtype=self.values.dtype, device=self.values.device)
-        x[
-            torch.repeat_interleave(torch.arange(len(self), device=x.device), self.offsets.diff()),
-            self.indices,
-        ] = self.values
+        samples = torch.arange(len(self), device=x.device)
+        x[torch.repeat_interleave(samples, self.offsets.diff()), self.indices] = self.values
         return x
 
     def times(self, rows: Tensor) -> Tensor:
@@ -77,6 +74,8 @@ class Batch:
 
     @property
     def x(self) -> Tensor:
+        if self.codes is None:
+            raise AttributeError("no features are known of samples of your own: they have no x")
         return self.codes.dense
 
 
@@ -87,7 +86,8 @@ def draw_codes(
     geometric. Exact in law but for u's 53 bits.
     """
     n, S, total = features.n, features.S, batch * features.n
-    expected, places, last = total * (1 - S), [], -1
+    expected, last = total * (1 - S), -1
+    drawn: list[Tensor] = []
     while last < total - 1:
         count = int(expected + SPARE * math.sqrt(expected + 1)) + 16
         u = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
@@ -96,9 +96,9 @@ def draw_codes(
             if S > 0
             else torch.ones(count, dtype=torch.long, device=generator.device)
         )
-        places.append(last + gaps.cumsum(0))
-        last = int(places[-1][-1])
-    places = torch.cat(places)
+        drawn.append(last + gaps.cumsum(0))
+        last = int(drawn[-1][-1])
+    places = torch.cat(drawn)
     places = places[places < total]
     values = features.magnitudes.draw(places.shape, generator, dtype=dtype, device=generator.device)
     edges = torch.arange(batch + 1, device=generator.device) * n
@@ -109,30 +109,26 @@ def seeded(device, *words: int) -> torch.Generator:
     """A generator whose seed mixes all the words: the same words, the same stream, whatever ran
     before. Trailing zeros do not count.
     """
-    mixed = np.random.SeedSequence([word & 0xFFFFFFFFFFFFFFFF for word in words]).generate_state(
-        1, np.uint64
-    )[0]
-    return torch.Generator(device).manual_seed(int(mixed) & 0x7FFFFFFFFFFFFFFF)
+    words_64 = [word & 0xFFFFFFFFFFFFFFFF for word in words]
+    mixed = int(np.random.SeedSequence(words_64).generate_state(1, np.uint64)[0])
+    return torch.Generator(device).manual_seed(mixed & 0x7FFFFFFFFFFFFFFF)
 
 
 class Epochs:
     """Shuffled epochs of `count` samples in an endless row: numbers start, start + 1, ... of it."""
 
     def __init__(self, count: int, seed: int, device):
-        self.count, self.seed, self.device, self._shuffled = count, seed, device, {}
+        self.count, self.seed, self.device = count, seed, device
+        self._shuffled: dict[int, Tensor] = {}  # the present epoch's order alone
 
     def slice(self, start: int, size: int) -> Tensor:
         parts, end = [], start + size
         while start < end:
             epoch, at = divmod(start, self.count)
             if epoch not in self._shuffled:
-                self._shuffled = {
-                    epoch: torch.randperm(
-                        self.count,
-                        generator=seeded(self.device, self.seed, ORDER, epoch),
-                        device=self.device,
-                    )
-                }
+                generator = seeded(self.device, self.seed, ORDER, epoch)
+                order = torch.randperm(self.count, generator=generator, device=self.device)
+                self._shuffled = {epoch: order}
             parts.append(self._shuffled[epoch][at : at + end - start])
             start += len(parts[-1])
         return torch.cat(parts)

@@ -9,6 +9,7 @@ from sdl_theory import (
     SDLModel,
     Verdict,
     diagnose,
+    evaluate,
     fit,
     ideal_weights,
     pattern,
@@ -96,6 +97,27 @@ def test_L_and_Lt_are_the_two_losses():
     assert read.one_active == pytest.approx(5 * 0.2 * 0.8**4) and read.two_active == pytest.approx(
         1 - 0.8**5 - 5 * 0.2 * 0.8**4
     )
+
+
+class Foreign:
+    """A model of a class that the library does not know."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+
+def test_a_model_is_known_by_what_it_has():
+    bench = LinearRepresentationBench(12, 8, 0.9, 0.4, seed=0, magnitudes=Constant(1.0))
+    weights = ideal_weights(bench.problem, 16)
+    made = model(bench, weights.W_E, weights.W_D, method="jumprelu", theta=0.45)
+    assert str(diagnose(Foreign(made), bench)) == str(diagnose(made, bench))
+    assert str(evaluate(Foreign(made), bench)) == str(evaluate(made, bench))
+    for wrong in (None, 3, SDLModel, torch.nn.Linear(8, 16)):
+        with pytest.raises(ValueError, match="model must be a model; build SDLModel"):
+            diagnose(wrong, bench)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,8 @@ from sdl_theory import (
     Uniform,
     interference,
 )
-from sdl_theory.truth.bench import draw_codes
 from sdl_theory.truth.sampling import SparseFeatures
-from sdl_theory.truth.streams import seeded
+from sdl_theory.truth.streams import draw_codes, seeded
 
 SMALL = dict(n=40, n_p=30, S=0.9, mu=0.4)
 
