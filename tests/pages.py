@@ -34,12 +34,12 @@ def rooms(folder):
     for path in sorted(folder.glob("*.py")):
         if path.stem not in DOOR:
             link = path.relative_to(LIBRARY).as_posix()
-            yield f"* [{path.stem}]({link}): {first_sentence(docstring(path))}"
+            yield f"* [`{path.stem}`]({link}): {first_sentence(docstring(path))}"
 
 
 def code_map():
     """Every wing with its rule, every module with the first sentence of its docstring."""
-    door = [f"* [{stem}]({stem}.py): {docstring(LIBRARY / f'{stem}.py')}" for stem in DOOR]
+    door = [f"* [`{stem}`]({stem}.py): {docstring(LIBRARY / f'{stem}.py')}" for stem in DOOR]
     parts = ["### The door", "\n".join(door)]
     place = lambda folder: folder.relative_to(LIBRARY).as_posix().removeprefix(".")
     packages = [place(path.parent) for path in LIBRARY.rglob("__init__.py")]

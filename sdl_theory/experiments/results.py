@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
+from ..estimate import Estimate
 from ..files import write_atomically
 from . import audit
 from .gain import LINES, Arm, difference, load_gain
@@ -153,22 +154,24 @@ def demo() -> str:
     return markdown(head, rows)
 
 
+def _with_ends(one: Estimate, scale: float, form: str) -> str:
+    assert one.low is not None and one.high is not None  # over many seeds
+    mean, low, high = (f"{scale * value:{form}}" for value in (one.value, one.low, one.high))
+    return f"{mean} [{low}, {high}]"
+
+
 def gain() -> str:
     """TopK, anchored minus plain, by the paper's metric."""
     runs = load_gain()["rows"]
+    ways = [(sham, clipped) for sham in (False, True) for clipped in (True, False)]
     rows = []
     for k, lam in LINES:
-        cells = [f"{k}, {lam:g}"]
-        for sham in (False, True):
-            for clipped in (True, False):
-                found = difference(
-                    runs, Arm("topk", k, lam, sham, clipped), "encoder_raw_recovery_95"
-                )
-                points = [100 * value for value in (found.value, found.low, found.high)]
-                cells.append("{:+.1f} [{:+.1f}, {:+.1f}]".format(*points))
+        found = [
+            difference(runs, Arm("topk", k, lam, *way), "encoder_raw_recovery_95") for way in ways
+        ]
         mean = difference(runs, Arm("topk", k, lam), "encoder_raw_mip")
-        cells.append(f"{mean.value:+.4f} [{mean.low:+.4f}, {mean.high:+.4f}]")
-        rows.append(cells)
+        points = [_with_ends(one, 100, "+.1f") for one in found]
+        rows.append([f"{k}, {lam:g}", *points, _with_ends(mean, 1, "+.4f")])
     head = [
         "anchors, lambda",
         "true anchors, gradients clipped at norm 1",
