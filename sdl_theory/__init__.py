@@ -12,11 +12,13 @@ from .measure.latents import mirrored_share
 from .measure.matching import best_matches, gt_recovery, max_inner_product, mcc, recovery_curve
 from .measure.recovery import null_baseline
 from .measure.report import Report, evaluate
-from .problem import Problem, Weights
-from .theory.absorption import Absorption, Rung, absorb, loss_ladder
+from .problem import Problem
+from .theory.absorption import Absorption, absorb
 from .theory.biconvexity import gradients, hessian
-from .theory.certify import Certificate, CertificateError, certify
+from .theory.certificate import Certificate, CertificateError
+from .theory.certify import certify
 from .theory.convex_search import SearchResult, alternating_convex_search
+from .theory.gap_bound import GapBound, loss_gap_bound
 from .theory.global_minimum import (
     IdealLoss,
     ideal_loss,
@@ -25,12 +27,14 @@ from .theory.global_minimum import (
     pseudo_inverse_weights,
 )
 from .theory.groups import GroupMinimum, group_minimum
-from .theory.loss import GapBound, approximate_loss, exact_loss, loss_gap_bound, sampled_loss
+from .theory.ladder import Rung, loss_ladder
+from .theory.loss import approximate_loss, exact_loss, sampled_loss
 from .theory.named_groups import GroupDiagnosis, diagnose_groups, trap_share
 from .theory.partial_minimum import PartialMinimum, partial_minimum, printed_recipe
 from .theory.partitions import PartitionRow, best_partition, survey_partitions
 from .theory.patterns import activation_pattern, partitions, pattern
-from .theory.realize import Farkas, Realization, realize
+from .theory.realization import Farkas, Realization
+from .theory.realize import realize
 from .theory.verdict import Verdict
 from .training.anchors import Anchors
 from .training.config import Config
@@ -55,6 +59,7 @@ from .truth.features import (
 from .truth.samples import Samples
 from .truth.sampling import Constant, ShiftedExponential, SparseFeatures, Uniform
 from .truth.streams import Batch
+from .weights import Weights
 
 __all__ = [
     name

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import torch
 
 from .checks import Tensor, as_tensor, check_count, own, refuse, shown
-from .problem import Problem, Weights
+from .problem import Problem
 from .tolerances import rounding
+from .weights import Weights
 
 LEAST_THETA = 1e-30  # below, encoder rows scaled to the threshold underflow
 
@@ -119,10 +120,6 @@ def _check_theta(theta, plain: bool = False) -> float | Tensor:
 @dataclass(frozen=True, eq=False)
 class ReLU(Activation):
     """sigma(z) = max(z, 0): active iff z > 0."""
-
-    @property
-    def theta(self) -> float:
-        return 0.0
 
 
 @dataclass(frozen=True, eq=False)

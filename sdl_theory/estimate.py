@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .checks import check_number
-from .problem import Tensor, as_tensor
+from .checks import Tensor, as_tensor, check_number
 from .signature import checked
 
 

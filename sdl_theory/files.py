@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from .problem import Tensor
+from .checks import Tensor
 
 NUMBERS = itertools.count()  # two threads that write one file have a temporary one each
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -122,7 +122,8 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict) 
     """
     # so every tensor is aligned
     tensors = dict(sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])))
-    header, end = {"__metadata__": {"sdl_theory": json.dumps(metadata)}}, 0
+    header: dict[str, dict] = {"__metadata__": {"sdl_theory": json.dumps(metadata)}}
+    end = 0
     for name, value in tensors.items():
         start, end = end, end + value.nbytes
         header[name] = dict(
@@ -133,7 +134,8 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict) 
     with replacing(Path(path)) as temporary, open(temporary, "wb") as file:
         file.write(struct.pack("<Q", len(head)) + head)
         for value in tensors.values():
-            file.write(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+            flat = value.detach().cpu().contiguous().view(-1).view(torch.uint8)
+            file.write(flat.numpy().data)
 
 
 def read_tensors(path: str | Path, device="cpu") -> tuple[dict[str, Tensor], dict]:

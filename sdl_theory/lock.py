@@ -7,14 +7,15 @@ import os
 import socket
 import warnings
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from .files import writable
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+fcntl: ModuleType | None = None  # Windows has none
+with suppress(ImportError):
+    fcntl = import_module("fcntl")
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 

@@ -42,10 +42,5 @@ def check_batch(
     """`check_fits` for `size` samples with `active` features each and `columns` dense numbers: an
     index, a position and a place an active feature at 8 bytes.
     """
-    check_fits(
-        name,
-        size,
-        size * (active * (24 + dtype.itemsize) + columns * dtype.itemsize + 8),
-        device,
-        "its samples alone",
-    )
+    need = size * (active * (24 + dtype.itemsize) + columns * dtype.itemsize + 8)
+    check_fits(name, size, need, device=device, what="its samples alone")

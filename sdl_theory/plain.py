@@ -14,7 +14,7 @@ def plain(name: str, value):
         return value
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0):
+    if isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) > 0:
         return tuple(plain(name, one) for one in value)
     if isinstance(value, Integral):
         return int(value)

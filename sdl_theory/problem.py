@@ -1,7 +1,8 @@
-"""The problem and its variables: what Theorem 3.1's approximate loss is a function of.
+"""The problem: what Theorem 3.1's approximate loss is given.
 
 A sparse-dictionary-learning problem is a triple (W_p, W_r, M_d); a candidate solution is a pair
-(W_E, W_D), both in the paper's orientation. Everything else in this package is a function of these.
+(W_E, W_D) of `weights`, both in the paper's orientation. Everything else in this package is a
+function of these.
 """
 
 from __future__ import annotations
@@ -9,16 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
 
-# other modules import some of these from here
-from .checks import Tensor, as_matrix, as_tensor, check_count, own, refuse, shown
+from .checks import Tensor, as_matrix, as_tensor, check_count, refuse, shown
 
 UNIT_TOLERANCE = 1e-6
+CLEARLY = 1e-5  # pivots of independent directions, at least, of the largest
+LARGE = 1 << 14  # entries of W_p from which on one factorization saves many projections
 
 
-@dataclass(frozen=True, eq=False)
+# its own __init__: what may be left out there is a tensor here
+@dataclass(frozen=True, eq=False, init=False)
 class Problem:
     r"""The data of Theorem 3.1's approximate loss, arXiv:2512.05534.
 
@@ -35,59 +40,44 @@ class Problem:
     The three tensors share the dtype and the device of W_p, and are copies: what happens to yours
     afterwards changes no problem. Raises ValueError on bad shapes, NaN, infinities, columns that
     are not of unit norm, or negative M_d.
+
+    >>> import torch
+    >>> from sdl_theory import Problem
+    >>> W_p = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)  # a feature a column
+    >>> problem = Problem(W_p)
+    >>> problem
+    Problem(SAE: n=2, n_p=2, n_r=2, torch.float64)
+    >>> round(problem.mu, 3)  # the cosine of the two
+    0.6
     """
 
     W_p: Tensor
-    W_r: Tensor | None = None
-    M_d: Tensor | None = None
-    blocks: Sequence[int] | None = None
+    W_r: Tensor
+    M_d: Tensor
+    blocks: tuple[int, ...]
 
-    def __post_init__(self):
-        W_p = as_matrix("W_p", self.W_p, "(n_p, n)").detach()
+    def __init__(
+        self,
+        W_p: Tensor,
+        W_r: Tensor | None = None,
+        M_d: Tensor | None = None,
+        blocks: Sequence[int] | None = None,
+    ):
+        W_p = as_matrix("W_p", W_p, "(n_p, n)").detach()
         if W_p.dtype not in (torch.float32, torch.float64):
             raise ValueError(
                 f"W_p is {W_p.dtype}, too coarse for unit columns to {UNIT_TOLERANCE:g}; convert "
                 f"and normalize: W_p = W_p.double(); W_p / W_p.norm(dim=0)"
             )
-        n_p, n = W_p.shape
-        blocks = (n_p,) if self.blocks is None else self.blocks
-        if not isinstance(blocks, Sequence):
-            raise ValueError(
-                f"blocks must be a sequence of row counts that sum to n_p = {n_p}; got {blocks!r}"
-            )
-        blocks = tuple(check_count("a row count in blocks", rows) for rows in blocks)
-        if sum(blocks) != n_p:
-            raise ValueError(
-                f"blocks must be positive row counts that sum to n_p = {n_p}; got {blocks}"
-            )
-        W_p = _unit_columns(W_p, blocks)
-        like = dict(dtype=W_p.dtype, device=W_p.device)
-        W_r = (
-            W_p
-            if self.W_r is None
-            else as_matrix("W_r", self.W_r, "(n_r, n)").detach().to(**like, copy=True)
-        )
-        if W_r.shape[1] != n:
-            raise ValueError(
-                f"W_r must have one column per feature, n = {n} as in W_p; got shape "
-                f"{tuple(W_r.shape)}"
-            )
-        M_d = (
-            torch.ones(n, **like)
-            if self.M_d is None
-            else as_tensor("M_d", self.M_d).detach().to(**like, copy=True)
-        )
-        if M_d.shape != (n,):
-            raise ValueError(
-                f"M_d must have shape ({n},), one weight per feature; got {tuple(M_d.shape)}"
-            )
-        if not (torch.isfinite(M_d) & (M_d >= 0)).all():
-            d = torch.nonzero(~(torch.isfinite(M_d) & (M_d >= 0)))[0].item()
-            raise ValueError(
-                f"M_d = E[x_d^2 1{{only d active}}] must be finite and >= 0; M_d[{d}] = "
-                f"{M_d[d].item()}"
-            )
-        for name, value in (("W_p", W_p), ("W_r", W_r), ("M_d", M_d), ("blocks", blocks)):
+        counts = _row_counts(blocks, len(W_p))
+        W_p = _unit_columns(W_p, counts)
+        fields = {
+            "W_p": W_p,
+            "W_r": W_p if W_r is None else _targets(W_r, W_p),
+            "M_d": W_p.new_ones(W_p.shape[1]) if M_d is None else _feature_weights(M_d, W_p),
+            "blocks": counts,
+        }
+        for name, value in fields.items():
             object.__setattr__(self, name, value)
 
     @property
@@ -122,9 +112,36 @@ class Problem:
         """
         return (self.M_d * self.W_r.square().sum(0)).sum().item()
 
+    @cached_property
+    def W_p_array(self) -> np.ndarray:
+        """W_p in float64, as NumPy reads it: what the projections work on."""
+        return self.W_p.double().cpu().numpy()
+
+    @cached_property
+    def dual_basis(self) -> np.ndarray | None:
+        """W_p^+ for large well-conditioned problems with independent directions, where it saves a
+        projection per row; else None.
+        """
+        W = self.W_p_array
+        if W.size < LARGE or W.shape[1] > W.shape[0]:
+            return None
+        from scipy.linalg import solve_triangular
+
+        Q, R = np.linalg.qr(W)
+        pivots = np.abs(np.diag(R))
+        return solve_triangular(R, Q.T) if pivots.min() > CLEARLY * pivots.max() else None
+
+    @cached_property
+    def clearly_independent(self) -> bool:
+        """Are the directions independent by a wide margin?"""
+        if self.n > self.n_p:
+            return False
+        factor, failed = torch.linalg.cholesky_ex((self.W_p.mT @ self.W_p).double())
+        return not failed and bool(factor.diagonal().min() > CLEARLY)
+
     def to(self, *args, **kwargs) -> Problem:
         """The same problem in another dtype or on another device."""
-        moved = _mover(args, kwargs)
+        moved = mover(args, kwargs)
         return Problem(
             moved(self.W_p),
             None if self.W_r is self.W_p else moved(self.W_r),
@@ -133,17 +150,13 @@ class Problem:
         )
 
     def __repr__(self):
-        kind = (
-            "crosscoder"
-            if len(self.blocks) > 1
-            else "SAE"
-            if self.W_r is self.W_p
-            else "transcoder"
-        )
+        kind = "SAE" if self.W_r is self.W_p else "transcoder"
+        if len(self.blocks) > 1:
+            kind = "crosscoder"
         return f"Problem({kind}: n={self.n}, n_p={self.n_p}, n_r={self.n_r}, {self.W_p.dtype})"
 
 
-def _mover(args, kwargs):
+def mover(args, kwargs):
     """Tensor.to with these arguments, or a ValueError where they are none of its own."""
 
     def moved(tensor: Tensor) -> Tensor:
@@ -167,6 +180,21 @@ def _mover(args, kwargs):
     return moved
 
 
+def _row_counts(blocks: Sequence[int] | None, n_p: int) -> tuple[int, ...]:
+    if blocks is None:
+        return (n_p,)
+    if not isinstance(blocks, Sequence):
+        raise ValueError(
+            f"blocks must be a sequence of row counts that sum to n_p = {n_p}; got {blocks!r}"
+        )
+    counts = tuple(check_count("a row count in blocks", rows) for rows in blocks)
+    if sum(counts) != n_p:
+        raise ValueError(
+            f"blocks must be positive row counts that sum to n_p = {n_p}; got {counts}"
+        )
+    return counts
+
+
 def _unit_columns(W_p: Tensor, blocks: Sequence[int]) -> Tensor:
     parts = []
     for b, part in enumerate(W_p.double().split(list(blocks))):
@@ -183,84 +211,33 @@ def _unit_columns(W_p: Tensor, blocks: Sequence[int]) -> Tensor:
     return torch.cat(parts).to(W_p.dtype)
 
 
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """An encoder and a decoder: x_hat = W_D sigma(W_E x_p), bias-free.
-
-    W_E : (n_q, n_p), one neuron a row.  W_D : (n_r, n_q), one neuron a column.
-    Both are copies; but a tensor that requires a gradient is kept itself, so
-    `Weights(W_E.requires_grad_(), W_D)` may be differentiated and `weights.W_E.grad` read: such a
-    point moves with its variable.
-    """
-
-    W_E: Tensor
-    W_D: Tensor
-
-    def __post_init__(self):
-        W_E, W_D = (
-            as_matrix("W_E", self.W_E, "(n_q, n_p)"),
-            as_matrix("W_D", self.W_D, "(n_r, n_q)"),
+def _targets(W_r: Tensor, W_p: Tensor) -> Tensor:
+    W_r = as_matrix("W_r", W_r, "(n_r, n)").detach().to(W_p, copy=True)
+    if W_r.shape[1] != W_p.shape[1]:
+        raise ValueError(
+            f"W_r must have one column per feature, n = {W_p.shape[1]} as in W_p; got shape "
+            f"{tuple(W_r.shape)}"
         )
-        if W_E.shape[0] != W_D.shape[1]:
-            raise ValueError(
-                f"W_E (n_q, n_p) and W_D (n_r, n_q) must agree on n_q; got {tuple(W_E.shape)} and "
-                f"{tuple(W_D.shape)}"
-            )
-        if W_E.dtype != W_D.dtype or W_E.device != W_D.device:
-            raise ValueError(
-                f"W_E and W_D must share dtype and device; got {W_E.dtype} on {W_E.device} and "
-                f"{W_D.dtype} on {W_D.device}"
-            )
-        object.__setattr__(self, "W_E", own(W_E))
-        object.__setattr__(self, "W_D", own(W_D))
+    return W_r
 
-    @property
-    def n_q(self) -> int:
-        """Number of latents (neurons)."""
-        return self.W_E.shape[0]
 
-    def to(self, *args, **kwargs) -> Weights:
-        """The same weights in another dtype or on another device."""
-        moved = _mover(args, kwargs)
-        return Weights(moved(self.W_E), moved(self.W_D))
-
-    def __repr__(self):
-        return (
-            f"Weights(W_E {tuple(self.W_E.shape)}, W_D {tuple(self.W_D.shape)}, {self.W_E.dtype})"
+def _feature_weights(M_d: Tensor, W_p: Tensor) -> Tensor:
+    n = W_p.shape[1]
+    M_d = as_tensor("M_d", M_d).detach().to(W_p, copy=True)
+    if M_d.shape != (n,):
+        raise ValueError(
+            f"M_d must have shape ({n},), one weight per feature; got {tuple(M_d.shape)}"
         )
+    wrong = ~(torch.isfinite(M_d) & (M_d >= 0))
+    if wrong.any():
+        d = int(wrong.nonzero()[0])
+        raise ValueError(
+            f"M_d = E[x_d^2 1{{only d active}}] must be finite and >= 0; M_d[{d}] = {M_d[d].item()}"
+        )
+    return M_d
 
 
 def check_problem(problem) -> None:
     """Raise a ValueError unless this is a Problem."""
     if not isinstance(problem, Problem):
         refuse("problem", "a Problem; build Problem(W_p) first", problem)
-
-
-def check_match(problem: Problem, weights: Weights) -> None:
-    """Raise a ValueError unless the weights fit the problem's shapes, dtype and device."""
-    check_problem(problem)
-    if not isinstance(weights, Weights):
-        refuse(
-            "weights",
-            "Weights; build Weights(W_E, W_D)"
-            + (
-                " (a pattern without a partial minimum has none: see answer.reason)"
-                if weights is None
-                else ""
-            ),
-            weights,
-        )
-    if weights.W_E.shape[1] != problem.n_p:
-        raise ValueError(
-            f"W_E has {weights.W_E.shape[1]} columns; this problem's n_p is {problem.n_p}"
-        )
-    if weights.W_D.shape[0] != problem.n_r:
-        raise ValueError(
-            f"W_D has {weights.W_D.shape[0]} rows; this problem's n_r is {problem.n_r}"
-        )
-    if weights.W_E.dtype != problem.W_p.dtype or weights.W_E.device != problem.W_p.device:
-        raise ValueError(
-            f"weights are {weights.W_E.dtype} on {weights.W_E.device}, the problem is "
-            f"{problem.W_p.dtype} on "
-            f"{problem.W_p.device}; convert one: weights.to({problem.W_p.dtype}) or problem.to(...)"
-        )

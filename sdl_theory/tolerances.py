@@ -12,16 +12,14 @@ import torch
 # what tests promise
 STATIONARY = 1e-10
 # eigenvalues this close, of tr K, are equal: well above eigh's own rounding, and so far below
-# STATIONARY that any
+# STATIONARY that any vector between two of them passes for stationary, even at an eigenvalue of
+# 1e-3 tr K (float32: 10 epsilons)
 EIGEN_TOLERANCE = 1e-13
-# vector between two of them passes for stationary, even at an eigenvalue of 1e-3 tr K (float32: 10
-# epsilons) z is positive when z_min > this * z_max: y has s = sqrt(M_d) in it, which says nothing
-# about signs
+# z is positive when z_min > this * z_max: y has s = sqrt(M_d) in it, which says nothing about signs
 POSITIVE_TOLERANCE = 1e-9
 # feature d is reconstructed when ||r_d|| is below this of ||w_r^d|| and the terms of W_D z_d:
-# feature by feature,
+# feature by feature, so that a large M_d of another does not hide its loss
 ZERO_RESIDUAL = 1e-10
-# so that a large M_d of another does not hide its loss
 # z this close to theta, of the row's length, is on the wall: a descent of any sensible step reaches
 # it
 WALL_TOLERANCE = 1e-9
@@ -44,7 +42,8 @@ SUBSPACE = 1e-11
 # z this far, of its largest, from every eigenspace is no stationary point, however small M_d makes
 # its gradient
 OFF = 1e-6
-NO_MOVE = 1e-12  # a row's move along a wall, of its largest component, that is none
+# a row's move along a wall, of its largest component, that is none
+NO_MOVE = 1e-12
 # a decoder column this small, of what it has to reconstruct, is zero: its direction would be
 # rounding's
 SILENT = 1e-12

@@ -22,8 +22,8 @@ from sdl_theory.checks import (
     check_number,
     shown,
 )
+from sdl_theory.experiments.commit import own_commit
 from sdl_theory.signature import checked
-from sdl_theory.stored import own_commit
 
 
 def test_frozen_means_copied():

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from strategies import randn, unit
@@ -173,3 +174,11 @@ def test_properties():
     assert Problem(torch.ones(1, 1)).mu == -math.inf
     with pytest.raises(Exception):
         problem.W_p = None
+
+
+def test_the_dual_basis_is_the_pseudo_inverse_where_it_saves_projections():
+    large = Problem(unit(randn(0, 140, 130)))
+    assert np.allclose(large.dual_basis @ large.W_p_array, np.eye(130), atol=1e-10)
+    assert large.clearly_independent and large.dual_basis is large.dual_basis
+    assert Problem(unit(randn(0, 140, 10))).dual_basis is None  # small
+    assert Problem(unit(randn(0, 130, 140))).dual_basis is None  # dependent

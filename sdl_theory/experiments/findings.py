@@ -10,13 +10,13 @@ import torch
 
 from ..activations import JumpReLU, ReLU
 from ..measure.matching import best_matches, gt_recovery
-from ..problem import Problem, Weights
-from ..theory.absorption import loss_ladder
+from ..problem import Problem
 from ..theory.biconvexity import gradients
 from ..theory.certify import certify
 from ..theory.counterexamples import from_gram, outside_constraint, three_features
 from ..theory.global_minimum import ideal_loss, ideal_weights, pseudo_inverse_weights
 from ..theory.groups import group_minimum
+from ..theory.ladder import loss_ladder
 from ..theory.loss import approximate_loss, squared_errors
 from ..theory.named_groups import diagnose_groups, trap_share
 from ..theory.partial_minimum import partial_minimum
@@ -27,6 +27,7 @@ from ..theory.verdict import Verdict
 from ..truth.directions import imagenet_directions
 from ..truth.features import feature_matrix
 from ..truth.sampling import SparseFeatures
+from ..weights import Weights
 from .claims import HOLDS, ZERO, Claim, Seen, register, seeded, show
 
 FINDINGS: list[Claim] = []

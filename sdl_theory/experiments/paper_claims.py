@@ -10,13 +10,14 @@ import torch
 
 from ..activations import JumpReLU, ReLU, TopK
 from ..measure.matching import best_matches
-from ..problem import Problem, Weights
+from ..problem import Problem
 from ..theory.absorption import absorb
 from ..theory.biconvexity import gradients, hessian
 from ..theory.certify import certify
 from ..theory.counterexamples import from_gram, in_plane, no_child_can_leave
+from ..theory.gap_bound import loss_gap_bound
 from ..theory.global_minimum import ideal_loss, ideal_weights, mirrored_weights
-from ..theory.loss import approximate_loss, exact_loss, loss_gap_bound, squared_errors
+from ..theory.loss import approximate_loss, exact_loss, squared_errors
 from ..theory.partial_minimum import partial_minimum, printed_recipe
 from ..theory.patterns import pattern
 from ..theory.realize import realize
@@ -24,6 +25,7 @@ from ..theory.verdict import Verdict
 from ..truth.directions import imagenet_directions
 from ..truth.features import feature_matrix, hierarchy
 from ..truth.sampling import Constant, SparseFeatures
+from ..weights import Weights
 from .claims import FAILS, HOLDS, HYPOTHESIS, ZERO, Claim, Seen, register, seeded, show
 
 PAPER: list[Claim] = []

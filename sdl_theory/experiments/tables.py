@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 
+from ..checks import check_count
 from ..estimate import Estimate, interval
 from ..measure.report import evaluate
-from ..problem import check_count
 from ..signature import checked
 from ..table import Table
 from ..training.anchors import Anchors, check_held_out
@@ -314,7 +314,7 @@ def provenance(device: torch.device | str = "cpu") -> dict:
     """
     import platform
 
-    from ..stored import own_commit
+    from .commit import own_commit
 
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "CPU"
     return dict(

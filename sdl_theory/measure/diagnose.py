@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import torch
 
-from ..checks import check_count
-from ..problem import Tensor
+from ..checks import Tensor, check_count
 from ..signature import between, checked
 from ..table import Table
-from ..theory.certify import Certificate, certify
+from ..theory.certificate import Certificate
+from ..theory.certify import certify
 from ..theory.groups import group_minimum
 from ..theory.loss import approximate_loss
 from ..theory.verdict import Verdict

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..problem import Tensor, as_matrix, check_count
+from ..checks import Tensor, as_matrix, check_count
 from ..signature import bool_mask, checked, filled, latent_indices
 from .matching import CHUNK
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..problem import Tensor, as_tensor
+from ..checks import Tensor, as_tensor
 from ..signature import checked
 from .matching import _floats, unit_rows
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from ..problem import Tensor, as_matrix, as_tensor
+from ..checks import Tensor, as_matrix, as_tensor
 from ..signature import checked
 
 CHUNK = 1 << 22  # entries of a product of rows held at once

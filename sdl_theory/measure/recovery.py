@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
+from ..checks import Tensor, as_matrix, as_tensor, check_count
 from ..estimate import Estimate, interval
-from ..problem import Tensor, as_matrix, as_tensor, check_count
 from ..signature import checked
 from .matching import (
     _products,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, make_dataclass
 
 import torch
 
-from ..problem import Tensor, as_matrix, check_count
+from ..checks import Tensor, as_matrix, check_count
 from ..signature import checked, having
 from ..table import Table
 from ..theory.patterns import check_group

@@ -1,26 +1,20 @@
-"""Theorem 3.10: one sub-concept leaves its parent's neuron for a neuron of its own. When it can,
-and what it buys.
-"""
+"""Theorem 3.10: one sub-concept leaves its parent's neuron for one of its own, where it can."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from ..activations import Activation, BatchTopK, TopK
-from ..problem import Problem, Tensor, Weights, check_count, check_match
+from ..checks import Tensor, check_count
+from ..problem import Problem
 from ..signature import checked
-from ..tolerances import POSITIVE_TOLERANCE
-from .groups import group_minimum
+from ..weights import Weights, check_match
+from .encoder_rows import encoder_row
 from .partial_minimum import printed_recipe
-from .patterns import activation_pattern, check_group, row_theta, to_numpy
-from .separation import encoder_row
-from .verdict import Verdict
-
-EXACT_SUPPORTS = 12  # groups up to this size have lambda+ by enumeration of supports
+from .patterns import activation_pattern, row_theta, to_numpy
 
 
 @dataclass(frozen=True)
@@ -34,6 +28,11 @@ class Absorption:
     child: int | None
     realizable: bool
     reason: str
+
+    @classmethod
+    def refused(cls, child: int | None, reason: str) -> Absorption:
+        """The answer that it cannot be done."""
+        return cls(weights=None, pattern=None, child=child, realizable=False, reason=reason)
 
 
 @checked
@@ -54,6 +53,18 @@ def absorb(
     is refitted by least squares. P' is a partial minimum only if the remaining group passes
     `group_minimum`: ask `partial_minimum`. Raises ValueError if `neuron` fires for fewer than two
     features, no row is unused, or `child` is not one of the parent's.
+
+    >>> import torch
+    >>> from sdl_theory import JumpReLU, Problem, absorb, partial_minimum, pattern
+    >>> W_p = torch.tensor([[1, 0.6, 0.8], [0, 0.8, 0], [0, 0, 0.6]], dtype=torch.float64)
+    >>> problem, sigma = Problem(W_p), JumpReLU(0.1)
+    >>> parent = partial_minimum(problem, pattern([[0, 1, 2]], n=3, n_q=2), sigma)
+    >>> absorbed = absorb(problem, parent.weights, sigma, neuron=0)
+    >>> absorbed.reason
+    'neuron 1 took feature 1 from neuron 0; no other feature changed state'
+    >>> absorbed.pattern.int()
+    tensor([[1, 0, 1],
+            [0, 1, 0]], dtype=torch.int32)
     """
     check_match(problem, weights)
     if isinstance(sigma, (TopK, BatchTopK)):
@@ -62,9 +73,42 @@ def absorb(
             "realize(problem, P', sigma)"
         )
     P = activation_pattern(problem, weights, sigma).cpu()
-    n_q = len(P)
-    if check_count("neuron", neuron, 0) >= n_q:
-        raise ValueError(f"neuron must lie in [0, n_q = {n_q}); got {neuron}")
+    parent, unused = _parent(P, neuron, child), _unused(P)
+    row = weights.W_E[neuron]
+    a = to_numpy(row @ problem.W_p)
+    order = sorted(parent, key=lambda d: a[d])
+    # one unused row for each threshold
+    own = {row_theta(sigma, i, len(P)): i for i in reversed(unused)}
+    for candidate in order if child is None else [child]:
+        for threshold in sorted(own, reverse=True):
+            theta = row_theta(sigma, neuron, len(P)), threshold
+            rows = None
+            if candidate == order[0]:
+                rows = _closed_form(problem, to_numpy(row), a[order[:2]], candidate, theta=theta)
+            rows = rows or _by_projection(problem, parent, candidate, theta)
+            if rows is not None:
+                return _absorbed(
+                    problem,
+                    weights,
+                    sigma,
+                    P,
+                    neuron=neuron,
+                    new=own[threshold],
+                    child=candidate,
+                    rows=rows,
+                )
+    what = "no child of the group" if child is None else f"child {child}"
+    return Absorption.refused(
+        child,
+        f"{what} can leave: no encoder row fires for exactly the rest of {parent}, or none for the "
+        f"child alone",
+    )
+
+
+def _parent(P: Tensor, neuron: int, child: int | None) -> list[int]:
+    """The features that this neuron fires for, `child` among them; or a ValueError."""
+    if check_count("neuron", neuron, 0) >= len(P):
+        raise ValueError(f"neuron must lie in [0, n_q = {len(P)}); got {neuron}")
     parent = P[neuron].nonzero()[:, 0].tolist()
     if len(parent) < 2:
         raise ValueError(
@@ -75,43 +119,33 @@ def absorb(
         raise ValueError(
             f"child {child} is not among the features {parent} that neuron {neuron} fires for"
         )
+    return parent
+
+
+def _unused(P: Tensor) -> list[int]:
+    """The neurons that fire for nothing; or a ValueError."""
     unused = (~P.any(1)).nonzero()[:, 0].tolist()
     if not unused:
         raise ValueError(
-            f"all n_q = {n_q} neurons fire for something; absorption needs one unused row. Add a "
-            f"row of zeros to W_E"
+            f"all n_q = {len(P)} neurons fire for something; absorption needs one unused row. Add "
+            f"a row of zeros to W_E"
         )
-    a = to_numpy(weights.W_E[neuron] @ problem.W_p)
-    order = sorted(parent, key=lambda d: a[d])
-    # one unused row for each threshold
-    own = {row_theta(sigma, i, n_q): i for i in reversed(unused)}
-    for candidate in order if child is None else [child]:
-        for threshold in sorted(own, reverse=True):
-            theta = row_theta(sigma, neuron, n_q), threshold
-            rows = _closed_form(
-                problem, weights.W_E[neuron], a, order, candidate, theta
-            ) or _by_projection(problem, parent, candidate, theta)
-            if rows is not None:
-                return _absorbed(
-                    problem, weights, sigma, P, neuron, own[threshold], candidate, rows
-                )
-    what = "no child of the group" if child is None else f"child {child}"
-    return Absorption(
-        None,
-        None,
-        child,
-        False,
-        f"{what} can leave: no encoder row fires for exactly the rest of {parent}, or none for the "
-        f"child alone",
-    )
+    return unused
 
 
-def _closed_form(problem, row, a, order, child, theta):
-    """The scaling of the parent row and the new row along w_p^child, where Theorem 3.10's mended
-    proof applies.
+def _closed_form(
+    problem: Problem,
+    row: np.ndarray,
+    lowest: np.ndarray,
+    child: int,
+    *,
+    theta: tuple[float, float],
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """The parent row scaled and the new row along w_p^child, where Theorem 3.10's mended proof
+    applies. lowest : the parent row's two smallest preactivations, the child's first.
     """
-    smallest, second = a[order[0]], a[order[1]]
-    if child != order[0] or min(theta) <= 0 or not smallest < second * (1 - 1e-9):
+    smallest, second = lowest
+    if min(theta) <= 0 or not smallest < second * (1 - 1e-9):
         return None
     w_p = to_numpy(problem.W_p[:, child])
     z = w_p @ to_numpy(problem.W_p)
@@ -121,146 +155,49 @@ def _closed_form(problem, row, a, order, child, theta):
         return None
     # midway, in 1/alpha, between theta and theta / mu
     alpha = theta[1] / own * (2 / (1 + mu) if mu > 0 else 2.0)
-    return to_numpy(row) * (2 * theta[0] / (smallest + second)), alpha * w_p
+    return row * (2 * theta[0] / (smallest + second)), alpha * w_p
 
 
-def _by_projection(problem, parent, child, theta):
+def _by_projection(
+    problem: Problem, parent: list[int], child: int, theta: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows of largest margin, for the parent without the child and for the child alone, if there
+    are both.
+    """
     W = to_numpy(problem.W_p)
     rest, alone = np.zeros(problem.n, dtype=bool), np.zeros(problem.n, dtype=bool)
     rest[[d for d in parent if d != child]] = alone[child] = True
-    rows = encoder_row(W, rest, theta[0]), encoder_row(W, alone, theta[1])
-    return None if rows[0] is None or rows[1] is None else rows
+    left, own = encoder_row(W, rest, theta[0]), encoder_row(W, alone, theta[1])
+    return None if left is None or own is None else (left, own)
 
 
-def _absorbed(problem, weights, sigma, P, neuron, new, child, rows) -> Absorption:
+def _absorbed(
+    problem: Problem,
+    weights: Weights,
+    sigma: Activation,
+    P: Tensor,
+    *,
+    neuron: int,
+    new: int,
+    child: int,
+    rows: tuple[np.ndarray, np.ndarray],
+) -> Absorption:
+    """The answer that these rows give, for `neuron` and the `new` one, after a look at what they
+    show.
+    """
     W_E = weights.W_E.detach().clone()
     W_E[neuron], W_E[new] = (torch.from_numpy(row).to(W_E) for row in rows)
     wanted = P.clone()
     wanted[neuron, child], wanted[new, child] = False, True
     absorbed = printed_recipe(problem, wanted, W_E)
     if not torch.equal(activation_pattern(problem, absorbed, sigma).cpu(), wanted):
-        return Absorption(
-            None,
-            None,
-            child,
-            False,
-            f"rounding in {problem.W_p.dtype} defeats the construction for child {child}; try "
-            f"float64",
-        )
+        reason = f"rounding in {problem.W_p.dtype} defeats the construction for child {child}"
+        return Absorption.refused(child, f"{reason}; try float64")
     return Absorption(
-        absorbed,
-        wanted,
-        child,
-        True,
-        f"neuron {new} took feature {child} from neuron {neuron}; no other feature changed state",
+        weights=absorbed,
+        pattern=wanted,
+        child=child,
+        realizable=True,
+        reason=f"neuron {new} took feature {child} from neuron {neuron}; no other feature changed "
+        f"state",
     )
-
-
-@dataclass(frozen=True)
-class Rung:
-    """One step of the ladder: `group` still on the parent, `absorbed` on neurons of their own.
-
-    loss : at the positive eigenvector of what remains, None where there is no partial minimum
-        (walls not asked). bound : tr K - lambda+,
-    below which no point of the closed region goes; `exact` when lambda+ is known exactly, else it
-    is an upper estimate of that bound.
-    """
-
-    group: list[int]
-    absorbed: list[int]
-    loss: float | None
-    bound: float
-    verdict: Verdict
-    exact: bool
-
-
-@checked
-def loss_ladder(problem: Problem, group: Sequence[int], *, rungs: int | None = None) -> list[Rung]:
-    r"""The ladder, beyond Theorem 3.10: parent pattern >= absorbed >= ... >= fully split, in infima
-    over closed regions.
-
-    .. math:: \text{bound}(F) = \mathrm{tr} K_F - \lambda_+(K_F), \qquad \lambda_+(K) = \max_{y \ge
-    0, \|y\| = 1} y^\top K y
-
-    :math:`\lambda_+(K_F) \le \lambda_+(K_{F \setminus d}) + K_{dd}`, so no step goes up. Greedy:
-    each rung absorbs the child that leaves the smallest bound. Only the bounds are ordered; `.loss`
-    at stationary points need not be. `rungs` stops early. lambda+ is exact when the top eigenvector
-    is non-negative, and for groups of at most 12 by enumeration; else a projected power iteration
-    from many starts, `exact` False.
-    """
-    group = check_group(group, problem.n)
-    if not group:
-        raise ValueError("group must hold at least one feature")
-    from tqdm import tqdm
-
-    root = problem.M_d[group].sqrt()
-    A = to_numpy(problem.W_r[:, group] * root)
-    K = A.T @ A
-    rest, absorbed, ladder = list(range(len(group))), [], []
-    steps = len(group) if rungs is None else min(check_count("rungs", rungs), len(group))
-    for step in tqdm(range(steps), desc="loss_ladder", delay=3, leave=False):
-        remaining = [group[j] for j in rest]
-        lam, exact = lambda_plus(K[np.ix_(rest, rest)])
-        minimum = group_minimum(problem, remaining)
-        bound = 0.0 if len(rest) == 1 else max(float(np.trace(K[np.ix_(rest, rest)]) - lam), 0.0)
-        ladder.append(
-            Rung(
-                remaining,
-                [group[j] for j in absorbed],
-                minimum.loss if minimum.exists else None,
-                bound,
-                minimum.verdict,
-                exact,
-            )
-        )
-        if step + 1 < steps:
-            leaver = _best_leaver(K, rest)
-            rest.remove(leaver)
-            absorbed.append(leaver)
-    return ladder
-
-
-def _best_leaver(K: np.ndarray, rest: list[int]) -> int:
-    """The child whose leaving lowers the bound most; all candidates' eigenpairs in one batch."""
-    m = len(rest)
-    keep = np.array([[j for j in range(m) if j != c] for c in range(m)])
-    sub = K[np.ix_(rest, rest)][keep[:, :, None], keep[:, None, :]]
-    lam = [lambda_plus(k, pair)[0] for k, pair in zip(sub, zip(*np.linalg.eigh(sub)))]
-    bounds = np.trace(sub, axis1=1, axis2=2) - lam
-    return rest[int(np.argmin(bounds))]
-
-
-def lambda_plus(K: np.ndarray, eigensystem=None) -> tuple[float, bool]:
-    """max y^T K y over y >= 0, ||y|| = 1, of a symmetric K; and whether that is exact."""
-    values, vectors = np.linalg.eigh(K) if eigensystem is None else eigensystem
-    top = vectors[:, -1] * np.sign(vectors[np.abs(vectors[:, -1]).argmax(), -1])
-    if top.min() >= -POSITIVE_TOLERANCE * top.max():
-        return float(values[-1]), True
-    if len(K) <= EXACT_SUPPORTS:
-        return max(_on_supports(K)), True
-    Y = np.concatenate([np.eye(len(K)), np.clip(np.c_[vectors, -vectors], 0, None)], axis=1)
-    shift = K + max(0.0, -values[0]) * np.eye(len(K))
-    for _ in range(500):
-        Y = np.clip(shift @ Y, 0, None)
-        Y = Y / np.maximum(np.linalg.norm(Y, axis=0), 1e-300)
-    return float(((K @ Y) * Y).sum(0).max()), False
-
-
-def _on_supports(K: np.ndarray):
-    """At the maximum, y on its support maximizes that principal submatrix's Rayleigh quotient
-    inside the cone: a positive *top* eigenvector.
-    """
-    m = len(K)
-    for size in range(1, m + 1):
-        supports = np.array(
-            [
-                [j for j in range(m) if code >> j & 1]
-                for code in range(1, 1 << m)
-                if code.bit_count() == size
-            ]
-        )
-        values, vectors = np.linalg.eigh(K[supports[:, :, None], supports[:, None, :]])
-        top = vectors[..., -1] * np.where(vectors[..., -1].sum(-1, keepdims=True) < 0, -1.0, 1.0)
-        good = top.min(-1) >= 0
-        if good.any():
-            yield float(values[good, -1].max())

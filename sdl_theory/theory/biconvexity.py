@@ -7,8 +7,10 @@ from __future__ import annotations
 import torch
 
 from ..activations import Activation, ReLU, check_sigma, read
-from ..problem import Problem, Tensor, Weights, check_match
+from ..checks import Tensor
+from ..problem import Problem
 from ..signature import checked
+from ..weights import Weights, check_match
 
 HESSIAN_LIMIT = 4096  # variables of a dense Hessian
 
@@ -25,6 +27,14 @@ def gradients(problem: Problem, weights: Weights, sigma: Activation = ReLU()) ->
 
     Returned as `Weights`: `.W_E` (n_q, n_p) and `.W_D` (n_r, n_q). On a wall z = theta these are
     one-sided: see `certify`.
+
+    >>> import torch
+    >>> from sdl_theory import Problem, Weights, gradients
+    >>> problem = Problem(torch.eye(2, dtype=torch.float64))
+    >>> half = Weights([[1.0, -1.0]], [[0.5], [0.0]])  # x_hat is half of feature 0
+    >>> g = gradients(problem, half)
+    >>> g.W_D.shape, g.W_D[0].tolist()  # a longer column lowers the loss
+    (torch.Size([2, 1]), [-1.0])
     """
     Z, P, RM = residual_parts(problem, weights, sigma)
     return Weights(-2 * (P * (weights.W_D.mT @ RM)) @ problem.W_p.mT, -2 * RM @ Z.mT)
@@ -71,9 +81,7 @@ def hessian(
         )
         if block == "D":
             return DD
-    EE = 2 * torch.einsum("d,id,jd,ij,pd,qd->ipjq", M, P, P, W_D.mT @ W_D, W_p, W_p).reshape(
-        sizes["E"], -1
-    )
+    EE = encoder_hessian(M, P, W_D, W_p).reshape(sizes["E"], -1)
     if block == "E":
         return EE
     DE = 2 * torch.einsum("d,jd,qd,aj,id->aijq", M, P, W_p, W_D, Z)
@@ -81,3 +89,10 @@ def hessian(
     DE.diagonal(dim1=1, dim2=2).add_(own.movedim(1, 2))
     DE = DE.reshape(sizes["D"], sizes["E"])
     return torch.cat([torch.cat([DD, DE], 1), torch.cat([DE.mT, EE], 1)])
+
+
+def encoder_hessian(M, P, W_D, W_p, einsum=torch.einsum):
+    """Block "E" of `hessian`, shape (n_q, n_p, n_q, n_p): of tensors; with NumPy's einsum, of
+    arrays.
+    """
+    return 2 * einsum("d,id,jd,ij,pd,qd->ipjq", M, P, P, W_D.T @ W_D, W_p, W_p)

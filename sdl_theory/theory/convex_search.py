@@ -10,15 +10,16 @@ import numpy as np
 import torch
 
 from ..activations import Activation, BatchTopK, ReLU, TopK
-from ..checks import check_search
-from ..problem import Problem, Tensor, Weights, check_count
+from ..checks import Tensor, check_count, check_search
+from ..problem import Problem
 from ..signature import checked
 from ..tolerances import SEARCH_WALL
+from ..weights import Weights
+from .convex_halves import Halves
 from .loss import approximate_loss
 from .patterns import activation_pattern, check_pattern, row_theta, to_numpy
-from .realize import realize, topk_conditions
-
-PROXIMAL = 1e-9  # keeps the encoder's flat directions from running away; it moves no fixed point
+from .realize import realize
+from .realize_topk import topk_conditions
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ def alternating_convex_search(
     theta = 0. Monotone. Overlapping patterns welcome: no global certificate is claimed. The end may
     lie on a wall, where grad_E need not vanish: `.interior` says so. `tol` is the relative decrease
     at which it stops. ValueError if P is not realizable.
+
+    >>> import torch
+    >>> from sdl_theory import Problem, alternating_convex_search, pattern
+    >>> problem = Problem(torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64))
+    >>> together = pattern([[0, 1]], n=2, n_q=1)  # one neuron for both features
+    >>> found = alternating_convex_search(problem, together)
+    >>> round(found.losses[-1], 4), found.interior  # `partial_minimum` says the same
+    (0.4, True)
     """
     if isinstance(sigma, BatchTopK):
         raise ValueError(
@@ -64,38 +73,16 @@ def alternating_convex_search(
     if not start.feasible:
         raise ValueError(f"alternating_convex_search needs a realizable pattern P; {start.reason}")
     mask = check_pattern(P, problem.n).numpy()
-    region = _region(problem, mask, sigma)
-    cone = not np.any(region[1])
-    data = tuple(to_numpy(t) for t in (problem.W_p, problem.W_r, problem.M_d))
+    halves = Halves(problem, mask, *_region(problem, mask, sigma))
     E = to_numpy(start.W_E)
     if generator is not None:
         target = torch.randn(E.shape, generator=generator, dtype=torch.float64).numpy()
-        E = (E + _quadratic_program(np.eye(E.size), -target.ravel(), region, E)) / 2
-    D, losses, converged = _best_decoder(data, mask, E), [], False
-    losses.append(_masked_loss(data, mask, E, D))
-    for _ in range(check_count("max_steps", max_steps)):
-        if cone:
-            size = np.linalg.norm(D, axis=0)
-            size[size == 0] = 1.0
-            D, E = D / size, E * size[:, None]
-        H, c = _encoder_quadratic(data, mask, D)
-        new_E = _quadratic_program(H, c, region, E)
-        new_D = _best_decoder(data, mask, new_E)
-        loss = _masked_loss(data, mask, new_E, new_D)
-        if not loss < losses[-1]:
-            converged = loss <= losses[-1] * (1 + 1e-7) + 1e-12 * problem.scale
-            break
-        decrease = losses[-1] - loss
-        E, D = new_E, new_D
-        losses.append(loss)
-        if decrease <= tol * losses[0]:
-            converged = True
-            break
-    G, h = region
-    slack = (G @ E.ravel() - h).min(initial=np.inf)
-    interior = bool(slack > SEARCH_WALL * max(np.linalg.norm(E, axis=1).max(), 1e-300))
+        E = (E + halves.nearest(target, E)) / 2
+    E, D, losses, converged = _descend(halves, E, check_count("max_steps", max_steps), tol)
+    size = max(np.linalg.norm(E, axis=1).max(), 1e-300)
+    interior = bool(halves.slack(E) > SEARCH_WALL * size)
     weights, losses[-1] = _as_weights(
-        problem, mask, sigma, data, E, D, to_numpy(start.W_E), losses[-1]
+        problem, sigma, halves, E=E, D=D, start=to_numpy(start.W_E), loss=losses[-1]
     )
     # stepping off a wall may cost more than the last steps gained
     while len(losses) > 1 and losses[-1] > losses[-2]:
@@ -103,86 +90,71 @@ def alternating_convex_search(
     return SearchResult(weights, losses, converged, interior)
 
 
+def _descend(
+    halves: Halves, E: np.ndarray, max_steps: int, tol: float
+) -> tuple[np.ndarray, np.ndarray, list[float], bool]:
+    """Encoder and decoder at the end, the losses on the way, and whether they had settled."""
+    D = halves.best_decoder(E)
+    losses = [halves.loss(E, D)]
+    for _ in range(max_steps):
+        if halves.cone:
+            size = np.linalg.norm(D, axis=0)
+            size[size == 0] = 1.0
+            D, E = D / size, E * size[:, None]
+        new_E = halves.best_encoder(D, E)
+        new_D = halves.best_decoder(new_E)
+        loss = halves.loss(new_E, new_D)
+        if not loss < losses[-1]:
+            settled = loss <= losses[-1] * (1 + 1e-7) + 1e-12 * halves.scale
+            return E, D, losses, settled
+        decrease = losses[-1] - loss
+        E, D = new_E, new_D
+        losses.append(loss)
+        if decrease <= tol * losses[0]:
+            return E, D, losses, True
+    return E, D, losses, False
+
+
 def _as_weights(
-    problem: Problem, P: np.ndarray, sigma: Activation, data, E, D, start, loss: float
+    problem: Problem,
+    sigma: Activation,
+    halves: Halves,
+    *,
+    E: np.ndarray,
+    D: np.ndarray,
+    start: np.ndarray,
+    loss: float,
 ) -> tuple[Weights, float]:
     """The end of a search as weights, with their own loss: on a wall where the loss jumps (z =
-    theta is not active; a tie), so little towards the start that they show P."""
-    cone = not np.any(_region(problem, P, sigma)[1])
-    start = start * (np.linalg.norm(E) / np.linalg.norm(start)) if cone and start.any() else start
+    theta is not active; a tie), so little towards the start that they show P.
+    """
+    if halves.cone and start.any():
+        start = start * (np.linalg.norm(E) / np.linalg.norm(start))
     for share in (0.0, *(10.0**power for power in range(-13, 0, 2)), 0.5):
         mixed = (1 - share) * E + share * start
-        weights = Weights(
-            *(
-                torch.from_numpy(part).to(problem.W_p)
-                for part in (mixed, _best_decoder(data, P, mixed) if share else D)
-            )
-        )
+        decoder = halves.best_decoder(mixed) if share else D
+        weights = Weights(*(torch.from_numpy(W).to(problem.W_p) for W in (mixed, decoder)))
         own = approximate_loss(problem, weights, sigma).item()
-        if (
-            own <= loss * (1 + 1e-9) + 1e-12 * problem.scale
-            or share
-            and np.array_equal(activation_pattern(problem, weights, sigma).cpu().numpy(), P)
-        ):
+        if own <= loss * (1 + 1e-9) + 1e-12 * halves.scale:
+            break
+        if share and _shows(problem, weights, sigma, halves.P):
             break
     return weights, own
 
 
+def _shows(problem: Problem, weights: Weights, sigma: Activation, P: np.ndarray) -> bool:
+    return np.array_equal(activation_pattern(problem, weights, sigma).cpu().numpy(), P)
+
+
 def _region(problem: Problem, P: np.ndarray, sigma: Activation) -> tuple[np.ndarray, np.ndarray]:
     """The closed region as G vec(W_E) >= h."""
-    W, n_q = to_numpy(problem.W_p), len(P)
+    W, n_q = problem.W_p_array, len(P)
     if isinstance(sigma, TopK):
         rows = np.concatenate(topk_conditions(W, P, sigma)[:2])
-        return (
-            (rows[:, :-1], rows[:, -1] * sigma.theta)
-            if sigma.theta > 0
-            else (rows, np.zeros(len(rows)))
-        )
+        if sigma.theta > 0:
+            return rows[:, :-1], rows[:, -1] * sigma.theta
+        return rows, np.zeros(len(rows))
     sign = np.where(P, 1.0, -1.0)
     G = np.einsum("id,pd,ij->idjp", sign, W, np.eye(n_q)).reshape(P.size, -1)
     theta = np.array([row_theta(sigma, i, n_q) for i in range(n_q)])
     return G, (sign * theta[:, None]).ravel()
-
-
-def _best_decoder(data, P, E) -> np.ndarray:
-    W_p, W_r, M = data
-    Z = P * (E @ W_p) * np.sqrt(M)
-    return np.linalg.lstsq(Z.T, (W_r * np.sqrt(M)).T, rcond=1e-12)[0].T
-
-
-def _masked_loss(data, P, E, D) -> float:
-    W_p, W_r, M = data
-    return float((M * np.square(W_r - D @ (P * (E @ W_p))).sum(0)).sum())
-
-
-def _encoder_quadratic(data, P, D) -> tuple[np.ndarray, np.ndarray]:
-    """Lt as x^T H x / 2 + c^T x + const in x = vec(W_E)."""
-    W_p, W_r, M = data
-    H = 2 * np.einsum("d,id,jd,ij,pd,qd->ipjq", M, P, P, D.T @ D, W_p, W_p, optimize=True)
-    c = -2 * (P * (D.T @ (W_r * M))) @ W_p.T
-    return H.reshape(c.size, c.size), c.ravel()
-
-
-def _quadratic_program(H: np.ndarray, c: np.ndarray, region, previous: np.ndarray) -> np.ndarray:
-    """argmin x^T H x / 2 + c^T x over G x >= h, pulled towards `previous` by a vanishing amount."""
-    import clarabel
-    from scipy import sparse
-
-    G, h = region
-    x = previous.ravel()
-    weight = PROXIMAL * max(np.abs(np.diag(H)).max(), 1e-12)
-    settings = clarabel.DefaultSettings()
-    settings.verbose, settings.max_iter = False, 200
-    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-11
-    solver = clarabel.DefaultSolver(
-        sparse.triu(sparse.csc_matrix(H + weight * np.eye(len(H)))).tocsc(),
-        c - weight * x,
-        sparse.csc_matrix(-G),
-        -h,
-        [clarabel.NonnegativeConeT(len(h))],
-        settings,
-    )
-    solution = np.asarray(solver.solve().x)
-    if not np.isfinite(solution).all():
-        return previous
-    return solution.reshape(previous.shape)

@@ -8,7 +8,8 @@ import math
 
 import torch
 
-from ..problem import Problem, Tensor
+from ..checks import Tensor
+from ..problem import Problem
 
 
 def from_gram(G) -> Tensor:

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 import torch
 
 from ..activations import Activation, ReLU
-from ..problem import Problem, Tensor, Weights, check_count
+from ..checks import Tensor, check_count
+from ..problem import Problem
 from ..signature import checked
 from ..tolerances import RANK_TOLERANCE
+from ..weights import Weights
 
 
-def _embed(
-    problem: Problem, n_q: int, least: int, rows: Tensor, columns: Tensor, why: str
-) -> Weights:
+def _embed(problem: Problem, n_q: int, rows: Tensor, columns: Tensor, *, why: str) -> Weights:
     """[rows; 0] and [columns, 0], padded to n_q latents."""
     n_q = check_count("n_q", n_q)
-    if n_q < least:
-        raise ValueError(f"{why} needs n_q >= {least}; got n_q = {n_q}")
+    if n_q < len(rows):
+        raise ValueError(f"{why} needs n_q >= {len(rows)}; got n_q = {n_q}")
     W_E, W_D = problem.W_p.new_zeros(n_q, problem.n_p), problem.W_p.new_zeros(problem.n_r, n_q)
     W_E[: len(rows)], W_D[:, : columns.shape[1]] = rows.to(W_E), columns.to(W_D)
     return Weights(W_E, W_D)
@@ -34,15 +34,21 @@ def ideal_weights(problem: Problem, n_q: int) -> Weights:
     w_p^d> = 1: with the rows w_p^d themselves the reconstruction would be m times too large. (Unit
     columns per block are our convention; with unit stacked columns, as Assumption 2.1 reads,
     nothing is divided.) ValueError if n_q < n.
+
+    Two features at cosine .6: each neuron fires for the other feature too, at .6.
+
+    >>> import torch
+    >>> from sdl_theory import Problem, approximate_loss, certify, ideal_weights
+    >>> problem = Problem(torch.tensor([[1, 0.6], [0, 0.8]], dtype=torch.float64))
+    >>> weights = ideal_weights(problem, n_q=2)
+    >>> approximate_loss(problem, weights)  # twice .6^2
+    tensor(0.7200, dtype=torch.float64)
+    >>> print(certify(problem, weights).verdict)
+    not_stationary
     """
-    return _embed(
-        problem,
-        n_q,
-        problem.n,
-        problem.W_p.mT / len(problem.blocks),
-        problem.W_r,
-        "W* = [W_r, 0], [W_p^T; 0] (Theorem 3.3)",
-    )
+    rows = problem.W_p.mT / len(problem.blocks)
+    why = "W* = [W_r, 0], [W_p^T; 0] (Theorem 3.3)"
+    return _embed(problem, n_q, rows, problem.W_r, why=why)
 
 
 @dataclass(frozen=True)
@@ -66,12 +72,9 @@ def ideal_loss(problem: Problem, sigma: Activation = ReLU()) -> IdealLoss:
 
     K_d the number of neurons that fire for d, its own included. Zero when mu <= theta.
     """
-    theta = torch.as_tensor(sigma.theta, dtype=torch.float64).max().item()
-    if (
-        not 0 <= theta < 1
-        or hasattr(sigma, "k")
-        or torch.as_tensor(sigma.theta, dtype=torch.float64).ndim
-    ):
+    thetas = torch.as_tensor(sigma.theta, dtype=torch.float64)
+    theta = thetas.max().item()
+    if not 0 <= theta < 1 or hasattr(sigma, "k") or thetas.ndim:
         raise ValueError(
             f"Theorem 3.3's bound is for (Jump)ReLU with one theta in [0, 1); got {sigma}"
         )
@@ -82,13 +85,10 @@ def ideal_loss(problem: Problem, sigma: Activation = ReLU()) -> IdealLoss:
     exact = (M * (problem.W_r @ firing).square().sum(0)).sum().item()
     mu2 = firing.max() ** 2
     by_neurons = (largest * mu2 * (M * (firing > 0).sum(0) ** 2).sum()).item()
-    return IdealLoss(
-        exact,
-        by_neurons,
-        (largest * problem.n**2 * max(problem.mu, 0.0) ** 2 * M.sum()).item()
-        if problem.n > 1
-        else 0.0,
-    )
+    paper = 0.0
+    if problem.n > 1:
+        paper = (largest * problem.n**2 * max(problem.mu, 0.0) ** 2 * M.sum()).item()
+    return IdealLoss(exact, by_neurons, paper)
 
 
 @checked
@@ -106,14 +106,8 @@ def pseudo_inverse_weights(problem: Problem, n_q: int) -> Weights:
             f"W_E = W_p^+ needs rank(W_p) = n; here rank {rank} < n = {problem.n}, so no encoder "
             f"separates all features linearly"
         )
-    return _embed(
-        problem,
-        n_q,
-        problem.n,
-        torch.linalg.pinv(problem.W_p.double()),
-        problem.W_r,
-        "[W_p^+; 0], [W_r, 0]",
-    )
+    rows = torch.linalg.pinv(problem.W_p.double())
+    return _embed(problem, n_q, rows, problem.W_r, why="[W_p^+; 0], [W_r, 0]")
 
 
 def matrix_rank(A: Tensor) -> int:
@@ -140,23 +134,16 @@ def mirrored_weights(problem: Problem, n_q: int, A: Tensor | None = None) -> Wei
             f"A must be a finite matrix of shape (n_p, n_p) = ({n_p}, {n_p}); got shape "
             f"{tuple(A.shape)}"
         )
-    if matrix_rank(A) < n_p:
+    rank = matrix_rank(A)
+    if rank < n_p:
         raise ValueError(
-            f"A must be invertible (Theorem 3.4's family); its rank is {matrix_rank(A)} < n_p = "
-            f"{n_p}"
+            f"A must be invertible (Theorem 3.4's family); its rank is {rank} < n_p = {n_p}"
         )
-    W_p = problem.W_p.double().cpu()
-    T = (
-        torch.eye(n_p, dtype=torch.float64)
-        if problem.W_r is problem.W_p
-        else problem.W_r.double().cpu() @ torch.linalg.pinv(W_p, rtol=RANK_TOLERANCE)
-    )
+    if problem.W_r is problem.W_p:
+        T = torch.eye(n_p, dtype=torch.float64)
+    else:
+        inverse = torch.linalg.pinv(problem.W_p.double().cpu(), rtol=RANK_TOLERANCE)
+        T = problem.W_r.double().cpu() @ inverse
     back = torch.linalg.solve(A, T, left=False)
-    return _embed(
-        problem,
-        n_q,
-        2 * n_p,
-        torch.cat([A, -A]),
-        torch.cat([back, -back], 1),
-        "the mirrored pair [A; -A] (Theorem 3.4)",
-    )
+    rows, columns = torch.cat([A, -A]), torch.cat([back, -back], 1)
+    return _embed(problem, n_q, rows, columns, why="the mirrored pair [A; -A] (Theorem 3.4)")

@@ -1,35 +1,22 @@
 """One neuron on one group: the eigen-problem behind Theorem 3.7, corrected, walls aside.
 
-With s = sqrt(M_d), A = W_r[:, F] diag(s) and y = s * z, the group's loss is ||A - w_D y^T||_F^2: a
-best rank-one approximation in which y is confined to the row space of B = W_p[:, F] diag(s). Its
-stationary points are eigenvectors, its only local minima the top ones, and the row fires for all of
-F exactly when y > 0.
+A stationary point of a group's loss (see `spectrum`) is an eigenvector, its only local minima are
+the top ones, and the row fires for all of F exactly when y > 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-import numpy as np
 import torch
 
-from ..problem import Problem, Tensor, check_problem
+from ..checks import Tensor
+from ..problem import Problem, check_problem
 from ..signature import checked
-from ..tolerances import (
-    EIGEN_TOLERANCE,
-    NO_MOVE,
-    POSITIVE_TOLERANCE,
-    RANK_TOLERANCE,
-    SUBSPACE,
-    TOUCHING,
-    ZERO_RESIDUAL,
-    tolerance,
-)
-from .patterns import check_group, to_numpy
-from .separation import separate
-from .verdict import Verdict
+from .patterns import check_group
+from .spectrum import Spectrum, spectrum
+from .verdict import Shared, Verdict, verdict_of
 
 
 @dataclass(frozen=True)
@@ -53,158 +40,6 @@ class GroupMinimum:
     reason: str
 
 
-@dataclass(frozen=True)
-class Spectrum:
-    """A group's arrays: s, A = W_r diag(s), B = W_p diag(s), and the eigenvectors V u of K in the
-    row space of B, top first.
-    """
-
-    features: np.ndarray
-    s: np.ndarray
-    A: np.ndarray
-    B: np.ndarray
-    values: np.ndarray
-    vectors: np.ndarray
-    independent: bool = True  # V = I: the w_p^d are linearly independent
-    closest: float = EIGEN_TOLERANCE  # eigenvalues this close, of tr K, are equal
-
-    @cached_property
-    def total(self) -> float:
-        """tr K = sum_d M_d ||w_r^d||^2: what eigenvalues are compared with, for the top one may be
-        0.
-        """
-        return float(np.square(self.A).sum())
-
-    @cached_property
-    def clusters(self) -> list[slice]:
-        """Runs of equal eigenvalues, top first."""
-        apart = np.flatnonzero(-np.diff(self.values) > self.closest * self.total) + 1
-        edges = [0, *apart.tolist(), len(self.values)]
-        return [slice(*pair) for pair in zip(edges, edges[1:])] if len(self.values) else []
-
-    @property
-    def simple(self) -> bool:
-        """Is the top eigenvalue simple?"""
-        return self.clusters[0].stop == 1
-
-    def is_top(self, y: np.ndarray) -> bool:
-        """Does this y of unit norm, stationary but for rounding and so in one eigenspace, lie in
-        the top one? More of it than in all others.
-        """
-        return bool(np.square(self.vectors[:, self.clusters[0]].T @ y).sum() > 0.5)
-
-    def positive(self, cluster: slice) -> np.ndarray | None:
-        """A y > 0 of unit norm in this eigenspace, or None."""
-        y = positive_vector(self.vectors[:, cluster], self.s)
-        if y is None or cluster.stop - cluster.start > 1 or not self.independent:
-            return y
-        return self._sharpened(y, float(self.values[cluster].mean()))
-
-    def _sharpened(self, y: np.ndarray, eigenvalue: float) -> np.ndarray | None:
-        """Small components anew from their own row of K y = lambda y, where eigh knows them to an
-        epsilon of the *largest* only.
-        """
-        K, small = self.A.T @ self.A, y < 1e-4 * y.max()
-        if not small.any():
-            return y
-        weight = eigenvalue - np.diag(K)
-        sure = small & (np.abs(weight) > 0.1 * np.maximum(eigenvalue, np.diag(K)))
-        y = np.where(sure, (K @ y - np.diag(K) * y) / np.where(sure, weight, 1.0), y)
-        z = y / self.s
-        return y / np.linalg.norm(y) if z.min() > POSITIVE_TOLERANCE * z.max() else None
-
-    def exact(self, y: np.ndarray, cluster: slice) -> np.ndarray:
-        """This y, which an encoder row has but for rounding, in the eigenspace: what a decoder
-        column may be read from where eigenvalues differ much.
-        """
-        E = (
-            self.vectors[:, cluster]
-            if cluster.stop - cluster.start > 1
-            else self.positive(cluster)[:, None]
-        )
-        return E @ (E.T @ y)
-
-    def off(self, y: np.ndarray) -> float:
-        """How far, in z and of its largest, this y of unit norm is from its eigenspace: small M_d
-        hide it from a gradient's norm.
-        """
-        nearest = max(
-            self.clusters, key=lambda cluster: np.square(self.vectors[:, cluster].T @ y).sum()
-        )
-        E = self.vectors[:, nearest]
-        if nearest.stop - nearest.start == 1 and (positive := self.positive(nearest)) is not None:
-            E = positive[:, None]
-        z = np.abs(y / self.s)
-        return float((np.abs(y - E @ (E.T @ y)) / self.s).max() / z.max())
-
-    def loss(self, y: np.ndarray) -> float:
-        """||A - w_D y^T||_F^2 with the best w_D: tr K - lambda, without the cancellation; 0 if
-        every feature is reconstructed.
-        """
-        if not len(y):
-            return 0.0
-        w_D = self.A @ y / (y @ y)
-        left = self.A - np.outer(w_D, y)
-        terms = np.linalg.norm(self.A, axis=0) + np.linalg.norm(w_D) * np.abs(y)
-        return (
-            float(np.square(left).sum())
-            if (np.linalg.norm(left, axis=0) > ZERO_RESIDUAL * terms).any()
-            else 0.0
-        )
-
-
-def spectrum(problem: Problem, group: Sequence[int]) -> Spectrum:
-    """The eigen-system of V^T K V of one group, features with M_d = 0 dropped."""
-    F = np.asarray(group, dtype=int)
-    index = torch.as_tensor(F, device=problem.W_p.device)
-    M, W_p, W_r = (
-        to_numpy(t) for t in (problem.M_d[index], problem.W_p[:, index], problem.W_r[:, index])
-    )
-    F, W_p, W_r, s = F[M > 0], W_p[:, M > 0], W_r[:, M > 0], np.sqrt(M[M > 0])
-    A, B = W_r * s, W_p * s
-    if not len(F):
-        return Spectrum(F, s, A, B, np.zeros(0), np.zeros((0, 0)))
-    # the row space of B is that of W_p, times s: judge rank where columns are unit
-    _, sizes, V = np.linalg.svd(W_p, full_matrices=False)
-    V = V[sizes > RANK_TOLERANCE * sizes[0]]
-    K = A.T @ A
-    independent = len(V) == len(F)
-    if independent:
-        values, vectors = np.linalg.eigh(K)
-    else:
-        V = np.linalg.qr(V.T * s[:, None])[0]
-        values, vectors = np.linalg.eigh(V.T @ K @ V)
-        vectors = V @ vectors
-    closest = tolerance(EIGEN_TOLERANCE, torch.finfo(problem.W_p.dtype).eps, 10)
-    return Spectrum(F, s, A, B, values[::-1].copy(), vectors[:, ::-1].copy(), independent, closest)
-
-
-def positive_vector(vectors: np.ndarray, s: np.ndarray) -> np.ndarray | None:
-    """A strictly positive vector y in the span of the orthonormal columns, of unit norm, or None;
-    positive as z = y / s is.
-    """
-    if vectors.shape[1] == 1:
-        y = vectors[:, 0] * np.sign(vectors[np.abs(vectors[:, 0]).argmax(), 0])
-    else:
-        sizes = np.linalg.norm(vectors, axis=1)
-        if sizes.min() <= TOUCHING:  # the eigenspace leaves this feature out
-            return None
-        found = separate(vectors / sizes[:, None], np.zeros((0, vectors.shape[1])))
-        if found.w is None:
-            return None
-        y = vectors @ found.w
-    z = y / s
-    return y / np.linalg.norm(y) if z.min() > POSITIVE_TOLERANCE * z.max() else None
-
-
-def _group_verdict(loss: float, is_top: bool, multiplicity: int) -> Verdict:
-    if loss == 0:
-        return Verdict.GLOBAL
-    if not is_top:
-        return Verdict.SADDLE
-    return Verdict.TRAP if multiplicity == 1 else Verdict.DEGENERATE
-
-
 @checked
 def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
     r"""Theorem 3.7 (corrected), arXiv:2512.05534: can one neuron sit still on all of `group`, and
@@ -219,6 +54,15 @@ def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
     eigenvalues (equal within 1e-13 tr K) are clustered and their whole eigenspace is searched. At
     most one distinct eigenvalue has a positive vector. `verdict`: trap (simple top), degenerate
     (repeated top), saddle (not top), none, or global (loss 0).
+
+    >>> import torch
+    >>> from sdl_theory import Problem, group_minimum
+    >>> W_p = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)
+    >>> minimum = group_minimum(Problem(W_p), [0, 1])  # K = [[1, .6], [.6, 1]]
+    >>> minimum.verdict, round(minimum.eigenvalue, 6), round(minimum.loss, 6)
+    (<Verdict.TRAP: 'trap'>, 1.6, 0.4)
+    >>> group_minimum(Problem(W_p, M_d=torch.tensor([1.0, 0.0])), [0, 1]).verdict.value
+    'global'
     """
     check_problem(problem)
     group = check_group(group, problem.n)
@@ -231,77 +75,55 @@ def solve_group(group: list[int], system: Spectrum) -> GroupMinimum:
     features = system.features.tolist()
     if not features:
         return GroupMinimum(
-            group,
-            [],
-            True,
-            torch.zeros(0, dtype=torch.float64),
-            0.0,
-            True,
-            1,
-            0.0,
-            Verdict.GLOBAL,
-            "every M_d of the group is 0",
+            group=group,
+            features=[],
+            exists=True,
+            y=torch.zeros(0, dtype=torch.float64),
+            eigenvalue=0.0,
+            is_top=True,
+            multiplicity=1,
+            loss=0.0,
+            verdict=Verdict.GLOBAL,
+            reason="every M_d of the group is 0",
         )
     for rank, cluster in enumerate(system.clusters):
         y = system.positive(cluster)
         if y is not None:
             loss, multiplicity = system.loss(y), cluster.stop - cluster.start
-            verdict = _group_verdict(loss, rank == 0, multiplicity)
-            place = (
-                "top eigenvalue"
-                if rank == 0
-                else f"eigenvalue number {rank + 1} of the group, not the top one"
-            )
+            place = f"eigenvalue number {rank + 1} of the group, not the top one"
+            repeats = f", which repeats {multiplicity} times" if multiplicity > 1 else ""
             return GroupMinimum(
-                group,
-                features,
-                True,
-                torch.from_numpy(y),
-                float(system.values[cluster].mean()),
-                rank == 0,
-                multiplicity,
-                loss,
-                verdict,
-                f"a positive eigenvector with the {place}"
-                + (f", which repeats {multiplicity} times" if multiplicity > 1 else ""),
+                group=group,
+                features=features,
+                exists=True,
+                y=torch.from_numpy(y),
+                eigenvalue=float(system.values[cluster].mean()),
+                is_top=rank == 0,
+                multiplicity=multiplicity,
+                loss=loss,
+                verdict=_alone(loss, is_top=rank == 0, is_simple=multiplicity == 1),
+                reason="a positive eigenvector with the "
+                + ("top eigenvalue" if rank == 0 else place)
+                + repeats,
             )
     return GroupMinimum(
-        group,
-        features,
-        False,
-        None,
-        float("nan"),
-        False,
-        0,
-        float("nan"),
-        Verdict.NONE,
-        "no eigenvector of V^T K V is positive (every z_d = y_d / s_d above 1e-9 of the largest), "
-        "so no interior stationary point fires for the whole group",
+        group=group,
+        features=features,
+        exists=False,
+        y=None,
+        eigenvalue=float("nan"),
+        is_top=False,
+        multiplicity=0,
+        loss=float("nan"),
+        verdict=Verdict.NONE,
+        reason="no eigenvector of V^T K V is positive (every z_d = y_d / s_d above 1e-9 of the "
+        "largest), so no interior stationary point fires for the whole group",
     )
 
 
-def way_down_is_free(system: Spectrum, W: np.ndarray, touching: np.ndarray) -> bool:
-    """Can a row below the top eigenvalue move its y towards the top eigenvector, one way or the
-    other, without firing for a feature it touches?
-
-    On a wall a saddle of the region may be a local minimum all the same: the shortest move of the
-    row is tried, both ways.
-    """
-    if not touching.any():
-        return True
-    move = np.linalg.lstsq(system.B.T, system.vectors[:, 0], rcond=1e-10)[0] @ W[:, touching]
-    none = NO_MOVE * np.abs(move).max()
-    return bool((move <= none).all() or (move >= -none).all())
-
-
-def admissible_rows(system: Spectrum, cluster: slice) -> np.ndarray:
-    """Orthonormal basis of {w : B^T w lies in this eigenspace}, shape (n_p, k); asked of z = W_p^T
-    w, whose columns are of unit norm whatever M_d.
-    """
-    y = system.positive(cluster) if cluster.stop - cluster.start == 1 else None
-    E = np.linalg.qr((system.vectors[:, cluster] if y is None else y[:, None]) / system.s[:, None])[
-        0
-    ]
-    W_p = system.B / system.s
-    U, sizes, _ = np.linalg.svd(W_p - (W_p @ E) @ E.T, full_matrices=True)  # w^T of this is 0
-    return U[:, int((sizes > SUBSPACE * np.linalg.norm(W_p, 2)).sum()) :]
+def _alone(loss: float, is_top: bool, is_simple: bool) -> Verdict:
+    """The verdict of a group without walls: free to fall, and nothing leaks."""
+    if loss == 0:
+        return Verdict.GLOBAL
+    neuron = Shared(0, is_top, is_simple, is_lossy=True)
+    return verdict_of([neuron], falls=lambda _: True, leaks=lambda: False)[0]

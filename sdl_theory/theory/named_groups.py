@@ -9,16 +9,16 @@ import numpy as np
 import torch
 
 from ..activations import Activation, ReLU
-from ..checks import check_count, refuse
+from ..checks import Tensor, check_count, refuse
 from ..estimate import wilson
-from ..problem import Problem, Tensor
+from ..problem import Problem
 from ..signature import checked
 from ..table import Table
 from ..tolerances import EIGEN_TOLERANCE, tolerance
-from .group_row import dual_basis, group_row
+from .encoder_rows import encoder_row
+from .group_row import group_row
 from .groups import group_minimum
-from .patterns import check_group, to_numpy
-from .separation import encoder_row
+from .patterns import check_group
 from .verdict import Verdict
 
 # random groups that every tolerance of `group_minimum` leaves by so much are judged many at a time
@@ -30,12 +30,12 @@ class GroupDiagnosis:
     """One named group beside random groups of its size.
 
     verdict : of `group_minimum`, walls aside: it is a point of the landscape only if `reached`.
-        smallest : least component of y (unit norm), None without one.  loss, scale : Lt of the
-        group, and tr K.
-    cosine : mean pairwise cosine of its w_r.  realizable : some encoder row fires for exactly this
-        group; reached : one does so at the
-    stationary point.  control : share of random groups that are traps, with its 95% Wilson interval
-    [control_low, control_high].
+    smallest : least component of y (unit norm), None without one.
+    loss, scale : Lt of the group, and tr K.  cosine : mean pairwise cosine of its w_r.
+    realizable : some encoder row fires for exactly this group; reached : one does so at the
+        stationary point.
+    control : share of random groups that are traps, with its 95% Wilson interval [control_low,
+        control_high].
     """
 
     name: str
@@ -70,6 +70,17 @@ def diagnose_groups(
     that group, and the share of `controls` random groups of its size that are traps, with a 95%
     interval. Returns a `Table` of GroupDiagnosis. Groups with a single feature are `global`, not
     traps.
+
+    Features at cosines .6, -.6 and .28; a row that fires for 0 and 2 would fire for 1 too:
+
+    >>> import torch
+    >>> from sdl_theory import Problem, diagnose_groups
+    >>> problem = Problem(torch.tensor([[1, 0.6, -0.6], [0, 0.8, 0.8]], dtype=torch.float64))
+    >>> table = diagnose_groups(problem, {"kin": [0, 1], "opposed": [0, 2]}, controls=10)
+    >>> for row in table:
+    ...     print(row.name, row.verdict, round(row.loss, 2), row.realizable)
+    kin trap 0.4 True
+    opposed saddle 1.6 False
     """
     controls = check_count("controls", controls)
     if hasattr(sigma, "k") or torch.as_tensor(sigma.theta).ndim:
@@ -78,37 +89,39 @@ def diagnose_groups(
             f"got {sigma}"
         )
     generator = generator or torch.Generator().manual_seed(0)
-    lookup = _Lookup(problem, names)
-    W, theta, shares, table = to_numpy(problem.W_p), float(sigma.theta), {}, Table()
-    dual = dual_basis(W)
+    table: Table[GroupDiagnosis] = Table()
+    lookup, shares = _Lookup(problem, names), {}
+    theta = float(sigma.theta)
     for name, members in groups.items():
         group = check_group(lookup.features(name, members), problem.n, f"group {name!r} of groups")
         if not group:
             raise ValueError(f"group {name!r} must hold at least one feature")
-        minimum, row = (
-            group_minimum(problem, group),
-            group_row(problem, group, theta, W=W, dual=dual),
-        )
+        minimum, row = group_minimum(problem, group), group_row(problem, group, theta)
         F = np.zeros(problem.n, dtype=bool)
         F[group] = True
-        realizable = row.w is not None or dual is not None or encoder_row(W, F, theta) is not None
+        realizable = (
+            row.w is not None
+            or problem.dual_basis is not None
+            or encoder_row(problem.W_p_array, F, theta) is not None
+        )
         if len(group) not in shares:
             shares[len(group)] = trap_share(problem, len(group), controls, generator)
-        scale = float((problem.M_d * problem.W_r.square().sum(0))[group].sum())
-        table.append(
-            GroupDiagnosis(
-                name,
-                len(group),
-                minimum.verdict,
-                minimum.y.min().item() if minimum.exists and len(minimum.y) else None,
-                minimum.loss,
-                scale,
-                _mean_cosine(problem.W_r[:, group]),
-                realizable,
-                row.w is not None,
-                *shares[len(group)],
-            )
+        control, low, high = shares[len(group)]
+        diagnosis = GroupDiagnosis(
+            name=name,
+            size=len(group),
+            verdict=minimum.verdict,
+            smallest=minimum.y.min().item() if minimum.exists and len(minimum.y) else None,
+            loss=minimum.loss,
+            scale=float((problem.M_d * problem.W_r.square().sum(0))[group].sum()),
+            cosine=_mean_cosine(problem.W_r[:, group]),
+            realizable=realizable,
+            reached=row.w is not None,
+            control=control,
+            control_low=low,
+            control_high=high,
         )
+        table.append(diagnosis)
     return table
 
 
@@ -123,7 +136,8 @@ class _Lookup:
                 f"names must have one entry for each of the problem's n = {problem.n} features; "
                 f"got {len(names)}"
             )
-        self.known, self.of = names is not None, {}
+        self.known = names is not None
+        self.of: dict[str, list[int]] = {}
         for d, name in enumerate(names or []):
             self.of.setdefault(name, []).append(d)
 
@@ -136,14 +150,9 @@ class _Lookup:
         members = list(members)
         words = [member for member in members if isinstance(member, str)]
         if unknown := [word for word in words if word not in self.of]:
-            raise ValueError(
-                f"group {group!r} of groups has unknown features {unknown[:5]}; "
-                + (
-                    "the problem's names do not hold them"
-                    if self.known
-                    else "pass names= with the problem's feature names"
-                )
-            )
+            known = "the problem's names do not hold them"
+            fix = known if self.known else "pass names= with the problem's feature names"
+            raise ValueError(f"group {group!r} of groups has unknown features {unknown[:5]}; {fix}")
         if twice := [word for word in words if len(self.of[word]) > 1]:
             raise ValueError(
                 f"group {group!r} of groups: {twice[0]!r} names {len(self.of[twice[0]])} features "
@@ -154,10 +163,10 @@ class _Lookup:
 
 def _mean_cosine(W: Tensor) -> float:
     k = W.shape[1]
+    if k == 1:
+        return 1.0
     unit = W / W.norm(dim=0).clamp(min=1e-300)
-    return (
-        float((unit.sum(1).square().sum() - unit.square().sum()) / (k * (k - 1))) if k > 1 else 1.0
-    )
+    return float((unit.sum(1).square().sum() - unit.square().sum()) / (k * (k - 1)))
 
 
 @checked
@@ -173,49 +182,39 @@ def trap_share(
     groups = torch.stack(
         [torch.randperm(problem.n, generator=generator)[:size] for _ in range(draws)]
     )
-    if size > 1 and bool((problem.M_d > 0).all()) and _clearly_independent(problem):
-        root = problem.M_d.sqrt().double().cpu()
-        A = problem.W_r.double().cpu() * root
-        K, traps = A.mT @ A, 0
-        for part in groups.split(max(1, (1 << 22) // size**2)):
-            values, vectors = torch.linalg.eigh(K[part[:, :, None], part[:, None, :]])
-            y = vectors[:, :, -1] * torch.where(
-                vectors[:, :, -1].sum(1, keepdim=True) < 0, -1.0, 1.0
-            )
-            z, total = y / root[part], values.sum(1)
-            lowest, gap, left = (
-                z.amin(1) / z.amax(1),
-                (values[:, -1] - values[:, -2]) / total,
-                values[:, :-1].sum(1) / total,
-            )
-            least = max(
-                CLEARLY, 10 * tolerance(EIGEN_TOLERANCE, torch.finfo(problem.W_p.dtype).eps, 10)
-            )
-            # else as one asks singly
-            clear = (
-                (lowest.abs() > least)
-                & (y.abs().amin(1) > least * y.amax(1))
-                & (gap > least)
-                & (left > least)
-            )
-            traps += int((clear & (lowest > 0)).sum())
-            traps += sum(
-                group_minimum(problem, group.tolist()).verdict is Verdict.TRAP
-                for group in part[~clear]
-            )
+    if size > 1 and bool((problem.M_d > 0).all()) and problem.clearly_independent:
+        traps = _traps_in_batches(problem, groups)
     else:
         from tqdm import tqdm
 
         judged = tqdm(groups, desc=f"random groups of {size}", delay=3, leave=False)
-        traps = sum(
-            group_minimum(problem, group.tolist()).verdict is Verdict.TRAP for group in judged
-        )
+        traps = sum(_is_trap(problem, group) for group in judged)
     return traps / draws, *wilson(traps, draws)
 
 
-def _clearly_independent(problem: Problem) -> bool:
-    """Are the directions independent by a wide margin? If so V = I, and K alone decides, many
-    groups at a time.
+def _is_trap(problem: Problem, group: Tensor) -> bool:
+    return group_minimum(problem, group.tolist()).verdict is Verdict.TRAP
+
+
+def _traps_in_batches(problem: Problem, groups: Tensor) -> int:
+    """How many of the groups (draws, size) are traps, many at a time, when V = I; those that lie
+    near a tolerance of `group_minimum` as one asks singly.
     """
-    factor, failed = torch.linalg.cholesky_ex((problem.W_p.mT @ problem.W_p).double())
-    return problem.n <= problem.n_p and not failed and bool(factor.diagonal().min() > 1e-5)
+    root = problem.M_d.sqrt().double().cpu()
+    A = problem.W_r.double().cpu() * root
+    K, traps, size = A.mT @ A, 0, groups.shape[1]
+    equal = tolerance(EIGEN_TOLERANCE, torch.finfo(problem.W_p.dtype).eps, 10)
+    least = max(CLEARLY, 10 * equal)
+    for part in groups.split(max(1, (1 << 22) // size**2)):
+        values, vectors = torch.linalg.eigh(K[part[:, :, None], part[:, None, :]])
+        y = vectors[:, :, -1]
+        y = y * torch.where(y.sum(1, keepdim=True) < 0, -1.0, 1.0)
+        z, total = y / root[part], values.sum(1)
+        lowest = z.amin(1) / z.amax(1)
+        gap = (values[:, -1] - values[:, -2]) / total
+        left = values[:, :-1].sum(1) / total
+        nonzero = y.abs().amin(1) > least * y.amax(1)
+        clear = (lowest.abs() > least) & nonzero & (gap > least) & (left > least)
+        traps += int((clear & (lowest > 0)).sum())
+        traps += sum(_is_trap(problem, group) for group in part[~clear])
+    return traps

@@ -2,8 +2,8 @@
 traps.
 
 Inside the region of a partition the groups decouple. Each group's eigen-problem (`groups`) says
-where its neuron may sit; a projection (`separation`) finds the encoder row that sits there without
-firing for anybody else, or shows there is none; `certify` judges the whole.
+where its neuron may sit; a projection (`encoder_rows`) finds the encoder row that sits there and
+fires for nobody else, or shows there is none; `certify` judges the whole.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import numpy as np
 import torch
 
 from ..activations import Activation, BatchTopK, ReLU, TopK, check_sigma
-from ..problem import Problem, Tensor, Weights, as_matrix, check_problem
+from ..checks import Tensor, as_matrix
+from ..problem import Problem, check_problem
 from ..signature import checked
+from ..weights import Weights
 from .certify import certify
-from .group_row import Row, dual_basis, group_row, lossy_features
+from .encoder_rows import dead_row
+from .group_row import Row, group_row, lossy_features
 from .groups import GroupMinimum
-from .patterns import check_pattern, row_theta, to_numpy
-from .separation import dead_row
+from .patterns import check_pattern, row_theta
 from .verdict import Verdict
 
 
@@ -83,23 +85,58 @@ def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> 
     P : bool (n_q, n), each feature in exactly one row (ValueError otherwise). sigma: ReLU or
         JumpReLU; TopK is answered through the ReLU
     conditions, which suffice for it, and is `undecided` where they fail. BatchTopK: ValueError.
+
+    >>> import torch
+    >>> from sdl_theory import Problem, partial_minimum, pattern
+    >>> W_p = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)  # cosine .6
+    >>> together = partial_minimum(Problem(W_p), pattern([[0, 1]], n=2, n_q=2))
+    >>> together.verdict.value, round(together.loss, 6)  # one neuron for both, the other unused
+    ('trap', 0.4)
+    >>> heavier = Problem(torch.eye(2, dtype=torch.float64), M_d=torch.tensor([1.0, 2.0]))
+    >>> partial_minimum(heavier, pattern([[0, 1]], n=2, n_q=2)).exists
+    False
     """
-    groups, n_q, theta = _check_partition(problem, P, sigma)
-    W = to_numpy(problem.W_p)
-    dual = dual_basis(W)
-    rows = {i: group_row(problem, group, theta[i], W=W, dual=dual) for i, group in groups.items()}
+    P = _check_partition(problem, P, sigma)
+    theta = [max(row_theta(sigma, i, len(P)), 0.0) for i in range(len(P))]
+    groups = {i: row.nonzero()[:, 0].tolist() for i, row in enumerate(P) if row.any()}
+    rows = {i: group_row(problem, group, theta[i]) for i, group in groups.items()}
     if all(row.w is not None for row in rows.values()):
-        lossy = lossy_features(rows, problem.n)
+        lossy = lossy_features(list(rows.values()), problem.n)
         # a row that touches a wall is asked again, with only the lossy features held off it
         for i, row in rows.items():
             if (row.walls & lossy).any():
-                rows[i] = group_row(problem, groups[i], theta[i], lossy, W)
-    return assemble(problem, rows, n_q, theta, sigma, W)
+                rows[i] = group_row(problem, groups[i], theta[i], lossy)
+    refused = _refused(rows, sigma)
+    if refused is not None:
+        return refused
+    weights = _assembled(problem, rows, theta)
+    certificate = certify(problem, weights, sigma)
+    if not certificate.stationary or not torch.equal(certificate.pattern.cpu(), P):
+        return nowhere(
+            f"rounding in {problem.W_p.dtype} defeats the construction (relative gradients "
+            f"{certificate.grad_D:.1e}, {certificate.grad_E:.1e}); try float64",
+            groups=[row.minimum for row in rows.values()],
+        )
+    return PartialMinimum(
+        exists=True,
+        weights=weights,
+        loss=certificate.loss,
+        verdict=certificate.verdict,
+        groups=[row.minimum for row in rows.values()],
+        reason=certificate.reason,
+    )
 
 
-def _check_partition(
-    problem: Problem, P: Tensor, sigma: Activation
-) -> tuple[dict[int, list[int]], int, list[float]]:
+def nowhere(
+    reason: str, groups: list[GroupMinimum], verdict: Verdict = Verdict.NONE
+) -> PartialMinimum:
+    """The answer where there is no partial minimum."""
+    return PartialMinimum(
+        False, None, loss=float("nan"), verdict=verdict, groups=groups, reason=reason
+    )
+
+
+def _check_partition(problem: Problem, P: Tensor, sigma: Activation) -> Tensor:
     check_problem(problem)
     check_sigma(sigma)
     P = check_pattern(P, problem.n)
@@ -120,67 +157,33 @@ def _check_partition(
             f"Theorem 3.7 needs P to be a partition, each feature in exactly one row; feature {d} "
             f"is in {int(counts[d])}. {fix}"
         )
-    theta = [max(row_theta(sigma, i, len(P)), 0.0) for i in range(len(P))]
-    return {i: row.nonzero()[:, 0].tolist() for i, row in enumerate(P) if row.any()}, len(P), theta
+    return P
 
 
-def assemble(
-    problem: Problem,
-    rows: dict[int, Row],
-    n_q: int,
-    theta: Sequence[float],
-    sigma: Activation,
-    W: np.ndarray,
-) -> PartialMinimum:
-    """Put rows together, add unused ones, and let the verifier decide."""
+def _refused(rows: dict[int, Row], sigma: Activation) -> PartialMinimum | None:
+    """Why these rows make no partial minimum, if they make none."""
     groups = [row.minimum for row in rows.values()]
-    plain_topk = isinstance(sigma, TopK) and sigma.theta < 0 and sigma.k != 1
     missing = [row.minimum for row in rows.values() if row.w is None]
-    if missing or plain_topk:
-        reason = (
-            "plain Top-k fires k rows for every feature: a partition needs k = 1"
-            if plain_topk
-            else f"group {missing[0].group}: {missing[0].reason}"
-        )
-        verdict = Verdict.NONE
-        if missing and isinstance(sigma, TopK):
-            verdict, reason = (
-                Verdict.UNDECIDED,
-                reason + "; Top-k's own conditions couple the rows and may still allow it",
-            )
-        return PartialMinimum(False, None, float("nan"), verdict, groups, reason)
-    lossy = lossy_features(rows, problem.n)
-    W_E, W_D = np.zeros((n_q, problem.n_p)), np.zeros((problem.n_r, n_q))
-    dead = {}
-    for i in range(n_q):
-        if i in rows:
-            W_E[i], W_D[:, i] = rows[i].w, rows[i].w_D
-        else:
-            key = theta[i] > 0
-            W_E[i] = (
-                dead[key]
-                if key in dead
-                else dead.setdefault(
-                    key, dead_row(W, theta[i], lossy) if lossy.any() else np.zeros(problem.n_p)
-                )
-            )
-    weights = Weights(torch.from_numpy(W_E).to(problem.W_p), torch.from_numpy(W_D).to(problem.W_p))
-    certificate = certify(problem, weights, sigma)
-    intended = np.zeros((n_q, problem.n), dtype=bool)
+    verdict = Verdict.NONE
+    reason = f"group {missing[0].group}: {missing[0].reason}" if missing else ""
+    if isinstance(sigma, TopK):
+        if sigma.theta < 0 and sigma.k != 1:
+            reason = "plain Top-k fires k rows for every feature: a partition needs k = 1"
+        if missing:
+            verdict = Verdict.UNDECIDED
+            reason += "; Top-k's own conditions couple the rows and may still allow it"
+    return nowhere(reason, groups, verdict) if reason else None
+
+
+def _assembled(problem: Problem, rows: dict[int, Row], theta: Sequence[float]) -> Weights:
+    """The rows together; unused ones strictly dead where that is possible, else zero, as above a
+    threshold.
+    """
+    W_E, W_D = np.zeros((len(theta), problem.n_p)), np.zeros((problem.n_r, len(theta)))
     for i, row in rows.items():
-        intended[i, row.minimum.group] = True
-    if not certificate.stationary or not np.array_equal(
-        certificate.pattern.cpu().numpy(), intended
-    ):
-        return PartialMinimum(
-            False,
-            None,
-            float("nan"),
-            Verdict.NONE,
-            groups,
-            f"rounding in {problem.W_p.dtype} defeats the construction (relative gradients "
-            f"{certificate.grad_D:.1e}, {certificate.grad_E:.1e}); try float64",
-        )
-    return PartialMinimum(
-        True, weights, certificate.loss, certificate.verdict, groups, certificate.reason
-    )
+        W_E[i], W_D[:, i] = row.w, row.w_D
+    lossy = lossy_features(list(rows.values()), problem.n)
+    unused = [i for i in range(len(theta)) if i not in rows and theta[i] == 0]
+    if unused and lossy.any():
+        W_E[unused] = dead_row(problem.W_p_array, 0.0, lossy)
+    return Weights(torch.from_numpy(W_E).to(problem.W_p), torch.from_numpy(W_D).to(problem.W_p))

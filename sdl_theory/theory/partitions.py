@@ -9,14 +9,15 @@ import numpy as np
 import torch
 
 from ..activations import Activation, BatchTopK, ReLU, TopK
-from ..problem import Problem, check_count
+from ..checks import check_count
+from ..problem import Problem
 from ..signature import checked
+from .encoder_rows import dead_row, encoder_row
 from .group_row import Row, group_row, lossy_features, on_wall
-from .groups import spectrum, way_down_is_free
-from .partial_minimum import PartialMinimum, partial_minimum
-from .patterns import partitions, pattern, to_numpy
-from .separation import dead_row, encoder_row
-from .verdict import Verdict, verdict_of
+from .partial_minimum import PartialMinimum, nowhere, partial_minimum
+from .patterns import partitions, pattern
+from .spectrum import spectrum, way_down_is_free
+from .verdict import Shared, Verdict, verdict_of
 
 BEST_LIMIT = 10
 
@@ -33,8 +34,10 @@ class PartitionRow:
     loss: float
 
 
-class _Groups:
-    """Every group of a small problem, solved once each, by bit mask."""
+class _SolvedGroups:
+    """Every group of a small problem, solved once each; partitions are judged by looking theirs
+    up.
+    """
 
     def __init__(self, problem: Problem, sigma: Activation):
         if (
@@ -44,13 +47,16 @@ class _Groups:
             raise ValueError(
                 "enumeration of partitions is for ReLU() and JumpReLU(theta) with one theta"
             )
-        self.problem, self.theta, self.W = problem, float(sigma.theta), to_numpy(problem.W_p)
-        self._rows, self._dead, self._realizable, self._free = {}, {}, {}, {}
+        self.problem, self.theta = problem, float(sigma.theta)
+        self._rows: dict[tuple, Row] = {}
+        self._dead_row_leaks: dict[bytes, bool] = {}
+        self._realizable: dict[tuple, bool] = {}
+        self._falls: dict[int, bool] = {}
 
     def row(self, group: list[int], lossy: np.ndarray | None = None) -> Row:
         key = tuple(group), None if lossy is None else lossy.tobytes()
         if key not in self._rows:
-            self._rows[key] = group_row(self.problem, group, self.theta, lossy, self.W)
+            self._rows[key] = group_row(self.problem, group, self.theta, lossy)
         return self._rows[key]
 
     def realizable(self, group: list[int]) -> bool:
@@ -58,55 +64,57 @@ class _Groups:
         if key not in self._realizable:
             F = np.isin(np.arange(self.problem.n), group)
             self._realizable[key] = (
-                self.row(group).w is not None or encoder_row(self.W, F, self.theta) is not None
+                self.row(group).w is not None
+                or encoder_row(self.problem.W_p_array, F, self.theta) is not None
             )
         return self._realizable[key]
 
-    def _dead_row_leaks(self, lossy: np.ndarray) -> bool:
+    def dead_row_leaks(self, lossy: np.ndarray) -> bool:
         key = lossy.tobytes()
-        if key not in self._dead:
-            w = dead_row(self.W, self.theta, lossy)
-            self._dead[key] = bool(on_wall(w, w @ self.W, self.theta)[lossy].any())
-        return self._dead[key]
+        if key not in self._dead_row_leaks:
+            W = self.problem.W_p_array
+            w = dead_row(W, self.theta, lossy)
+            self._dead_row_leaks[key] = bool(on_wall(w, w @ W, self.theta)[lossy].any())
+        return self._dead_row_leaks[key]
 
-    def _final(self, row: Row, lossy: np.ndarray) -> Row:
-        """The row that `partial_minimum` takes: one that touches a lossy feature's wall is sought
-        anew, with only those held off.
-        """
-        return self.row(row.minimum.group, lossy) if (row.walls & lossy).any() else row
-
-    def _falls(self, row: Row) -> bool:
-        if id(row) not in self._free:
+    def falls(self, row: Row) -> bool:
+        if id(row) not in self._falls:
             touching = row.walls & (self.problem.M_d > 0).numpy()
-            self._free[id(row)] = (
-                way_down_is_free(spectrum(self.problem, row.minimum.group), self.W, touching)
-                if touching.any()
-                else True
+            self._falls[id(row)] = not touching.any() or way_down_is_free(
+                spectrum(self.problem, row.minimum.group), self.problem.W_p_array, touching
             )
-        return self._free[id(row)]
+        return self._falls[id(row)]
 
     def judge(self, groups: list[list[int]], spare: bool) -> PartitionRow:
         """The verdict of one partition, by `certify`'s rule; `spare`: is there an unused row?"""
         rows = [self.row(group) for group in groups]
         if any(row.w is None for row in rows):
-            return PartitionRow(
-                groups, all(map(self.realizable, groups)), Verdict.NONE, float("nan")
-            )
-        lossy = lossy_features(dict(enumerate(rows)), self.problem.n)
+            realizable = all(map(self.realizable, groups))
+            return PartitionRow(groups, realizable, Verdict.NONE, float("nan"))
+        lossy = lossy_features(rows, self.problem.n)
         if not lossy.any():
             return PartitionRow(groups, True, Verdict.GLOBAL, 0.0)
-        rows = [self._final(row, lossy) for row in rows]
+        # as `partial_minimum` does: one that touches a lossy feature's wall is sought anew, with
+        # only those held off
+        rows = [
+            self.row(row.minimum.group, lossy) if (row.walls & lossy).any() else row for row in rows
+        ]
         if any(row.w is None for row in rows):
             return PartitionRow(groups, True, Verdict.NONE, float("nan"))
         shared = [
-            (i, row.minimum.is_top, row.minimum.multiplicity == 1, row.minimum.loss > 0)
+            Shared(i, row.minimum.is_top, row.minimum.multiplicity == 1, row.minimum.loss > 0)
             for i, row in enumerate(rows)
             if len(row.minimum.features) > 1
         ]
-        leaks = lambda: (
-            spare and self._dead_row_leaks(lossy) or any((row.walls & lossy).any() for row in rows)
+        verdict, _ = verdict_of(
+            shared,
+            falls=lambda i: self.falls(rows[i]),
+            leaks=lambda: (
+                spare
+                and self.dead_row_leaks(lossy)
+                or any((row.walls & lossy).any() for row in rows)
+            ),
         )
-        verdict, _ = verdict_of(shared, lambda i: self._falls(rows[i]), lambda: leaks() or None)
         return PartitionRow(groups, True, verdict, sum(row.minimum.loss for row in rows))
 
 
@@ -119,9 +127,17 @@ def survey_partitions(
 
     Yields `PartitionRow`s: .groups, .realizable, .verdict, .loss. Each of the 2^n - 1 possible
     groups is solved once. (Jump)ReLU with one theta.
+
+    >>> import torch
+    >>> from sdl_theory import Problem, survey_partitions
+    >>> problem = Problem(torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64))
+    >>> for row in survey_partitions(problem):
+    ...     print(row.groups, row.verdict, round(row.loss, 6))
+    [[0, 1]] trap 0.4
+    [[0], [1]] global 0.0
     """
     n_q = problem.n if n_q is None else check_count("n_q", n_q)
-    solved = _Groups(problem, sigma)
+    solved = _SolvedGroups(problem, sigma)
     return (
         solved.judge(groups, len(groups) < n_q)
         for groups in partitions(problem.n)
@@ -153,13 +169,8 @@ def best_partition(problem: Problem, n_neurons: int, sigma: Activation = ReLU())
     )
     found = [row for row in judged if row.verdict is not Verdict.NONE]
     if not found:
-        return PartialMinimum(
-            False,
-            None,
-            float("nan"),
-            Verdict.NONE,
-            [],
-            f"no partition onto {n_neurons} neurons has an interior partial minimum",
+        return nowhere(
+            f"no partition onto {n_neurons} neurons has an interior partial minimum", groups=[]
         )
     least = min(row.loss for row in found)
     best = min(

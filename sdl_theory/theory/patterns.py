@@ -1,4 +1,6 @@
-"""Activation patterns: which neuron fires for which feature, and whether any encoder does that."""
+"""Activation patterns, which neuron fires for which feature: read from weights, built from groups,
+enumerated, checked.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,10 @@ import numpy as np
 import torch
 
 from ..activations import Activation, ReLU, check_sigma, read
-from ..problem import Problem, Tensor, Weights, as_tensor, check_count, check_match
+from ..checks import Tensor, as_tensor, check_count
+from ..problem import Problem
 from ..signature import checked
+from ..weights import Weights, check_match
 
 
 @checked
@@ -30,6 +34,12 @@ def activation_pattern(problem: Problem, weights: Weights, sigma: Activation = R
 def pattern(groups: Sequence[Sequence[int]], n: int, n_q: int) -> Tensor:
     """P, bool (n_q, n), with groups[i] as row i and the rows after the groups empty. Groups may
     overlap; indices in [0, n), no repeats in a group.
+
+    >>> from sdl_theory import pattern
+    >>> pattern([[0, 2], [1]], n=3, n_q=3).int()
+    tensor([[1, 0, 1],
+            [0, 1, 0],
+            [0, 0, 0]], dtype=torch.int32)
     """
     n, n_q = check_count("n", n), check_count("n_q", n_q)
     if len(groups) > n_q:
@@ -111,10 +121,12 @@ def partitions(n: int) -> Iterator[list[list[int]]]:
 
 
 def to_numpy(tensor: Tensor) -> np.ndarray:
+    """The same numbers in float64, outside autograd."""
     return tensor.detach().double().cpu().numpy()
 
 
 def row_theta(sigma: Activation, i: int, n_q: int) -> float:
+    """The threshold of neuron i of n_q; ValueError if sigma has another number of them."""
     theta = torch.as_tensor(sigma.theta, dtype=torch.float64)
     if theta.ndim and len(theta) != n_q:
         raise ValueError(f"theta has {len(theta)} entries; the pattern has n_q = {n_q} rows")

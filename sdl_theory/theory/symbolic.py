@@ -58,7 +58,14 @@ def example_3_5() -> PrintedRecipe:
         sp.Matrix([sp.diff(loss, v) for v in expressions]).subs(here)
     )
     return PrintedRecipe(
-        a, b, m_1, m_2, w_D, sp.factor(sp.simplify(loss.subs(here))), at(d), sp.factor(at(e))
+        a=a,
+        b=b,
+        m_1=m_1,
+        m_2=m_2,
+        w_D=w_D,
+        loss=sp.factor(sp.simplify(loss.subs(here))),
+        grad_D=at(d),
+        grad_E=sp.factor(at(e)),
     )
 
 
@@ -108,26 +115,19 @@ class TwoFeatures:
                 f"two_features().at needs -1 < rho < 1 and m_1, m_2 > 0; got rho={rho}, m_1={m_1}, "
                 f"m_2={m_2}"
             )
-        K = self.K.subs({self.rho: rho, self.m_1: m_1, self.m_2: m_2})
+        numbers = dict(rho=rho, m_1=m_1, m_2=m_2)
         # K is diagonal: a positive eigenvector only when the whole plane is one eigenspace
+        if rho == 0 and m_1 == m_2:
+            return TwoFeaturesAt("degenerate", loss=m_1, y=sp.Matrix([1, 1]), **numbers)
         if rho == 0:
-            return (
-                TwoFeaturesAt("degenerate", m_1, sp.Matrix([1, 1]), rho, m_1, m_2)
-                if m_1 == m_2
-                else TwoFeaturesAt("none", None, None, rho, m_1, m_2)
-            )
-        which = 0 if rho > 0 else 1
+            return TwoFeaturesAt("none", loss=None, y=None, **numbers)
+        K = self.K.subs({self.rho: rho, self.m_1: m_1, self.m_2: m_2})
         root = sp.sqrt((m_1 - m_2) ** 2 + 4 * rho**2 * m_1 * m_2)
-        eigenvalue = sp.simplify((m_1 + m_2 + (root if which == 0 else -root)) / 2)
-        y = sp.Matrix([abs(K[0, 1]), abs(eigenvalue - K[0, 0])])
-        return TwoFeaturesAt(
-            "trap" if which == 0 else "saddle",
-            sp.simplify(K.trace() - eigenvalue),
-            sp.simplify(y),
-            rho,
-            m_1,
-            m_2,
-        )
+        eigenvalue = sp.simplify((m_1 + m_2 + (root if rho > 0 else -root)) / 2)
+        y = sp.simplify(sp.Matrix([abs(K[0, 1]), abs(eigenvalue - K[0, 0])]))
+        verdict = "trap" if rho > 0 else "saddle"
+        loss = sp.simplify(K.trace() - eigenvalue)
+        return TwoFeaturesAt(verdict, loss=loss, y=y, **numbers)
 
 
 def _rational(name: str, value) -> sp.Rational:
@@ -140,17 +140,11 @@ def _rational(name: str, value) -> sp.Rational:
             value = value.item()
         if isinstance(value, str):
             value = Fraction(value)
-        if (
-            isinstance(value, (Real, sp.Expr))
-            and not isinstance(value, bool)
-            and math.isfinite(value)
-        ):
-            return sp.nsimplify(
-                sp.Rational(value.numerator, value.denominator)
-                if isinstance(value, Fraction)
-                else value,
-                rational=True,
-            )
+        number = isinstance(value, (Real, sp.Expr)) and not isinstance(value, bool)
+        if number and math.isfinite(value):
+            if isinstance(value, Fraction):
+                value = sp.Rational(value.numerator, value.denominator)
+            return sp.nsimplify(value, rational=True)
     except (ValueError, TypeError, OverflowError, ZeroDivisionError, RuntimeError, AttributeError):
         pass
     refuse(name, "a finite number, such as sympy.Rational(3, 5) or '3/5'", given)
@@ -187,14 +181,8 @@ class TwoFeaturesAt:
         assert all(sp.simplify(g) == 0 for g in gradient), "the point is not stationary"
         H = sp.hessian(loss, list(here)).subs(here)
         lam = sp.Symbol("lambda")
-        coefficients = [
-            sp.simplify(c)
-            for c in (H - lam * sp.eye(4))
-            .det(method="berkowitz")
-            .expand()
-            .as_poly(lam)
-            .all_coeffs()
-        ]
+        characteristic = (H - lam * sp.eye(4)).det(method="berkowitz").expand().as_poly(lam)
+        coefficients = [sp.simplify(c) for c in characteristic.all_coeffs()]
         signs = [int(sp.sign(sp.N(c, 50))) if c != 0 else 0 for c in coefficients]
         zeros = len(signs) - 1 - max(i for i, s in enumerate(signs) if s)
         changes = lambda seq: sum(x * y < 0 for x, y in zip(seq, seq[1:]))
@@ -218,11 +206,14 @@ def two_features() -> TwoFeatures:
     off = rho * sp.sqrt(m_1 * m_2)
     K = sp.Matrix([[m_1, off], [off, m_2]])
     root = sp.sqrt((m_1 - m_2) ** 2 + 4 * rho**2 * m_1 * m_2)
-    values = (m_1 + m_2 + root) / 2, (m_1 + m_2 - root) / 2
-    points = tuple(
+    above, below = (m_1 + m_2 + root) / 2, (m_1 + m_2 - root) / 2
+    top, bottom = (
         StationaryPoint(
-            sp.Matrix([off, value - m_1]), value, other, sp.simplify(2 * (value - other))
+            y=sp.Matrix([off, value - m_1]),
+            eigenvalue=value,
+            loss=other,
+            curvature=sp.simplify(2 * (value - other)),
         )
-        for value, other in (values, values[::-1])
+        for value, other in ((above, below), (below, above))
     )
-    return TwoFeatures(rho, m_1, m_2, K, points)
+    return TwoFeatures(rho=rho, m_1=m_1, m_2=m_2, K=K, points=(top, bottom))

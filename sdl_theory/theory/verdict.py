@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import Enum
+from typing import NamedTuple
 
 
 class Verdict(str, Enum):
@@ -32,23 +34,35 @@ class Verdict(str, Enum):
         return self.value
 
 
-def verdict_of(groups, falls, leak) -> tuple[Verdict, object]:
-    """THE rule (Theorem 3.7, corrected), and what decided it: from groups that fire for several
-    features, each (name, is_top, is_simple, is_lossy).
+class Shared(NamedTuple):
+    """A neuron that fires for several features of M_d > 0, as the rule sees it."""
 
-    falls(name) : can a group below its top eigenvalue move towards the top one? Asked of those
-        alone.  leak() : a wall that a feature of nonzero
-    loss, or an unused row, touches, or None; asked last, for it costs most.
+    name: int
+    is_top: bool  # its y lies in the eigenspace of its group's top eigenvalue
+    is_simple: bool  # which does not repeat
+    is_lossy: bool  # and its group has nonzero loss
+
+
+def verdict_of(
+    shared: Sequence[Shared], falls: Callable[[int], bool], leaks: Callable[[], bool]
+) -> tuple[Verdict, int | None]:
+    """THE rule (Theorem 3.7, corrected), of a stationary point whose loss is not zero (else it is
+    global): its verdict, and the neuron that decided it, if one did.
+
+    falls(name) : can a neuron below its top eigenvalue move towards the top one? Asked of those
+        alone.
+    leaks() : does a feature of nonzero loss touch the wall of another row, or of an unused one?
+        Asked last, for it costs most.
     """
-    below = [name for name, is_top, _, is_lossy in groups if is_lossy and not is_top]
+    below = [one.name for one in shared if one.is_lossy and not one.is_top]
     for name in below:
         if falls(name):
             return Verdict.SADDLE, name
     if below:
         return Verdict.UNDECIDED, below[-1]
-    if (where := leak()) is not None:
-        return Verdict.ESCAPABLE, where
-    for name, _, is_simple, is_lossy in groups:
-        if is_lossy and not is_simple:
-            return Verdict.DEGENERATE, name
+    if leaks():
+        return Verdict.ESCAPABLE, None
+    for one in shared:
+        if one.is_lossy and not one.is_simple:
+            return Verdict.DEGENERATE, one.name
     return Verdict.TRAP, None

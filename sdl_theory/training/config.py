@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, fields
 from numbers import Real
 
+from ..checks import check_count
 from ..plain import plain
-from ..problem import check_count
 from ..signature import check_fields
 
 

@@ -18,6 +18,14 @@ class History:
     says whether it was stopped early, `.signal` by which signal (2: Ctrl-C, 15: SIGTERM, None: its
     callback, or nothing); `.anchored` which true features each model was shown: a list each (None:
     of anchors whose features nobody knows).
+
+    >>> from sdl_theory import History
+    >>> logged = [dict(step=10, instance=0, loss=2.0), dict(step=20, instance=0, loss=1.5)]
+    >>> history = History(logged)
+    >>> history.column("loss")
+    [2.0, 1.5]
+    >>> history
+    step 20, instance 0, loss 1.5
     """
 
     @checked

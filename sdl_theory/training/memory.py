@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..checks import check_count
 from ..machine import check_fits, readable
-from ..problem import check_count
 from ..signature import checked
 from .model import WITH_K, SDLModel
 

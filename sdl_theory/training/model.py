@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from ..activations import Activation, JumpReLU, ReLU, TopK
-from ..problem import Tensor, Weights, check_count
+from ..checks import Tensor, check_count
 from ..signature import between, checked, place, rows
+from ..weights import Weights
 from .pairs import top_k
 
 METHODS = ("relu", "jumprelu", "topk", "batchtopk", "matryoshka", "gated")
@@ -301,7 +302,7 @@ class SDLModel(nn.Module):
         from pathlib import Path
 
         from ..files import read_tensors
-        from ..stored import stored_model
+        from .stored import stored_model
 
         path = Path(path) / "checkpoint.safetensors" if Path(path).is_dir() else path
         return stored_model(cls, path, *read_tensors(path, device), device)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..problem import Tensor
+from ..checks import Tensor
 from .model import SDLModel
 from .pairs import Pairs, decode_pairs, encode_pairs, largest_values, top_k, top_k_lowest
 from .world import World

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from ..problem import Tensor
+from ..checks import Tensor
 
 GROUPS = 16  # latents are compared in this many slices before any is looked at alone
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import torch
 
-from ..problem import Tensor
+from ..checks import Tensor
 from .model import WITH_K, SDLModel
 
 # A new encoder row is this much of the mean live one. Bricken et al. (2023), who resample ReLU

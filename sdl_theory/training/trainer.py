@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..problem import Tensor
+from ..checks import Tensor
 from ..signature import checked, having
 from ..truth.streams import seeded
 from .anchors import AnchorLoss, Anchors

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..problem import Tensor
+from ..checks import Tensor
 
 
 @dataclass(frozen=True)
@@ -47,24 +47,14 @@ class World:
         """Whether `flag` is set in one process at least: the same answer in all, once all have come
         here.
         """
-        return (
-            bool(flag)
-            if self.size == 1
-            else float(self.add(torch.tensor(float(flag), device=device))) > 0
-        )
+        if self.size == 1:
+            return bool(flag)
+        return float(self.add(torch.tensor(float(flag), device=device))) > 0
 
     def alike(self, figure: float, device: torch.device) -> bool:
         """Whether all processes hold the same number."""
-        return (
-            len(
-                set(
-                    self.gather(
-                        torch.tensor([figure], dtype=torch.float64, device=device), 1
-                    ).tolist()
-                )
-            )
-            == 1
-        )
+        mine = torch.tensor([figure], dtype=torch.float64, device=device)
+        return len(set(self.gather(mine, 1).tolist())) == 1
 
     def gather(self, values: Tensor, count: int) -> Tensor:
         """The values (..., at most `count`) of every process, joined along the last axis; the

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-from ..checks import as_matrix, check_count, check_number, own, refuse
+from ..checks import Tensor, as_matrix, check_count, check_number, own, refuse
 from ..machine import check_batch
 from ..plain import plain
-from ..problem import Problem, Tensor
+from ..problem import Problem
 from ..signature import checked
 from .features import feature_matrix
 from .sampling import Constant, Magnitudes, ShiftedExponential, SparseFeatures, Uniform

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import torch
 
-from ..checks import as_matrix, check_count, own
-from ..problem import Tensor
+from ..arrays import read_array, read_safetensors
+from ..checks import Tensor, as_matrix, check_count, own
 from ..signature import check_fields, checked
-from ..stored import read_array, read_safetensors
 
 DATA = Path(__file__).parent / "data"
 SYNONYMS = {"herding dog": "shepherd dog"}  # kennel-club words for WordNet's

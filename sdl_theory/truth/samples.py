@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..checks import as_matrix, check_count
+from ..checks import Tensor, as_matrix, check_count
 from ..machine import check_batch
-from ..problem import Tensor
 from ..signature import checked
 from .streams import Batch, Epochs, share
 

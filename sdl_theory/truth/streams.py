@@ -11,8 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..checks import check_count
-from ..problem import Tensor
+from ..checks import Tensor, check_count
 from .sampling import SparseFeatures
 
 TRUTH, SET, ORDER, STREAM, SAMPLE = range(5)  # what a random stream is for: each has its own seeds

@@ -15,8 +15,6 @@ from sdl_theory import (
     TopK,
     Verdict,
     Weights,
-    alternating_convex_search,
-    approximate_loss,
     best_partition,
     certify,
     exact_loss,
@@ -169,28 +167,6 @@ def test_ties_of_mixtures_go_to_the_first_latent():
     )
 
 
-def test_the_search_returns_the_loss_it_says():
-    """On a wall z = theta a JumpReLU is not active: what is returned shows P, and its own loss is
-    the last.
-    """
-    walls = 0
-    for seed in range(30):
-        problem = make_problem("sae", seed, 4, 4)
-        for sigma in (JumpReLU(0.3), TopK(1)):
-            P = pattern([[0, 1], [2, 3]], 4, 2)
-            if not realize(problem, P, sigma).feasible:
-                continue
-            found = alternating_convex_search(
-                problem, P, sigma, max_steps=40, generator=torch.Generator().manual_seed(seed)
-            )
-            assert found.losses[-1] == pytest.approx(
-                approximate_loss(problem, found.weights, sigma).item(), rel=1e-9, abs=1e-12
-            )
-            assert all(b <= a for a, b in zip(found.losses, found.losses[1:]))
-            walls += not found.interior
-    assert walls > 5
-
-
 def test_shares_and_single_groups_agree_near_loss_zero():
     """Targets 1e-5 apart: a loss of 1e-10, and a trap all the same."""
     W_r = torch.ones(3, 8, dtype=f64) + 1e-5 * randn(0, 3, 8)
@@ -222,105 +198,6 @@ def test_survey_and_partial_minimum_say_the_same():
             for row, groups in zip(survey_partitions(problem, sigma), partitions(4)):
                 answer = partial_minimum(problem, pattern(groups, 4, 4), sigma)
                 assert (row.groups, row.verdict) == (groups, answer.verdict), (seed, sigma, groups)
-
-
-def two_pairs(first, second):
-    """Two pairs at cosine .6; cross-cosines `first` of feature 1 with both of the other pair,
-    `second` of feature 2.
-    """
-    return Problem(
-        from_gram(
-            [
-                [1, 0.6, first, first],
-                [0.6, 1, second, second],
-                [first, second, 1, 0.6],
-                [first, second, 0.6, 1],
-            ]
-        )
-    )
-
-
-def test_escapable_reports_the_first_order_sign_at_any_scale():
-    """A pair of neurons at walls of zero off-group preactivation. Which way the first step goes is
-    the sign of <r_d, w_D>.
-    """
-    problem = two_pairs(0.5, 0.2)
-    dual = torch.linalg.inv(problem.W_p)
-    W_E = torch.stack([dual[0] + dual[1], dual[2] + dual[3]])  # z = 1 on the pair, 0 off it
-    W_D = torch.stack([problem.W_p[:, :2].mean(1), problem.W_p[:, 2:].mean(1)], 1)
-    for t in (1.0, 1e-12, 1e12):
-        c = certify(problem, Weights(t * W_E, W_D / t)).check()
-        assert (
-            c.verdict is Verdict.ESCAPABLE and c.first_order > 0.05 and "<r_d, w_D> > 0" in c.reason
-        )
-    # neuron 2 over the wall of feature 1
-    step = Weights(W_E + 1e-3 * torch.outer(torch.tensor([0.0, 1.0], dtype=f64), dual[0]), W_D)
-    assert approximate_loss(problem, step) < approximate_loss(problem, Weights(W_E, W_D)) - 1e-6
-
-
-def test_escapable_may_be_a_local_minimum():
-    """A neuron of feature 3 on the wall of feature 1, whose residual points away from it: no first
-    step goes down, and none is found.
-    """
-    problem = Problem(from_gram([[1, 0.6, -0.1], [0.6, 1, 0.3], [-0.1, 0.3, 1]]))
-    dual = torch.linalg.inv(problem.W_p)
-    W_E = torch.stack([dual[0] + dual[1] - dual[2], dual[2] - dual[1]])
-    weights = Weights(W_E, torch.stack([problem.W_p[:, :2].mean(1), problem.W_p[:, 2]], 1))
-    c = certify(problem, weights).check()
-    assert c.verdict is Verdict.ESCAPABLE and c.first_order < -0.1 and "no first step" in c.reason
-    for seed in range(300):
-        moved = Weights(
-            W_E + 1e-4 * randn(seed, 2, 3), weights.W_D + 1e-4 * randn(seed + 1000, 3, 2)
-        )
-        assert approximate_loss(problem, moved) > c.loss
-
-
-def test_a_dead_zero_row_is_first_order_silent():
-    problem = Problem(from_gram([[1, 0.6], [0.6, 1]]))
-    pair = partial_minimum(problem, pattern([[0, 1]], 2, 1)).weights
-    padded = Weights(
-        torch.cat([pair.W_E, torch.zeros(1, 2, dtype=f64)]),
-        torch.cat([pair.W_D, torch.zeros(2, 1, dtype=f64)], 1),
-    )
-    c = certify(problem, padded)
-    assert c.verdict is Verdict.ESCAPABLE and c.first_order == 0 and "does not decide" in c.reason
-
-
-def test_walls_that_can_be_crossed_together_only_promise_nothing():
-    """Two features on one input: the second row meets both walls or none, and its gains cancel. The
-    point has the least loss there is, 1.
-    """
-    problem = Problem([[1.0, 1]], [[1.0, 0], [0, 1]])
-    c = certify(problem, Weights([[1.0], [0]], [[0.5, 0.5], [0.5, -0.5]]))
-    assert c.verdict is Verdict.ESCAPABLE and c.first_order == 0 and "does not decide" in c.reason
-
-
-@pytest.mark.parametrize(
-    "sigma, scales", [(JumpReLU(0.5), (10.0,)), (TopK(1), (0.5, 1.0, 2.0, 5.0))]
-)
-def test_a_jump_or_a_swap_that_costs_is_no_way_out(sigma, scales):
-    """<r_d, w_D> > 0, and still no way: a JumpReLU's jump overshoots; a Top-1 swap takes the
-    incumbent's column away.
-    """
-    U = torch.linalg.cholesky(torch.tensor([[1.0, 0.6], [0.6, 1]], dtype=f64)).mT
-    dual, mean = torch.linalg.inv(U), U.mean(1)
-    rows = torch.stack(
-        [
-            dual[0] + dual[1],
-            0.5 * dual[0] - dual[1] if isinstance(sigma, JumpReLU) else dual[0] - dual[1],
-        ]
-    )
-    for scale in scales:
-        weights = Weights(rows, torch.stack([mean, scale * (U[:, 0] - mean)], 1))
-        c = certify(Problem(U), weights, sigma)
-        assert c.verdict is Verdict.ESCAPABLE and c.first_order < 0 and "<r_d" not in c.reason
-        nudged = [
-            Weights(rows + 1e-5 * randn(seed, 2, 2), weights.W_D + 1e-5 * randn(seed + 500, 2, 2))
-            for seed in range(200)
-        ]
-        assert (
-            min(approximate_loss(Problem(U), one, sigma).item() for one in nudged) > c.loss - 1e-9
-        )
 
 
 def test_saddles_far_below_the_top_are_found_whatever_the_rotation():

@@ -48,9 +48,9 @@ def test_one_row_against_the_linear_program(problem, code, theta):
     if result.feasible:
         assert result.margin > 0 and result.W_E.shape == (1, problem.n_p)
         z = (result.W_E @ problem.W_p)[0].numpy()
-        assert z[F].min() - theta >= result.margin * (1 - 1e-9) and (
-            not result.two_sided or theta - z[~F].max(initial=-np.inf) >= result.margin * (1 - 1e-9)
-        )
+        least = result.margin * (1 - 1e-9)
+        assert z[F].min() - theta >= least
+        assert not result.two_sided or theta - z[~F].max(initial=-np.inf) >= least
         assert theta > 0 or abs(result.W_E.norm() - 1) < 1e-9
     else:
         assert result.certificate is not None and result.certificate.row == 0
@@ -58,20 +58,16 @@ def test_one_row_against_the_linear_program(problem, code, theta):
 
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(1, 6), st.integers(0, 4))
 def test_separate_finds_the_largest_margin_or_multipliers(seed, k, p, q):
-    strict, weak = (
-        unit(randn(seed, k, p)).mT.numpy(),
-        unit(randn(seed + 1, k, max(q, 1))).mT.numpy()[:q],
-    )
+    strict = unit(randn(seed, k, p)).mT.numpy()
+    weak = unit(randn(seed + 1, k, max(q, 1))).mT.numpy()[:q]
     found = separate(strict, weak)
     assert abs(found.a.sum() - 1) < 1e-9 and (found.a >= 0).all() and (found.b >= 0).all()
     if found.w is None:
         assert np.linalg.norm(strict.T @ found.a + weak.T @ found.b) < 1e-9
         return
-    assert (
-        (strict @ found.w).min() >= found.margin - 1e-12
-        and (weak @ found.w >= -1e-9).all()
-        and abs(np.linalg.norm(found.w) - 1) < 1e-12
-    )
+    assert (strict @ found.w).min() >= found.margin - 1e-12
+    assert (weak @ found.w >= -1e-9).all()
+    assert abs(np.linalg.norm(found.w) - 1) < 1e-12
     for trial in range(200):  # no other direction does better
         w = found.w + 0.1 * 10 ** (-trial % 5) * randn(trial, k).numpy()
         w /= np.linalg.norm(w)
@@ -108,9 +104,8 @@ def test_partitions_of_five_features(n_p, seed_counts):
 def test_only_zero_or_positive_theta_matters(problem, code):
     P = torch.tensor([[bool(code >> d & 1) for d in range(problem.n)]])
     answers = [realize(problem, P, JumpReLU(theta)).check().feasible for theta in (1e-3, 0.3, 50.0)]
-    assert len(set(answers)) == 1 and (
-        answers[0] or not realize(problem, P).feasible or not P.any()
-    )
+    assert len(set(answers)) == 1
+    assert answers[0] or not realize(problem, P).feasible or not P.any()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -195,9 +190,8 @@ def test_activation_pattern_is_realizable(point):
 def test_partitions_and_pattern():
     assert [sum(1 for _ in partitions(n)) for n in range(1, 9)] == [1, 2, 5, 15, 52, 203, 877, 4140]
     seen = {tuple(map(tuple, groups)) for groups in partitions(5)}
-    assert len(seen) == 52 and all(
-        sorted(d for g in groups for d in g) == list(range(5)) for groups in seen
-    )
+    assert len(seen) == 52
+    assert all(sorted(d for g in groups for d in g) == list(range(5)) for groups in seen)
     assert pattern([[0, 2], [1]], 3, 3).tolist() == [
         [True, False, True],
         [False, True, False],

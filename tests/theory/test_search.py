@@ -129,6 +129,28 @@ def test_search_on_topk():
     assert result.converged and result.losses[-1] == pytest.approx(0.4, abs=1e-6)
 
 
+def test_the_search_returns_the_loss_it_says():
+    """On a wall z = theta a JumpReLU is not active: what is returned shows P, and its own loss is
+    the last.
+    """
+    walls = 0
+    for seed in range(30):
+        problem = make_problem("sae", seed, 4, 4)
+        for sigma in (JumpReLU(0.3), TopK(1)):
+            P = pattern([[0, 1], [2, 3]], 4, 2)
+            if not realize(problem, P, sigma).feasible:
+                continue
+            found = alternating_convex_search(
+                problem, P, sigma, max_steps=40, generator=torch.Generator().manual_seed(seed)
+            )
+            assert found.losses[-1] == pytest.approx(
+                approximate_loss(problem, found.weights, sigma).item(), rel=1e-9, abs=1e-12
+            )
+            assert all(b <= a for a, b in zip(found.losses, found.losses[1:]))
+            walls += not found.interior
+    assert walls > 5
+
+
 @pytest.mark.parametrize(
     "call, words",
     [

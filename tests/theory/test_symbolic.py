@@ -38,10 +38,8 @@ def test_example_3_5():
 def test_two_features_in_letters():
     t = two_features()
     for point in t.points:
-        assert (
-            sp.simplify(t.K * point.y - point.eigenvalue * point.y) == sp.zeros(2, 1)
-            and sp.simplify(point.loss - t.K.trace() + point.eigenvalue) == 0
-        )
+        assert sp.simplify(t.K * point.y - point.eigenvalue * point.y) == sp.zeros(2, 1)
+        assert sp.simplify(point.loss - t.K.trace() + point.eigenvalue) == 0
     top, bottom = t.points
     assert top.curvature.is_positive and bottom.curvature.is_negative
 
@@ -64,9 +62,8 @@ def test_exact_verdicts_are_the_numerical_ones(rho, m_1, m_2, inertia):
         ),
         [0, 1],
     )
-    assert exact.verdict == number.verdict and (
-        exact.loss is None or float(exact.loss) == pytest.approx(number.loss)
-    )
+    assert exact.verdict == number.verdict
+    assert exact.loss is None or float(exact.loss) == pytest.approx(number.loss)
     if inertia is None:
         with pytest.raises(ValueError, match="no partial minimum"):
             exact.hessian_inertia()

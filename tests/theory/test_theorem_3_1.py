@@ -30,18 +30,12 @@ from sdl_theory import (
 
 
 def literal_exact_loss(problem, weights, sigma, S, v):
-    """Four lines to check by eye: sum over supports of P(support) times the squared error."""
+    """A few lines to check by eye: sum over supports of P(support) times the squared error."""
     total = 0.0
     for support in product([0.0, 1.0], repeat=problem.n):
         x, k = v * torch.tensor(support, dtype=torch.float64), int(sum(support))
-        total += (
-            (1 - S) ** k
-            * S ** (problem.n - k)
-            * (problem.W_r @ x - weights.W_D @ sigma(weights.W_E @ (problem.W_p @ x)))
-            .square()
-            .sum()
-            .item()
-        )
+        left = problem.W_r @ x - weights.W_D @ sigma(weights.W_E @ (problem.W_p @ x))
+        total += (1 - S) ** k * S ** (problem.n - k) * left.square().sum().item()
     return total
 
 
@@ -62,10 +56,8 @@ def test_exact_loss_is_the_enumeration(point, sigma, S, v):
 
 
 def test_approximate_loss_is_its_formula():
-    problem, weights = (
-        Problem(unit(randn(0, 4, 6)), randn(1, 5, 6), randn(2, 6).abs()),
-        Weights(randn(3, 7, 4), randn(4, 5, 7)),
-    )
+    problem = Problem(unit(randn(0, 4, 6)), randn(1, 5, 6), randn(2, 6).abs())
+    weights = Weights(randn(3, 7, 4), randn(4, 5, 7))
     literal = sum(
         problem.M_d[d]
         * (problem.W_r[:, d] - weights.W_D @ torch.relu(weights.W_E @ problem.W_p[:, d]))
@@ -96,26 +88,18 @@ def test_gap_is_between_zero_and_the_bounds_for_every_S(point, sigma, S, v):
 
 def test_order_two_with_the_pair_errors_as_its_constant():
     n, values = 8, []
-    W, weights = (
-        feature_matrix(n, 6, 0.6, generator=torch.Generator().manual_seed(0)),
-        Weights(randn(1, 10, 6), randn(2, 6, 10)),
-    )
+    W = feature_matrix(n, 6, 0.6, generator=torch.Generator().manual_seed(0))
+    weights = Weights(randn(1, 10, 6), randn(2, 6, 10))
     pairs = torch.zeros(28, n, dtype=torch.float64).scatter_(
         1, torch.combinations(torch.arange(n)), 1.0
     )
-    errors = (
-        (W @ pairs.mT - weights.W_D @ torch.relu(weights.W_E @ W @ pairs.mT)).square().sum().item()
-    )
+    left = W @ pairs.mT - weights.W_D @ torch.relu(weights.W_E @ W @ pairs.mT)
+    errors = left.square().sum().item()
     for S in (0.99, 0.999, 0.9999):
         features = SparseFeatures(n, S, Constant(1.0))
         problem = Problem(W, M_d=features.M_d)
-        values.append(
-            (
-                exact_loss(problem, weights, ReLU(), features) - approximate_loss(problem, weights)
-            ).item()
-            / (1 - S) ** 2
-            / errors
-        )
+        L, Lt = exact_loss(problem, weights, ReLU(), features), approximate_loss(problem, weights)
+        values.append((L - Lt).item() / (1 - S) ** 2 / errors)
     assert abs(values[2] - 1) < 2e-3 and abs(values[0] - 1) > 5 * abs(values[2] - 1)
 
 
@@ -134,10 +118,8 @@ def test_dropped_hypothesis_jumprelu_errs_at_first_order_of_either_sign(theta, v
 
 def test_unit_magnitudes_stand_in_for_homogeneity():
     features = SparseFeatures(5, 0.9, Constant(1.0))
-    problem, weights = (
-        Problem(unit(randn(0, 4, 5)), M_d=features.M_d),
-        Weights(randn(1, 6, 4), randn(2, 4, 6)),
-    )
+    problem = Problem(unit(randn(0, 4, 5)), M_d=features.M_d)
+    weights = Weights(randn(1, 6, 4), randn(2, 4, 6))
     bound = loss_gap_bound(problem, weights, JumpReLU(0.5), features)
     gap = (
         exact_loss(problem, weights, JumpReLU(0.5), features)
@@ -205,9 +187,8 @@ def test_second_moments_and_M_d(law):
 def test_count_probabilities_and_conditional_samples():
     features = SparseFeatures(7, 0.8, Constant(1.0))
     p = features.count_probabilities()
-    assert p.sum().item() == pytest.approx(1, abs=1e-12) and p[3].item() == pytest.approx(
-        35 * 0.2**3 * 0.8**4, rel=1e-10
-    )
+    assert p.sum().item() == pytest.approx(1, abs=1e-12)
+    assert p[3].item() == pytest.approx(35 * 0.2**3 * 0.8**4, rel=1e-10)
     counts = torch.tensor([1, 2, 7, 3])
     assert ((features.sample_given_count(counts, torch.Generator()) > 0).sum(1) == counts).all()
     assert SparseFeatures(3, 0.0).count_probabilities().tolist() == [0, 0, 0, 1]
@@ -220,10 +201,8 @@ def test_same_generator_same_sample():
 
 
 def test_bad_input_is_named():
-    problem, weights = (
-        Problem(torch.eye(3, dtype=torch.float64)),
-        Weights(torch.eye(3, dtype=torch.float64), torch.eye(3, dtype=torch.float64)),
-    )
+    problem = Problem(torch.eye(3, dtype=torch.float64))
+    weights = Weights(torch.eye(3, dtype=torch.float64), torch.eye(3, dtype=torch.float64))
     for S in (1, -0.1, math.nan):
         with pytest.raises(ValueError, match="S = P"):
             SparseFeatures(3, S)

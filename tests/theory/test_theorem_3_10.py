@@ -27,8 +27,8 @@ from sdl_theory import (
     pattern,
     realize,
 )
-from sdl_theory.theory.absorption import lambda_plus
 from sdl_theory.theory.counterexamples import from_gram, three_features
+from sdl_theory.theory.ladder import lambda_plus
 
 
 @given(st.integers(0, 10**6), st.floats(0.05, 3), st.sampled_from([6, 9, 14]))
@@ -51,9 +51,8 @@ def test_closed_form_changes_no_other_feature(seed, theta, n_p):
         assert answer.child == min(members, key=lambda d: z[d])
         after = activation_pattern(problem, answer.weights, sigma)
         changed = (before != after).nonzero().tolist()
-        assert changed == sorted([[neuron, answer.child], [new, answer.child]]) and torch.equal(
-            after, answer.pattern
-        )
+        assert changed == sorted([[neuron, answer.child], [new, answer.child]])
+        assert torch.equal(after, answer.pattern)
         assert torch.allclose(
             answer.weights.W_E[neuron] / weights.W_E[neuron],
             (answer.weights.W_E[neuron] / weights.W_E[neuron])[0],
@@ -69,7 +68,8 @@ def test_any_named_child_when_directions_are_independent(theta):
     parent = partial_minimum(problem, pattern(tree.groups, 6, 4), sigma)
     for child in tree.groups[0]:
         answer = absorb(problem, parent.weights, sigma, 0, child)
-        assert answer.realizable and answer.pattern[0].nonzero()[:, 0].tolist() == [
+        assert answer.realizable
+        assert answer.pattern[0].nonzero()[:, 0].tolist() == [
             d for d in tree.groups[0] if d != child
         ]
         after = partial_minimum(problem, answer.pattern, sigma)
@@ -86,9 +86,9 @@ def test_any_sub_concept_is_false(sigma):
         torch.cat([start.W_E[:1], torch.zeros(1, 2, dtype=torch.float64)]), randn(0, 2, 2)
     )
     refused = absorb(problem, weights, sigma, 0, child=1)
-    assert (
-        not refused.realizable and refused.weights is None and "child 1 can leave" in refused.reason
-    )
+    assert not refused.realizable
+    assert refused.weights is None
+    assert "child 1 can leave" in refused.reason
     assert not realize(problem, pattern([[0, 2], [1]], 3, 2), sigma).check().feasible
     taken = absorb(problem, weights, sigma, 0)  # some sub-concept can
     assert taken.realizable and taken.child in (0, 2)
@@ -157,11 +157,9 @@ def test_power_iteration_agrees_with_enumeration():
 def test_bounds_never_rise_and_end_at_zero(problem):
     ladder = loss_ladder(problem, range(problem.n))
     bounds, slack = [rung.bound for rung in ladder], 1e-9 * (1 + problem.scale)
-    assert (
-        len(ladder) == problem.n
-        and bounds[-1] == 0
-        and all(b <= a + slack for a, b in zip(bounds, bounds[1:]))
-    )
+    assert len(ladder) == problem.n
+    assert bounds[-1] == 0
+    assert all(b <= a + slack for a, b in zip(bounds, bounds[1:]))
     for rung in ladder:
         assert sorted(rung.group + rung.absorbed) == list(range(problem.n))
         assert rung.loss is None or rung.loss >= rung.bound - slack
@@ -173,13 +171,11 @@ def test_stationary_losses_may_rise():
         from_gram([[1, 0.8, 0.55], [0.8, 1, -0.01], [0.55, -0.01, 1]]),
         M_d=torch.tensor([1.0, 7.0, 1.0]),
     )
-    assert group_minimum(problem, [0, 1, 2]).loss == pytest.approx(
-        1.33, abs=0.01
-    ) and group_minimum(problem, [1, 2]).loss == pytest.approx(7.0, abs=0.01)
+    assert group_minimum(problem, [0, 1, 2]).loss == pytest.approx(1.33, abs=0.01)
+    assert group_minimum(problem, [1, 2]).loss == pytest.approx(7.0, abs=0.01)
     ladder = loss_ladder(problem, [0, 1, 2])
-    assert [rung.bound for rung in ladder] == sorted(
-        (rung.bound for rung in ladder), reverse=True
-    ) and len(loss_ladder(problem, [0, 1, 2], rungs=2)) == 2
+    assert [rung.bound for rung in ladder] == sorted((rung.bound for rung in ladder), reverse=True)
+    assert len(loss_ladder(problem, [0, 1, 2], rungs=2)) == 2
 
 
 def test_greedy_takes_the_child_with_the_largest_drop():
@@ -188,9 +184,8 @@ def test_greedy_takes_the_child_with_the_largest_drop():
     options = [
         loss_ladder(problem, [d for d in range(5) if d != c], rungs=1)[0].bound for c in range(5)
     ]
-    assert ladder[1].absorbed == [int(np.argmin(options))] and ladder[1].bound == pytest.approx(
-        min(options)
-    )
+    assert ladder[1].absorbed == [int(np.argmin(options))]
+    assert ladder[1].bound == pytest.approx(min(options))
 
 
 @pytest.mark.parametrize(

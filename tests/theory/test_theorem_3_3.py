@@ -1,5 +1,7 @@
 """Theorem 3.3: the ideal point W*, its bounds, and a better point."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from hypothesis import given
@@ -30,10 +32,8 @@ from sdl_theory import (
 @given(problems(), st.just(0.0) | st.floats(1e-6, 0.95))
 def test_bounds_of_W_star_in_order(problem, theta):
     sigma = JumpReLU(theta)
-    bounds, loss = (
-        ideal_loss(problem, sigma),
-        approximate_loss(problem, ideal_weights(problem, problem.n + 2), sigma).item(),
-    )
+    bounds = ideal_loss(problem, sigma)
+    loss = approximate_loss(problem, ideal_weights(problem, problem.n + 2), sigma).item()
     slack = 1e-10 * (1 + problem.scale)
     assert abs(loss - bounds.exact) < slack
     assert bounds.exact <= bounds.by_neurons + slack <= bounds.paper + 2 * slack
@@ -42,9 +42,8 @@ def test_bounds_of_W_star_in_order(problem, theta):
 def test_shapes_and_the_zero_rows():
     problem = Problem(unit(randn(0, 4, 3)), randn(1, 5, 3))
     weights = ideal_weights(problem, 7)
-    assert torch.equal(weights.W_E[:3], problem.W_p.mT) and torch.equal(
-        weights.W_D[:, :3], problem.W_r
-    )
+    assert torch.equal(weights.W_E[:3], problem.W_p.mT)
+    assert torch.equal(weights.W_D[:, :3], problem.W_r)
     assert not weights.W_E[3:].any() and not weights.W_D[:, 3:].any()
 
 
@@ -57,10 +56,8 @@ def test_zero_loss_when_theta_reaches_mu_or_k_is_one(sigma):
 def test_zero_loss_without_positive_interference():
     # cross-polytope: n = 2 n_p, mu = 0
     W = torch.cat([torch.eye(3, dtype=torch.float64), -torch.eye(3, dtype=torch.float64)], 1)
-    assert (
-        interference(W) == 0
-        and approximate_loss(Problem(W), ideal_weights(Problem(W), 6)).item() == 0
-    )
+    assert interference(W) == 0
+    assert approximate_loss(Problem(W), ideal_weights(Problem(W), 6)).item() == 0
 
 
 def test_jumprelu_true_loss_is_zero_only_for_lone_features():
@@ -87,11 +84,8 @@ def test_W_star_is_not_stationary_under_interference():
 )
 def test_pseudo_inverse_has_zero_loss_on_every_input(problem, S):
     if torch.linalg.matrix_rank(problem.W_p, rtol=1e-3) < problem.n:
-        with (
-            pytest.raises(ValueError, match="rank")
-            if torch.linalg.matrix_rank(problem.W_p, rtol=1e-9) < problem.n
-            else nothing()
-        ):
+        dependent = torch.linalg.matrix_rank(problem.W_p, rtol=1e-9) < problem.n
+        with pytest.raises(ValueError, match="rank") if dependent else nullcontext():
             pseudo_inverse_weights(problem, problem.n)
         return
     weights = pseudo_inverse_weights(problem, problem.n + 1)
@@ -101,11 +95,6 @@ def test_pseudo_inverse_has_zero_loss_on_every_input(problem, S):
         < 1e-16
     )
     assert torch.equal(weights.W_D[:, : problem.n], problem.W_r)  # the decoder is the truth
-
-
-class nothing:
-    def __enter__(self): ...
-    def __exit__(self, *_): ...
 
 
 def test_the_better_encoder_scores_worse_by_cosine():
@@ -118,9 +107,8 @@ def test_the_better_encoder_scores_worse_by_cosine():
 def test_crosscoder_rows_are_divided_by_the_number_of_blocks():
     problem = Problem(torch.cat([unit(randn(0, 4, 3)), unit(randn(1, 5, 3))]), blocks=[4, 5])
     z = ideal_weights(problem, 3).W_E @ problem.W_p
-    assert torch.allclose(
-        z.diagonal(), torch.ones(3, dtype=torch.float64)
-    ) and problem.mu == pytest.approx((z - 2 * torch.eye(3)).max().item())
+    assert torch.allclose(z.diagonal(), torch.ones(3, dtype=torch.float64))
+    assert problem.mu == pytest.approx((z - 2 * torch.eye(3)).max().item())
 
 
 def test_bad_input_is_named():

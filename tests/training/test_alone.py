@@ -1,45 +1,23 @@
-"""Files that runs write: one run to a folder, and a file that replaces another keeps its mode, its
-links, and never a device's place.
-"""
+"""One run to a folder: a second one is refused, and a killed one holds nothing."""
 
 import fcntl
-import json
-import multiprocessing
 import os
 import signal
 import socket
 import stat
 import threading
 import time
-import warnings
 from contextlib import ExitStack
 
 import pytest
 import torch
+from runs_for_tests import FORKS, only_whole_files, small
 
-from sdl_theory import Config, LinearRepresentationBench, SDLModel, Trainer, fit, lock
+from sdl_theory import Trainer, lock
 from sdl_theory.__main__ import main
 from sdl_theory.experiments import gain
-from sdl_theory.files import alive, read_tensors, replacing, sweep, write_atomically, write_tensors
+from sdl_theory.files import read_tensors
 from sdl_theory.lock import InUse, locked
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    ["torch._dynamo", "sdl_theory", "safetensors.torch", "tqdm.auto", "pytest"]
-)
-BENCH = LinearRepresentationBench(40, 30, 0.9, 0.3, seed=2)
-
-
-def small(folder, steps=8, **how):
-    model = SDLModel(30, 64, k=4, generator=torch.Generator().manual_seed(1))
-    return fit(
-        model,
-        BENCH,
-        Config(steps=steps, batch=16, log_every=2, checkpoint_every=2),
-        out=folder,
-        progress=False,
-        **how,
-    )
 
 
 def _run(folder, begun, go_on):
@@ -76,10 +54,7 @@ def test_a_second_run_in_one_folder_is_refused_and_harms_nothing(running):
     assert (folder / "checkpoint.safetensors").read_bytes() == before
     go_on.set()
     process.join(60)
-    assert process.exitcode == 0 and sorted(path.name for path in folder.iterdir()) == [
-        "checkpoint.safetensors",
-        "history.jsonl",
-    ]
+    assert process.exitcode == 0 and only_whole_files(folder)
     small(folder, steps=8, resume=True)
 
 
@@ -91,10 +66,7 @@ def test_a_killed_run_holds_nothing(running):
         "step"
     ] == 4
     assert small(folder, resume=True).last[0]["step"] == 8
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "checkpoint.safetensors",
-        "history.jsonl",
-    ]
+    assert only_whole_files(folder)
 
 
 def test_a_second_run_in_the_same_process_is_refused(tmp_path):
@@ -212,10 +184,7 @@ def test_where_there_are_no_locks_a_warning_says_so_and_the_run_goes_on(
         )
     with pytest.warns(UserWarning, match="has no file locks .*so nothing keeps a second run out"):
         small(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "checkpoint.safetensors",
-        "history.jsonl",
-    ]
+    assert only_whole_files(tmp_path)
 
 
 def test_the_table_and_the_gain_hold_their_file(tmp_path, capsys, monkeypatch):
@@ -269,146 +238,3 @@ def test_an_interrupted_arm_is_no_arm(tmp_path, monkeypatch):
         gain.main(["--methods", "topk", "--seeds", "0", "--out", str(tmp_path / "g.json")]) == 130
     )
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def mask():
-    before = os.umask(0o027)
-    yield
-    os.umask(before)
-
-
-def test_a_new_file_has_the_umask_and_a_replaced_one_its_mode(tmp_path, mask):
-    path = tmp_path / "f"
-    write_atomically(path, b"1")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    for mode in (0o600, 0o664, 0o777, 0o604):
-        path.chmod(mode)
-        write_atomically(path, b"2")
-        assert stat.S_IMODE(path.stat().st_mode) == mode and path.read_bytes() == b"2"
-        write_tensors(path, dict(W=torch.ones(2)), {})
-        assert stat.S_IMODE(path.stat().st_mode) == mode
-    assert [one.name for one in tmp_path.iterdir()] == ["f"]
-
-
-@pytest.mark.parametrize("relative", [False, True])
-def test_a_link_stays_and_its_target_is_written(relative, tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    target, link, second = tmp_path / "a/target", tmp_path / "b/link", tmp_path / "second"
-    target.write_bytes(b"old")
-    link.symlink_to("../a/target" if relative else target)
-    second.symlink_to(link)
-    for path in (link, second):
-        write_atomically(path, path.name.encode())
-        assert (
-            path.is_symlink()
-            and target.read_bytes() == path.name.encode()
-            and not target.is_symlink()
-        )
-    dangling = tmp_path / "dangling"
-    dangling.symlink_to(tmp_path / "new/file")
-    write_atomically(dangling, b"there")
-    assert dangling.is_symlink() and (tmp_path / "new/file").read_bytes() == b"there"
-    assert sorted(path.name for path in tmp_path.rglob("*")) == [
-        "a",
-        "b",
-        "dangling",
-        "file",
-        "link",
-        "new",
-        "second",
-        "target",
-    ]
-
-
-def test_a_run_in_a_linked_folder_with_linked_files(tmp_path):
-    (tmp_path / "disk").mkdir()
-    (tmp_path / "run").symlink_to(tmp_path / "disk")
-    small(tmp_path / "run", callback=lambda row: row["step"] < 4)
-    (tmp_path / "disk/history.jsonl").rename(tmp_path / "history")
-    (tmp_path / "disk/history.jsonl").symlink_to(tmp_path / "history")
-    small(tmp_path / "disk", resume=True)
-    assert (tmp_path / "run").is_symlink() and (tmp_path / "run/history.jsonl").is_symlink()
-    assert [
-        json.loads(line)["step"] for line in (tmp_path / "history").read_text().splitlines()
-    ] == [2, 4, 6, 8]
-
-
-@pytest.mark.parametrize("kind", ["device", "pipe", "folder", "loop", "socket"])
-def test_what_is_no_file_is_not_written_over(kind, tmp_path):
-    path = tmp_path / kind
-    listening = socket.socket(socket.AF_UNIX)
-    {
-        "device": lambda: path.symlink_to("/dev/null"),
-        "pipe": lambda: os.mkfifo(path),
-        "folder": path.mkdir,
-        "loop": lambda: path.symlink_to(path),
-        "socket": lambda: listening.bind(str(path)),
-    }[kind]()
-    with pytest.raises(
-        OSError, match="in a circle: name another" if kind == "loop" else "this is a .*name another"
-    ):
-        write_atomically(path, b"x")
-    listening.close()
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode) and [
-        one.name for one in tmp_path.iterdir()
-    ] == [kind]
-
-
-def _sleep():
-    time.sleep(60)
-
-
-def test_a_sweep_takes_what_the_dead_left_and_nothing_else(tmp_path):
-    other = FORKS.Process(target=_sleep)
-    other.start()
-    dead = FORKS.Process(target=int)
-    dead.start()
-    dead.join()
-    left = {
-        name: tmp_path / f".f.{name}.tmp"
-        for name in (
-            f"{other.pid}.0",
-            f"{dead.pid}.3",
-            f"{dead.pid}",
-            f"{os.getpid()}.1",
-            "strange",
-        )
-    }
-    others = [tmp_path / f".g.{dead.pid}.0.tmp", tmp_path / f"f.{dead.pid}.0.tmp", tmp_path / "f"]
-    for path in (*left.values(), *others):
-        path.touch()
-    sweep(tmp_path / "f", False)
-    assert [name for name, path in left.items() if not path.exists()] == [
-        f"{dead.pid}.3",
-        f"{dead.pid}",
-    ] and all(path.exists() for path in others)
-    sweep(tmp_path / "f", True)
-    assert not any(path.exists() for path in left.values()) and all(
-        path.exists() for path in others
-    )
-    other.kill()
-    other.join()
-    assert alive(os.getpid()) and alive(1) and not alive(dead.pid) and not alive(10**30)
-
-
-def test_a_name_that_is_a_pattern_is_only_itself(tmp_path):
-    for name in ("[ab]", "a"):
-        (tmp_path / f".{name}.999999999.0.tmp").touch()
-    sweep(tmp_path / "[ab]", True)
-    assert [path.name for path in tmp_path.iterdir()] == [".a.999999999.0.tmp"]
-
-
-def test_two_threads_that_write_one_file_do_not_meet(tmp_path):
-    with (
-        warnings.catch_warnings(),
-        replacing(tmp_path / "f") as first,
-        replacing(tmp_path / "f") as second,
-    ):
-        assert first != second
-        first.write_bytes(b"1")
-        second.write_bytes(b"2")
-    assert (tmp_path / "f").read_bytes() == b"1" and [path.name for path in tmp_path.iterdir()] == [
-        "f"
-    ]

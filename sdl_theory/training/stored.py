@@ -1,18 +1,15 @@
-"""What files say of themselves, checked before anything is made of it: a model's settings against
-its tensors, an array's header against its file.
+"""What the file of a trained model says of itself, checked before anything is made of it: its
+settings against its tensors.
 """
 
 from __future__ import annotations
 
 import inspect
-import subprocess
-from pathlib import Path
 
-import numpy as np
 import torch
 
-from .checks import Tensor, check_count
-from .files import CheckpointError
+from ..checks import Tensor, check_count
+from ..files import CheckpointError
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
@@ -78,67 +75,18 @@ def check_stored_model(path, metadata, tensors: dict[str, Tensor], known: set[st
 def _shapes(settings: dict) -> dict[str, tuple[int, ...]]:
     """The shapes of a model's tensors."""
     n_p, n_q, n_r = (check_count(name, settings[name]) for name in ("n_p", "n_q", "n_r"))
-    lead = (
-        ()
-        if settings.get("instances") is None
-        else (check_count("instances", settings["instances"]),)
-    )
-    shapes = {"W_E": (n_q, n_p), "W_D": (n_r, n_q)}
+    many = settings.get("instances")
+    lead = () if many is None else (check_count("instances", many),)
+    shapes: dict[str, tuple[int, ...]] = {"W_E": (n_q, n_p), "W_D": (n_r, n_q)}
     if settings.get("biases"):
         shapes |= {"b_E": (n_q,), "b_D": (n_r,)}
     # ks: a Top-k of each sample, which learns no threshold
-    batched = {} if settings.get("ks") else {"theta": ()}
-    vectors = {
+    batched: dict[str, tuple[int, ...]] = {} if settings.get("ks") else {"theta": ()}
+    vectors: dict[str, dict[str, tuple[int, ...]]] = {
         "jumprelu": {"theta": (n_q,)},
         "batchtopk": batched,
         "matryoshka": batched,
         "gated": {name: (n_q,) for name in ("r_mag", "b_gate", "b_mag")},
     }
-    return {
-        name: lead + shape for name, shape in (shapes | vectors.get(settings["method"], {})).items()
-    }
-
-
-def read_array(path: Path) -> Tensor:
-    """The numbers of a .npy file in float64, or a ValueError that names it. Its header is held
-    against its length before memory is taken.
-    """
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
-            found = array.dtype if isinstance(array, np.ndarray) else "several arrays"
-            raise ValueError(f"it holds {found}, not one array of numbers")
-        return torch.from_numpy(np.array(array, dtype=np.float64))
-    except Exception as error:
-        # NumPy reads the header as Python text: it may fail in any way that text can
-        raise ValueError(
-            f"{path} cannot be read as a .npy file: "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
-        ) from None
-
-
-def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or a ValueError that names it."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, RuntimeError, KeyError) as error:
-        raise ValueError(f"{path} is damaged or no safetensors file ({error})") from None
-
-
-def own_commit(file: str | Path = Path(__file__).with_name("__init__.py")) -> str | None:
-    """The commit of the checkout that `file` belongs to; None where no checkout tracks it: a copy
-    inside somebody else's repository has none.
-    """
-    file = Path(file).resolve()
-    git = lambda *words: subprocess.run(
-        ["git", *words], cwd=file.parent, capture_output=True, text=True
-    )
-    try:
-        if git("ls-files", "--error-unmatch", "--", file.name).returncode:
-            return None
-        return git("rev-parse", "--short", "HEAD").stdout.strip() or None
-    except OSError:  # no git
-        return None
+    shapes |= vectors.get(settings["method"], {})
+    return {name: lead + shape for name, shape in shapes.items()}

@@ -1,0 +1,96 @@
+"""The folder that a run writes to: held by it alone, checkpoint and history whole or absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ..files import CheckpointError, read_tensors, sweep, write_tensors
+from ..lock import locked
+from ..plain import check_json
+from .history import History
+from .same_run import check_same_run
+from .trainer import Trainer
+
+
+class RunFolder:
+    """`path` with `checkpoint` and `history` of the run that has these `settings`. Of several
+    processes the first alone writes, and all learn whether it could.
+    """
+
+    def __init__(self, path: Path, trainer: Trainer, settings: dict):
+        check_json(settings, "a checkpoint")
+        self.path, self.trainer, self.settings = path, trainer, settings
+        self.checkpoint, self.history = path / "checkpoint.safetensors", path / "history.jsonl"
+        self.locked = False
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The folder for this run alone: the first process holds it, and all learn whether it
+        could.
+        """
+        with ExitStack() as held:
+            failure = None
+            try:
+                if self.trainer.world.rank == 0:
+                    self.locked = held.enter_context(locked(self.path, folder=True))
+            except OSError as error:
+                failure = error
+            self._agree(failure)
+            yield
+
+    def begin(self, resume: bool) -> History:
+        """Load the checkpoint, if there is one, into the trainer; the history up to there."""
+        if not self.checkpoint.exists():
+            if not resume and (self._holds("history.jsonl") or self._holds("report.json")):
+                raise FileExistsError(
+                    f"{self.path} holds a history.jsonl or a report.json, and no checkpoint that "
+                    f"they belong to: give this run a folder of its own"
+                )
+            return History()
+        if not resume:
+            raise FileExistsError(
+                f"{self.checkpoint} exists: pass resume=True (--resume) to go on with it, or "
+                f"another folder"
+            )
+        tensors, metadata = read_tensors(self.checkpoint)
+        check_same_run(self.checkpoint, self.settings, metadata)
+        try:
+            self.trainer.load(tensors, metadata["step"])
+        except ValueError as error:
+            raise CheckpointError(f"{self.checkpoint} does not fit this run: {error}") from None
+        return History.load(self.history, upto=metadata["step"])
+
+    def write(self, history: History, *, checkpoint: bool = True) -> None:
+        """The history first, then the checkpoint: a crash between the two costs no row."""
+        trainer, failure = self.trainer, None
+        try:
+            if trainer.world.rank == 0:
+                sweep(self.checkpoint, self.locked)
+                sweep(self.history, self.locked)
+                history.save(self.history)
+                if checkpoint:
+                    metadata = self.settings | {"step": trainer.steps_done}
+                    write_tensors(self.checkpoint, trainer.tensors(), metadata)
+        except OSError as error:
+            failure = error
+        self._agree(failure)
+
+    def _holds(self, name: str) -> bool:
+        """Is there such a file, and something in it?"""
+        return (self.path / name).is_file() and (self.path / name).stat().st_size > 0
+
+    def _agree(self, failure: OSError | None) -> None:
+        """Raise the first process's failure in all of them."""
+        if self.trainer.world.any(failure is not None, self.trainer.sums.device):
+            raise failure or OSError(
+                f"the first process could not write to {self.path}; its error says why"
+            )
+
+
+def kept(folder: RunFolder | None) -> str:
+    """What a run that cannot go on leaves behind, for its error."""
+    if folder is None or not folder.checkpoint.exists():
+        return "No checkpoint was written yet."
+    return f"The last good checkpoint is {folder.checkpoint}."

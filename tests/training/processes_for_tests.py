@@ -1,0 +1,42 @@
+"""Two processes, begun as torchrun begins them: for the tests beside this file."""
+
+import os
+import socket
+
+import torch
+from runs_for_tests import FORKS
+
+from sdl_theory.training.world import World
+
+
+def two_processes(work, folder) -> list[dict]:
+    """What `work(folder, world)`, a function of a test's module, answers in each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = [
+        FORKS.Process(target=_process, args=(rank, port, work, folder)) for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(90)
+        process.kill()
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+    return [torch.load(folder / f"results{rank}") for rank in range(2)]
+
+
+def _process(rank: int, port: int, work, folder) -> None:
+    torch.set_num_threads(1)
+    os.environ |= dict(
+        RANK=str(rank),
+        WORLD_SIZE="2",
+        MASTER_ADDR="127.0.0.1",
+        MASTER_PORT=str(port),
+        GLOO_SOCKET_IFNAME="lo",
+    )
+    world = World.start(torch.device("cpu"))
+    assert (world.rank, world.size) == (rank, 2)
+    torch.save(work(folder, world), folder / f"results{rank}")
+    world.stop()
