@@ -1,15 +1,20 @@
-# make lab   set up everything and open the first notebook in JupyterLab
-# make html  write the notebooks as web pages into build/html: no network, no kernel
-# make test  set up everything and run all that CI runs
-# make test-latest  the same with the newest versions of everything, in an environment of its own
+# make lab    set up everything and open the first notebook in JupyterLab
+# make html   write the notebooks as web pages into build/html: no network, no kernel
+# make check  the fast loop: style, types, and the tests without browser and training
+# make test   set up everything and run all that CI runs
+# make pages  write the pages that are made: results, the map of the library, lists of lessons
+# make notebooks    run all notebooks and keep what they print
+# make test-latest  the tests with the newest versions of everything, in an environment of its own
 # make processors   what notebooks print, under four kinds of arithmetic and as the machine is
+# make latency, make bench  how fast the sliders and the library are
 PYTHON ?= python3
 VENV   ?= .venv
 TORCH  ?= torch
 PINS   ?= -c constraints.txt
 BIN     = $(VENV)/bin
 
-.PHONY: lab html test test-latest processors install dev notebooks latency bench clean
+.PHONY: lab html check lint types test run-tests test-latest processors install dev pages \
+        notebooks latency bench clean
 
 lab: install
 	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
@@ -23,7 +28,8 @@ dev: $(VENV)/installed-dev
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-# PyTorch first and by itself, so that `make lab TORCH="torch --extra-index-url ..."` can choose its build
+# PyTorch first and by itself, so that `make lab TORCH="torch --extra-index-url ..."` can choose its
+# build
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet $(PINS) $(TORCH)
 	$(BIN)/pip install --quiet $(PINS) -e .
@@ -33,26 +39,50 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet $(PINS) -e ".[dev]"
 	touch $@
 
-NBVAL = $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=120 --nbval-sanitize-with tests/nbval.cfg notebooks
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
-# Torch threads are held to one a worker; nbval must keep a notebook's cells on one worker. Notebooks are printed under this machine's own arithmetic and
-# compared under the plainest: a last digit that moves is seen before another processor shows it. (The first command runs their cells under this machine's too.)
-test: dev
+types: dev
+	$(BIN)/mypy
+
+# Two workers, torch threads held to one in each. What trains or opens a browser is left to `test`.
+check: lint types
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests sdl_theory \
+	    --ignore tests/browser --ignore tests/training \
+	    -k "not 11_anchored_training and not training_explorer"
+
+NBVAL = $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env \
+        --nbval-cell-timeout=120 --nbval-sanitize-with tests/nbval.cfg notebooks
+
+# nbval must keep a notebook's cells on one worker. Notebooks are printed under this machine's own
+# arithmetic and compared under the plainest: a last digit that moves is seen before another
+# processor shows it. (The first command runs their cells under this machine's too.)
+test: lint types run-tests
+
+run-tests: dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 tests sdl_theory
 	ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=1 $(NBVAL)
 
 processors: dev
 	OMP_NUM_THREADS=1 $(NBVAL)
-	for kind in default avx2; do for threads in 1 2; do ATEN_CPU_CAPABILITY=$$kind OMP_NUM_THREADS=$$threads $(NBVAL) || exit 1; done; done
+	for kind in default avx2; do for threads in 1 2; do \
+	    ATEN_CPU_CAPABILITY=$$kind OMP_NUM_THREADS=$$threads $(NBVAL) || exit 1; \
+	done; done
 
 test-latest:
 	rm -rf .venv-latest
 	$(MAKE) dev VENV=.venv-latest PINS=
 	.venv-latest/bin/pip list
-	$(MAKE) test VENV=.venv-latest PINS=
+	$(MAKE) run-tests VENV=.venv-latest PINS=
+
+pages: dev
+	$(BIN)/python -m sdl_theory.experiments.results
+	$(BIN)/python -m tests.pages
 
 notebooks: dev
-	$(BIN)/jupyter nbconvert --to notebook --execute --inplace --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
+	$(BIN)/jupyter nbconvert --to notebook --execute --inplace \
+	    --ExecutePreprocessor.store_widget_state=False notebooks/*.ipynb
 
 latency: dev
 	$(BIN)/python -m pytest -q -m latency tests/browser/test_latency.py

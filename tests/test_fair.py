@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "notebooks/results/README.md").read_text(encoding="utf-8")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PLACE = re.compile(
     r"\b(section \d|sections \d|appendix [A-Z]|Eqs?\. ?\d|eqs?\. ?\d|equations? \d|Theorems? "
@@ -40,10 +40,9 @@ ALLOWED = {
     "holds under a hypothesis the paper omits": "the name of a verdict; its row names the place",
     "the paper says it, or its walkthrough": "the field that tells claims from findings",
     "whose theory it builds and checks": "a citation",
-    "the paper's metric": "by that name the metric of section 5.1 and appendix B, which README and "
-    "docstrings introduce with both",
-    "the paper's own figures": "the head of a column; README's text names the tables",
-    "12 the paper's tables": "the title of a lesson to come",
+    "the paper's metric": "by that name the metric of section 5.1 and appendix B, which README, "
+    "results and docstrings introduce with both",
+    "the paper's own figures": "the head of a column; the text above it names the tables",
     "Beyond the paper": "says that something is not in it",
     "beyond arXiv:2512.05534": "says that something is not in it",
     "offers one theory for all of this": "lesson 00's first sentence on it: what the whole is "
@@ -100,8 +99,10 @@ def strings(path):
 
 
 def texts():
-    yield "README.md", README
-    yield "CITATION.cff", (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    folders = (".github", "notebooks", "sdl_theory", "widgets")
+    inner = [path for folder in folders for path in (ROOT / folder).rglob("*.md")]
+    for path in [ROOT / "README.md", ROOT / "CITATION.cff", *sorted(inner)]:
+        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
     for path in NOTEBOOKS:
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] == "markdown":
@@ -187,19 +188,20 @@ def test_lessons_say_what_a_trap_is(lesson):
     assert "local minimum" in text and "never rises" in text
 
 
-def test_readme_says_what_a_trap_and_escapable_are():
-    row = lambda word: next(line for line in README.splitlines() if line.startswith(f"| {word} |"))
-    assert "local minimum of Lt" in row("trap") and "never rises" in row("trap")
-    assert "No promise of descent" in row("escapable") and "<r_d, w_D^i>" in row("escapable")
+def test_the_words_say_what_a_trap_and_escapable_are():
+    words = "\n".join(text for name, text in TEXTS if name == "00_start_here.ipynb")
+    row = lambda word: next(line for line in words.splitlines() if line.startswith(f"| {word} |"))
+    assert "local minimum of $\\tilde L$" in row("trap") and "never rises" in row("trap")
+    assert "No promise of descent" in row("escapable") and "r_d, w_D^i" in row("escapable")
 
 
 def test_the_papers_metric_comes_first_beside_its_figures():
-    """README's tables that hold the paper's figures: our figure by its metric in the first column
-    of figures, then cosines; k = 32 beside Table 7.
+    """The tables of results that hold the paper's figures: our figure by its metric in the first
+    column of figures, then cosines; k = 32 beside Table 7.
     """
     head = next(
         line
-        for line in README.splitlines()
+        for line in RESULTS.splitlines()
         if "the paper's own figures" in line and line.startswith("| method")
     )
     columns = [cell.strip() for cell in head.strip("|").split("|")]
@@ -210,13 +212,13 @@ def test_the_papers_metric_comes_first_beside_its_figures():
         < columns.index("encoder cosine")
         < columns.index("decoder cosine")
     )
-    demo = next(line for line in README.splitlines() if line.startswith("| method | anchors |"))
+    demo = next(line for line in RESULTS.splitlines() if line.startswith("| method | anchors |"))
     assert (
         demo.index("the paper's metric (encoder, inner product)")
         < demo.index("encoder cosine")
         < demo.index("decoder found")
     )
-    body = README.split(head)[1].split("\n\n")[0]
+    body = RESULTS.split(head)[1].split("\n\n")[0]
     topk = next(line for line in body.splitlines() if line.startswith("| topk"))
     assert "Table 7, k = 32: 100%, .999" in topk
     runs = {

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -108,31 +107,6 @@ def test_every_public_callable_has_a_docstring():
         ]
         == []
     )
-
-
-def test_names_in_readme_exist():
-    """Functions of the theorem table and code names of the glossary."""
-    library = importlib.import_module("sdl_theory")
-    named = re.findall(r"`(\w+)\(", README) + [
-        n
-        for line in README.splitlines()
-        if line.startswith("| Theorem")
-        for n in re.findall(r"`(\w+)`", line.split("|")[2])
-    ]
-    assert len(named) > 15 and [name for name in named if not hasattr(library, name)] == []
-    source = "\n".join(path.read_text() for path in (ROOT / "sdl_theory").rglob("*.py"))
-    glossary = [
-        n
-        for line in README.split("## Glossary")[1].splitlines()
-        if line.startswith("| ")
-        for n in re.findall(r"`(\w+)`", line.split("|")[2])
-    ]
-    assert (
-        len(glossary) > 12
-        and [name for name in glossary if not re.search(rf"\b{name}\b", source)] == []
-    )
-    for path in re.findall(r"\]\(((?:notebooks|tests|sdl_theory|widgets)[^)#]*)\)", README):
-        assert (ROOT / path).exists(), path
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

@@ -1,5 +1,5 @@
-"""The audit: verdicts are computed and are the expected ones, the command says so, and README
-carries the same two tables, figures included.
+"""The audit: verdicts are computed and are the expected ones, the command says so, and the page of
+results carries the same two tables, figures included.
 """
 
 import re
@@ -12,7 +12,7 @@ from sdl_theory.__main__ import main
 from sdl_theory.experiments import audit, paper_claims
 from sdl_theory.experiments.claims import Claim, Seen
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "notebooks/results/README.md").read_text(encoding="utf-8")
 NUMBER = re.compile(r"-?(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?|-?\.\d+")
 # Claims that stood among the paper's and that it does not make. They may stand among our findings
 # only.
@@ -31,13 +31,13 @@ def numbers_and_words(text):
 
 
 def table(heading):
-    """The rows of README's table below a heading."""
-    part = README.split(f"### {heading}\n")[1].split("\n#")[0]
+    """The rows of the page's table below a heading."""
+    part = PAGE.split(f"### {heading}\n")[1].split("\n#")[0]
     return [line for line in part.splitlines() if line.startswith("| ")][1:]
 
 
 def missing(rows):
-    """The rows of the audit that README does not carry: words equal, numbers to 1e-3 (rounded
+    """The rows of the audit that the page does not carry: words equal, numbers to 1e-3 (rounded
     figures move no farther than their last digit).
     """
     out = []
@@ -141,7 +141,7 @@ def test_no_figure_is_noise(rows):
     assert small == [] and not any("-0 " in row.figure or "nan" in row.figure for row in rows)
 
 
-def test_readme_carries_both_tables(rows):
+def test_the_page_carries_both_tables(rows):
     assert missing(rows) == []
     assert len(table("The paper's claims")) + len(table("Our findings")) == len(audit.CLAIMS)
 
