@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Verdict(str, Enum):
-    """What a point, a group or a neuron is. See the glossary in README."""
+    """What a point, a group or a neuron is. See the glossary in lesson 00."""
 
     # a true local minimum of Lt: every group's y has a simple top eigenvalue; all of a lossy group
     # strictly below theta elsewhere
