@@ -187,8 +187,8 @@ def checked(function: Callable | None = None, **more) -> Callable:
 
     more : for single arguments, `name=` an annotation where the function has none, or a reader
         (name, value, first) that runs after the annotations
-    and may look at the function's first argument; see `rows` and `between` (which take the
-    annotation's place), `place`, `having`, `filled`. Annotations are looked up at the first call.
+    and may look at the function's first argument; see `rows`, `between`, `having` (which take the
+    annotation's place), `place`, `filled`. Annotations are looked up at the first call.
     Inside torch.compile the body runs as it is.
     """
     if function is None:
@@ -310,6 +310,7 @@ def having(*attributes: str, several: bool = False, what: str) -> Callable:
             )
         return value
 
+    read.alone = True
     return read
 
 
