@@ -127,7 +127,7 @@ def diagnose(
     P = (codes > 0).mT.cpu()
     at_once = P.sum(0)
     # all M_d = 0: no feature is ever alone, and Lt sees nothing
-    theory = not (model.biases or model.method == "gated") and problem.scale > 0
+    theory = model.way.in_theory and not model.biases and problem.scale > 0
     certificate = certify(problem, model.weights, model.sigma, tol) if theory else None
     asleep = strictly_dead(model.W_E, bench.W_p, firing_level(model)).cpu()
     neurons, groups = [], Table()
