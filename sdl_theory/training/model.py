@@ -4,9 +4,9 @@ What they differ in is in `methods/`; training is in `fit.py` and `trainer.py`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -61,8 +61,6 @@ class SDLModel(nn.Module):
     >>> codes = model.encode(torch.eye(8))
     >>> codes.shape, int((codes != 0).sum(1).max())
     (torch.Size([8, 24]), 3)
-    >>> model.decode(codes).shape
-    torch.Size([8, 8])
     """
 
     b_E: nn.Parameter | None
@@ -96,8 +94,6 @@ class SDLModel(nn.Module):
         self.n_p, self.n_q = check_count("n_p", n_p), check_count("n_q", n_q)
         self.n_r = self.n_p if n_r is None else check_count("n_r", n_r)
         kind = method_of(method).variant(ks)
-        if not 0 < decoder_norm < math.inf:
-            raise ValueError(f"decoder_norm must be positive and finite; got {decoder_norm}")
         self.decoder_norm, self.biases = float(decoder_norm), bool(biases)
         self.instances = None if instances is None else check_count("instances", instances)
         self.way = kind(self.n_q, k=k, levels=levels, ks=ks, plain=plain, theta=theta)
@@ -114,9 +110,7 @@ class SDLModel(nn.Module):
         for name in self.way.scalars:
             self.register_buffer(name, torch.zeros(lead, dtype=dtype, device=device))
 
-    def _start(
-        self, generator: torch.Generator | None, dtype: torch.dtype
-    ) -> tuple[Tensor, Tensor]:
+    def _start(self, generator, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Random rows of W_E and columns of W_D, tied where they can be. Drawn on the CPU, so that
         a seed gives the same start on every device.
         """
@@ -154,7 +148,7 @@ class SDLModel(nn.Module):
         """Codes (batch, n_q) at inference: batchtopk and matryoshka with levels use their
         threshold, so a sample's codes do not depend on its batch.
         """
-        return self.activate(self.preactivations(self._check_input(x_p)))
+        return self.activate(self.preactivations(x_p))
 
     @checked(codes=rows("n_q", nan=True))
     def decode(self, codes: Tensor) -> Tensor:
@@ -165,11 +159,6 @@ class SDLModel(nn.Module):
     def forward(self, x_p: Tensor) -> Tensor:
         """The model of x_r, (batch, n_r)."""
         return self.decode(self.encode(x_p))
-
-    def _check_input(self, x_p: Tensor) -> Tensor:
-        if x_p.shape[-1] != self.n_p:
-            raise ValueError(f"x_p has {x_p.shape[-1]} columns; this model's n_p is {self.n_p}")
-        return x_p
 
     @property
     def weights(self) -> Weights:
@@ -242,8 +231,6 @@ class SDLModel(nn.Module):
         """The model that `save` wrote, or a training run: its checkpoint.safetensors, or the folder
         that holds it.
         """
-        from pathlib import Path
-
         from ..files import read_tensors
         from ..stored import stored_model
 

@@ -95,6 +95,20 @@ def test_dense_objective_is_the_formula():
         torch.testing.assert_close(got.loss, sum(losses) / 12)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_the_objective_can_be_compiled(method):
+    model, data, dead = problem(method, biases=True)
+    knobs = Knobs(48, 0.7, aux_coef=0.3, aux_k=4, dead=dead) if model.k else Knobs(48, 0.7)
+    torch.compiler.reset()
+    found = []
+    for one in (objective, torch.compile(objective, backend="eager")):
+        model.zero_grad()
+        terms = one(model, data.x_p, data.x_r, knobs)
+        terms.loss.backward()
+        found.append([terms.loss.detach(), model.W_E.grad, model.W_D.grad])
+    torch.testing.assert_close(*found)
+
+
 def test_the_gated_auxiliary_term_teaches_the_gate_and_not_the_decoder():
     """Rajamanoharan et al. (2024): || x - W_D relu(gate) ||^2 with W_D (and b_D) frozen; so the
     decoder's gradient is the reconstruction's alone.

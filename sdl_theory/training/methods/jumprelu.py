@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 
 from ... import activations
@@ -43,10 +41,7 @@ class JumpReLU(Method):
     dense_copies = 5.4
 
     def check_theta(self, theta):
-        theta = 0.1 if theta is None else theta
-        if not 0 <= theta < math.inf:
-            raise ValueError(f"theta must be finite and >= 0; got {theta}")
-        self.vectors = {"theta": theta}
+        self.vectors = {"theta": 0.1 if theta is None else theta}
 
     def activate(self, model, z):
         return z * (z > model.theta.unsqueeze(-2))
