@@ -11,12 +11,6 @@ from .pairs import Pairs, decode_pairs, encode_pairs, top_k_lowest
 from .step import Step
 
 
-def asked_for(step: Step) -> bool:
-    """Is there an AuxK term, and a latent for it?"""
-    knobs = step.knobs
-    return bool(knobs.aux_coef and knobs.dead is not None and bool(knobs.dead.any()))
-
-
 def errors(step: Step, waking: Tensor, x_hat: Tensor) -> Tensor:
     """AuxK's squared errors, (batch, n_r), of what the strongest dead latents give, `waking` = W_D
     times their codes.

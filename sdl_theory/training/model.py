@@ -137,7 +137,7 @@ class SDLModel(nn.Module):
 
     def rectify(self, z: Tensor) -> Tensor:
         """ReLU, which Top-k has after it unless it is `plain`."""
-        return z if self.plain else z.relu()
+        return self.way.rectify(z)
 
     def activate(self, z: Tensor) -> Tensor:
         """sigma at inference, elementwise or along the last axis: (batch, n_q) -> (batch, n_q)."""

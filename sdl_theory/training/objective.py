@@ -39,13 +39,18 @@ def objective(
         return _dense(Step(model=model, x_p=x_p, x_r=x_r, z=z, knobs=knobs))
 
 
+def _wakes(knobs: Knobs) -> bool:
+    """Is there an AuxK term, and a latent for it?"""
+    return bool(knobs.aux_coef and knobs.dead is not None and bool(knobs.dead.any()))
+
+
 def _dense(step: Step) -> Terms:
     """The literal twin: dense codes, dense products, autograd."""
     way, share = step.model.way, step.knobs.share
     coded = way.codes(step)
     fit = way.fit(step, coded.codes)
     loss = fit.loss + way.penalty(step, coded) * share
-    if auxk.asked_for(step):
+    if _wakes(step.knobs):
         loss = loss + auxk.dense(step, fit.x_hat)
     on = coded.codes != 0
     return Terms(
@@ -67,7 +72,7 @@ def _sparse(step: Step, pairs: Pairs, threshold: Tensor | None) -> Terms:
     values, penalty = model.way.pair_codes(step, values, pairs)
     fit = model.way.pair_fit(step, values, pairs)
     loss = fit.loss + penalty * share
-    if auxk.asked_for(step):
+    if _wakes(step.knobs):
         loss = loss + auxk.sparse(step, fit.x_hat)
     return Terms(
         loss=loss,

@@ -38,10 +38,8 @@ class Knobs:
     bf16: bool = False
     world: World = field(default_factory=World)
 
-    @property
-    def share(self) -> float:
-        """What one sample weighs."""
-        return 1 / self.total
+    def __post_init__(self):
+        self.share = 1 / self.total  # what one sample weighs
 
 
 class Step(NamedTuple):

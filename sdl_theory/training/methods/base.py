@@ -113,6 +113,10 @@ class Method:
         """sigma at inference, elementwise or along the last axis: (batch, n_q) -> (batch, n_q)."""
         raise NotImplementedError
 
+    def rectify(self, z: Tensor) -> Tensor:
+        """ReLU, which Top-k has after it unless it is `plain`."""
+        return z if self.plain else z.relu()
+
     def sigma(self, model: SDLModel) -> Activation:
         """The activation as the theory writes it; ValueError if it cannot."""
         raise NotImplementedError
@@ -148,7 +152,7 @@ class Method:
 
     def pair_codes(self, step: Step, values: Tensor, pairs: Pairs) -> tuple[Tensor, Tensor | float]:
         """Codes at the pairs, from the preactivations there; and the sparsity term."""
-        return step.model.rectify(values), 0.0
+        return self.rectify(values), 0.0
 
     def pair_fit(self, step: Step, values: Tensor, pairs: Pairs) -> Fit:
         """The reconstruction of the codes at the pairs."""

@@ -32,7 +32,7 @@ class TopK(KLargest):
     def activate(self, model, z):
         values, latents = top_k(z.reshape(-1, self.n_q), self.k)
         codes = torch.zeros_like(z).view(-1, self.n_q)
-        return codes.scatter_(1, latents, model.rectify(values)).view(z.shape)
+        return codes.scatter_(1, latents, self.rectify(values)).view(z.shape)
 
     def sigma(self, model):
         return activations.TopK(self.k, theta=-math.inf if self.plain else 0.0)
@@ -42,7 +42,7 @@ class TopK(KLargest):
         return torch.full_like(model.W_E[..., 0], -math.inf if self.plain else 0.0)
 
     def codes(self, step: Step) -> Coded:
-        return Coded(step.model.rectify(step.z) * largest(step.z, self.k))
+        return Coded(self.rectify(step.z) * largest(step.z, self.k))
 
     def pairs(self, step: Step, most: float):
         return Pairs.of_top_k(top_k(step.z, self.k)[1], self.n_q), None
