@@ -147,7 +147,7 @@ def diagnose(
     codes = model.encode(bench.W_p.mT.to(model.W_E))
     P = (codes > 0).mT.cpu()
     # all M_d = 0: no feature is ever alone, and Lt sees nothing
-    theory = not (model.biases or model.method == "gated") and problem.scale > 0
+    theory = model.way.in_theory and not model.biases and problem.scale > 0
     certificate = certify(problem, model.weights, model.sigma, tol) if theory else None
     if certificate is None:
         dead = strictly_dead(model.W_E, bench.W_p, firing_level(model)).tolist()

@@ -4,7 +4,6 @@ Bench, beside chance.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, make_dataclass
 
@@ -202,15 +201,5 @@ def firing_level(model) -> Tensor:
     """What <w_E^i, x_p> must exceed for latent i to fire at inference: theta less the bias, (n_q,)
     or (I, n_q). Top-k: 0, its ReLU's; plain: -inf.
     """
-    if getattr(model, "plain", False):
-        return torch.full_like(model.W_E[..., 0], -math.inf)
-    if model.method == "gated":
-        level = torch.maximum(-model.b_gate, -model.b_mag * torch.exp(-model.r_mag))
-    else:
-        level = getattr(model, "theta", model.W_E.new_zeros(model.W_E.shape[:-2]))
-        level = (
-            level
-            if level.ndim == model.W_E.ndim - 1
-            else level[..., None].expand(model.W_E.shape[:-1])
-        )
+    level = model.way.firing_level(model)
     return level if model.b_E is None else level - model.b_E

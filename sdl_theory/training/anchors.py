@@ -1,5 +1,5 @@
-"""Feature anchoring: pull the first k rows of W_E and columns of W_D towards directions one knows
-(theory: underdetermined otherwise).
+"""Feature anchoring: the directions one knows, towards which the first k rows of W_E and columns of
+W_D are pulled (theory: underdetermined otherwise). The pull is in `anchor_loss.py`.
 """
 
 from __future__ import annotations
@@ -69,6 +69,15 @@ class Anchors:
     def of_truth(cls, bench: LinearRepresentationBench, k: int, *, seed: int = 0) -> Anchors:
         """k random true features of a bench. A crosscoder of m blocks is anchored at W_p^T / m, as
         its ideal encoder is (`ideal_weights`).
+
+        >>> import torch
+        >>> from sdl_theory import Anchors, LinearRepresentationBench
+        >>> bench = LinearRepresentationBench(n=10, n_p=8, S=0.9, dtype=torch.float64)
+        >>> anchors = Anchors.of_truth(bench, 3)
+        >>> len(anchors.features), anchors.W_E.shape, anchors.W_D.shape
+        (3, torch.Size([3, 8]), torch.Size([8, 3]))
+        >>> torch.equal(anchors.W_E, bench.W_p[:, list(anchors.features)].mT)
+        True
         """
         from ..truth.streams import seeded
 
@@ -112,17 +121,54 @@ class Anchors:
                 f"x_p, x_r and labels must have one row a sample; got {len(x_p)}, {len(x_r)} and "
                 f"{len(labels)}"
             )
-        classes = (
+        chosen = (
             sorted(set(labels.tolist()))
             if classes is None
             else [check_number("a class in classes", one) for one in classes]
         )
-        if not classes:
+        if not chosen:
             raise ValueError("classes is empty: no class, no anchor")
-        if missing := [c for c in classes if not (labels == c).any()]:
+        if missing := [c for c in chosen if not (labels == c).any()]:
             raise ValueError(f"no sample has label {missing[0]:g}; leave it out of classes")
-        return cls(
-            None, _means(x_p, labels, classes, centre), _means(x_r, labels, classes, centre).mT
+        rows, columns = (_means(x, labels, chosen, centre) for x in (x_p, x_r))
+        return cls(None, rows, columns.mT)
+
+
+def listed_anchors(
+    anchors: int | Anchors | Sequence[Anchors | None] | None,
+    data: Sequence,
+    instances: int | None,
+    seed: int,
+) -> list[Anchors | None]:
+    """What a run is given, as a list: one an instance, where a list of them was given or k random
+    true features of each bench of `data`; a single one for all instances; none.
+    """
+    if anchors is None:
+        return []
+    if isinstance(anchors, Anchors):
+        return [anchors]
+    if not isinstance(anchors, int):
+        check_one_each(anchors, instances)
+        return list(anchors)
+    if not anchors:
+        return []
+    drawn: list[Anchors | None] = []
+    for bench in data:
+        if not isinstance(bench, LinearRepresentationBench):
+            raise ValueError(
+                f"anchors = {anchors} are drawn from a bench's true features; for data of your own "
+                f"pass Anchors, such as Anchors.of_class_means"
+            )
+        drawn.append(Anchors.of_truth(bench, anchors, seed=seed))
+    return drawn * (instances or 1) if len(drawn) == 1 else drawn
+
+
+def check_one_each(anchors: Sequence, instances: int | None) -> None:
+    """ValueError unless there are as many as models."""
+    if len(anchors) != (instances or 1):
+        raise ValueError(
+            f"{len(anchors)} anchors for {instances or 1} models; pass one Anchors, or a list with "
+            f"one (or None) per instance"
         )
 
 
@@ -152,60 +198,3 @@ def _means(x: Tensor, labels: Tensor, classes: list, centre: bool) -> Tensor:
             f"the mean of class {classes[int(norms.argmin())]:g} is zero: it has no direction"
         )
     return means / norms
-
-
-class AnchorLoss:
-    r""":math:`\lambda (\|W_E[:k] - \tilde W_p^T\|_F^2 + \|W_D[:, :k] - \tilde W_r\|_F^2)`, summed
-    over instances.
-
-    anchors : Anchors, or with instances a list of them, one each (None: that one is not anchored).
-    lam : lambda_anchor, a number or one per instance.
-    """
-
-    def __init__(
-        self, anchors: Anchors | Sequence[Anchors | None], lam: float | Sequence[float], model
-    ):
-        many = model.instances
-        listed = list(anchors) if isinstance(anchors, Sequence) else [anchors] * (many or 1)
-        if len(listed) != (many or 1):
-            raise ValueError(
-                f"{len(listed)} anchors for {many or 1} models; pass one Anchors, or a list with "
-                f"one (or None) per instance"
-            )
-        self.k = max((a.k for a in listed if a is not None), default=0)
-        if self.k > model.n_q:
-            raise ValueError(f"anchors k = {self.k} exceeds the model's n_q = {model.n_q} latents")
-        lead, like = (len(listed),), dict(dtype=model.W_E.dtype, device=model.W_E.device)
-        lam = torch.as_tensor(lam, **like)
-        if lam.ndim and len(lam) != len(listed):
-            raise ValueError(
-                f"lam_anchor has {len(lam)} weights for {len(listed)} models; give one number, or "
-                f"one for each"
-            )
-        lam = lam.expand(lead)
-        if not (lam >= 0).all():
-            raise ValueError(f"lam_anchor must be >= 0; got {lam.tolist()}")
-        self.rows, self.columns = (
-            torch.zeros(*lead, self.k, model.n_p, **like),
-            torch.zeros(*lead, model.n_r, self.k, **like),
-        )
-        self.weight = torch.zeros(*lead, self.k, **like)
-        for i, a in enumerate(listed):
-            if a is not None:
-                if a.W_E.shape[1] != model.n_p or a.W_D.shape[0] != model.n_r:
-                    raise ValueError(
-                        f"anchors have n_p = {a.W_E.shape[1]}, n_r = {a.W_D.shape[0]}; the model "
-                        f"has {model.n_p}, {model.n_r}"
-                    )
-                self.rows[i, : a.k], self.columns[i, :, : a.k], self.weight[i, : a.k] = (
-                    a.W_E.to(**like),
-                    a.W_D.to(**like),
-                    lam[i],
-                )
-        if many is None:
-            self.rows, self.columns, self.weight = self.rows[0], self.columns[0], self.weight[0]
-
-    def __call__(self, model) -> Tensor:
-        rows = (model.W_E[..., : self.k, :] - self.rows).square().sum(-1)
-        columns = (model.W_D[..., : self.k] - self.columns).square().sum(-2)
-        return (self.weight * (rows + columns)).sum()

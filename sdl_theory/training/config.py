@@ -10,6 +10,10 @@ from ..checks import check_count
 from ..plain import plain
 from ..signature import check_fields
 
+POSITIVE = ("lr", "clip", "bandwidth")
+NOT_NEGATIVE = ("sparsity", "aux_coef", "gain")
+SHARES = ("decay", "resample_until")
+
 
 @dataclass(frozen=True)
 class Config:
@@ -45,6 +49,14 @@ class Config:
 
     NumPy's and PyTorch's numbers are kept as Python's, lists as tuples. ValueError for a value that
     does not fit its field.
+
+    >>> from sdl_theory import Config
+    >>> config = Config(steps=100, lr=0.01, warmup=10)
+    >>> [round(config.rate(step), 4) for step in (0, 9, 50, 99)]  # up, level, and down to 0
+    [0.001, 0.01, 0.01, 0.0005]
+    >>> Config(precision="fp8")
+    Traceback (most recent call last):
+    ValueError: precision must be 'float32' or 'bf16'; got 'fp8'
     """
 
     steps: int = 2000
@@ -76,30 +88,25 @@ class Config:
 
     def __post_init__(self):
         check_fields(self)
-        keep = lambda name, value: object.__setattr__(self, name, value)
         for one in fields(self):
-            keep(one.name, plain(one.name, getattr(self, one.name)))
-        for name in (
-            "steps",
-            "batch",
-            "log_every",
-            "dead_after",
-            *["aux_k"] * (self.aux_k is not None),
-        ):
-            keep(name, check_count(name, getattr(self, name)))
-        for name in (
-            "lr",
-            "clip",
-            "bandwidth",
-            "sparsity",
-            "aux_coef",
-            "gain",
-            "decay",
-            "resample_until",
-            *["target_l0"] * (self.target_l0 is not None),
-        ):
-            if isinstance(getattr(self, name), bool) or not isinstance(getattr(self, name), Real):
-                raise ValueError(f"{name} must be a number; got {getattr(self, name)!r}")
+            self._keep(one.name, plain(one.name, getattr(self, one.name)))
+        self._check_kinds()
+        self._check_ranges()
+        self._check_words()
+
+    def _keep(self, name: str, value) -> None:
+        object.__setattr__(self, name, value)
+
+    def _check_kinds(self) -> None:
+        """Counts are whole numbers, numbers are numbers, flags are flags."""
+        counts = ["steps", "batch", "log_every", "dead_after"]
+        for name in counts + ["aux_k"] * (self.aux_k is not None):
+            self._keep(name, check_count(name, getattr(self, name)))
+        numbers = [*POSITIVE, *NOT_NEGATIVE, *SHARES]
+        for name in numbers + ["target_l0"] * (self.target_l0 is not None):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise ValueError(f"{name} must be a number; got {value!r}")
         for name in ("unit_norm", "compile"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be True or False; got {getattr(self, name)!r}")
@@ -110,11 +117,13 @@ class Config:
         ):
             raise ValueError(f"betas are Adam's two decay rates, in [0, 1); got {self.betas}")
         for name in ("warmup", "seed", "resample_every", "eval_every", "checkpoint_every"):
-            keep(name, check_count(name, getattr(self, name), 0))
-        for name in ("lr", "clip", "bandwidth"):
+            self._keep(name, check_count(name, getattr(self, name), 0))
+
+    def _check_ranges(self) -> None:
+        for name in POSITIVE:
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive and finite; got {getattr(self, name)}")
-        for name in ("sparsity", "aux_coef", "gain"):
+        for name in NOT_NEGATIVE:
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be >= 0 and finite; got {getattr(self, name)}")
         if self.target_l0 is not None and not (0 < self.target_l0 < math.inf and self.sparsity > 0):
@@ -122,11 +131,13 @@ class Config:
                 f"target_l0 must be positive, and sparsity, which it multiplies, too; got "
                 f"target_l0={self.target_l0}, sparsity={self.sparsity}"
             )
-        for name in ("decay", "resample_until"):
+        for name in SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(
                     f"{name} is a share of the steps, in [0, 1]; got {getattr(self, name)}"
                 )
+
+    def _check_words(self) -> None:
         if self.aux_target not in ("residual", "input"):
             raise ValueError(
                 f"aux_target must be 'residual' (Gao et al. 2024) or 'input' (Eq. 8 of the paper); "

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from numbers import Integral
 from pathlib import Path
 
 from ..readers import having
 from ..signature import checked
-from ..truth.bench import LinearRepresentationBench
+from ..truth.batches import Data
 from .anchors import Anchors
 from .config import Config
 from .history import History
@@ -39,7 +38,7 @@ OUT_OF_MEMORY = (
 )
 def fit(
     model: SDLModel,
-    data,
+    data: Data | Sequence[Data],
     config: Config = Config(),
     *,
     anchors: int | Anchors | Sequence[Anchors | None] | None = None,
@@ -78,10 +77,8 @@ def fit(
     >>> model.encode(bench.batch(0, 5).x_p).shape
     torch.Size([5, 12])
     """
-    benches = list(data) if isinstance(data, Sequence) else [data]
-    given = _drawn(anchors, benches, model.instances or 1, config.seed)
-    trainer = Trainer(model, data, config, anchors=given, world=world)
-    run = Run(trainer, benches, _listed(given), Path(out) if out else None)
+    trainer = Trainer(model, data, config, anchors, world=world)
+    run = Run(trainer, Path(out) if out else None)
     try:
         with run.folder.alone() if run.folder else nullcontext():
             run.begin(resume)
@@ -97,27 +94,3 @@ def fit(
             ) from error
         raise
     return run.history
-
-
-def _drawn(
-    anchors, benches: list, instances: int, seed: int
-) -> Anchors | Sequence[Anchors | None] | None:
-    """`anchors` as the trainer takes them: a number becomes that many true features of each bench,
-    for every instance; 0 becomes None.
-    """
-    if not isinstance(anchors, Integral):
-        return anchors
-    if not anchors:
-        return None
-    if not all(isinstance(bench, LinearRepresentationBench) for bench in benches):
-        raise ValueError(
-            f"anchors = {anchors} are drawn from a bench's true features; for data of your own "
-            f"pass Anchors, such as Anchors.of_class_means"
-        )
-    drawn = [Anchors.of_truth(bench, int(anchors), seed=seed) for bench in benches]
-    return drawn * instances if len(benches) == 1 else drawn
-
-
-def _listed(anchors: Anchors | Sequence[Anchors | None] | None) -> Sequence[Anchors | None]:
-    """One of them for all instances, one for each, or none."""
-    return [anchors] if isinstance(anchors, Anchors) else anchors or []

@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from ..checks import check_count
 from ..machine import check_fits, readable
 from ..signature import checked
-from .model import WITH_K, SDLModel
-
-# z, and what finding its largest takes, in units of z
-SPARSE = {"topk": 1.1, "batchtopk": 1.75, "matryoshka": 1.75}
-# z, codes, masks, and the gradients of all that
-DENSE = {"relu": 4, "jumprelu": 5.4, "gated": 6.3, "topk": 5.2, "batchtopk": 5.2, "matryoshka": 6}
+from .methods import Method, method_of
+from .model import SDLModel
 
 
 @dataclass(frozen=True)
@@ -67,30 +63,23 @@ def training_bytes(
     at most), anchors' gradients, metrics, a compiler's workspace. Tested to 25% against the
     resident memory of CPU processes; see tests/training/test_scale.py. bfloat16 halves the latents.
     """
-    many = 1
-    if model is not None:
-        n_p, n_q, n_r, method, many = (
-            model.n_p,
-            model.n_q,
-            model.n_r,
-            model.method,
-            model.instances or 1,
-        )
+    kind: Method | type[Method]
+    if model is None:
+        kind, many, size = method_of(method), 1, 4
+    else:
+        n_p, n_q, n_r, kind = model.n_p, model.n_q, model.n_r, model.way
+        many, size = model.instances or 1, model.W_E.element_size()
     n_p, n_q, n_r = check_count("n_p", n_p), check_count("n_q", n_q), check_count("n_r", n_r or n_p)
-    if method not in DENSE:
-        raise ValueError(f"method must be one of {', '.join(DENSE)}; got {method!r}")
-    apart = method in WITH_K and (model is None or model.instances is None)
-    p, copies = many * n_q * (n_p + n_r), SPARSE[method] if apart else DENSE[method]
-    if model is not None and model.ks:
-        copies = SPARSE["topk"] if apart else DENSE["topk"] + 1.5 * (len(model.ks) - 1)
-    size = 4 if model is None else model.W_E.element_size()
+    copies = kind.sparse_copies if model is None or model.instances is None else None
+    apart = copies is not None
+    p = many * n_q * (n_p + n_r)
     return TrainingBytes(
-        size * p,
-        size * p,
-        2 * size * p,
-        size * many * batch * (n_p + 3 * n_r),
-        int(size * many * batch * n_q * copies),
-        apart,
+        weights=size * p,
+        gradients=size * p,
+        adam=2 * size * p,
+        batch=size * many * batch * (n_p + 3 * n_r),
+        latents=int(size * many * batch * n_q * (kind.dense_copies if copies is None else copies)),
+        apart=apart,
     )
 
 
@@ -99,12 +88,7 @@ def check_training_fits(model: SDLModel, batch: int) -> None:
     gradients, Adam, the batch and its preactivations alone.
     """
     size, many, need = model.W_E.element_size(), model.instances or 1, training_bytes(model, batch)
-    least = (
-        need.weights
-        + need.adam
-        + need.batch
-        + max(need.gradients, min(size, 2) * many * batch * model.n_q)
-    )
-    check_fits(
-        "batch", batch, least, model.W_E.device, f"training with n_q = {model.n_q:,} latents"
-    )
+    latents = min(size, 2) * many * batch * model.n_q
+    least = need.weights + need.adam + need.batch + max(need.gradients, latents)
+    what = f"training with n_q = {model.n_q:,} latents"
+    check_fits("batch", batch, least, device=model.W_E.device, what=what)

@@ -3,7 +3,8 @@ formulas.
 
 Of batch x n_q preactivations a sparse method keeps a few dozen a sample. Only the product x W_E^T
 is dense; the decoder, its gradient and the encoder's gradient are sums over (sample, latent) pairs,
-done by `embedding_bag`. The dense twins are in `objectives.py`; a test compares them.
+done by `embedding_bag`. The dense twins stand beside the sparse forms, in `objective.py`, `auxk.py`
+and `methods/`; tests compare them.
 """
 
 from __future__ import annotations
@@ -80,14 +81,19 @@ class Pairs:
     n_q: int
 
     def __post_init__(self):
-        by_latent = torch.argsort(self.latents, stable=True)
-        self.by_latent, self.rows_by_latent = by_latent, self.rows[by_latent]
+        self.by_latent = torch.argsort(self.latents, stable=True)
+        self.rows_by_latent = self.rows[self.by_latent]
         self.latent_offsets = _offsets(self.latents, self.n_q)
 
     @classmethod
     def where(cls, mask: Tensor) -> Pairs:
         rows, latents = mask.nonzero(as_tuple=True)
         return cls(rows, latents, *mask.shape)
+
+    @classmethod
+    def few(cls, mask: Tensor, most: float) -> Pairs | None:
+        """The pairs of a mask; None if they are more than the share `most` of it."""
+        return None if mask.sum() > most * mask.numel() else cls.where(mask)
 
     @classmethod
     def of_top_k(cls, latents: Tensor, n_q: int) -> Pairs:

@@ -7,46 +7,32 @@ from __future__ import annotations
 import torch
 
 from ..checks import Tensor
-from .model import WITH_K, SDLModel
+from .descent import Descent
+from .model import SDLModel
 
-# A new encoder row is this much of the mean live one. Bricken et al. (2023), who resample ReLU
-# dictionaries, take .2, so that a latent wakes without shouting. In the top-k family a latent that
-# fires at all has to outdo the k-th largest of the live ones, which a row of .2 hardly ever does:
-# it gets no gradient and dies again. So these begin with the whole norm
-# (tests/training/test_train.py counts both).
-SMALL_ROW = 0.2
 # cosine from which two rows are one direction: equal ones meet every sample alike, and multiples
 # differ by rounding only (1e-7 in float32)
 ALIKE = 1 - 1e-6
 ROOM = 1 << 24  # cosines looked at together
 
 
-def row_scale(method: str) -> float:
-    """Norm of a new encoder row in units of the mean live one."""
-    return 1.0 if method in WITH_K else SMALL_ROW
-
-
 @torch.no_grad()
 def resample(
-    model: SDLModel,
-    moments: list[Tensor],
-    x_p: Tensor,
-    x_r: Tensor,
-    dead: Tensor,
-    generator: torch.Generator,
+    descent: Descent, pair: tuple[Tensor, Tensor], dead: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Begin the latents `dead` (n_q,) anew at samples drawn with probability proportional to their
-    squared error squared; returns which it could.
+    """Begin the latents `dead` (n_q,) of a run anew at samples of `pair`, x_p and x_r, drawn with
+    probability proportional to their squared error squared; returns which it could.
 
     The decoder column becomes x_r / ||x_r|| times decoder_norm, the encoder row x_p / ||x_p|| times
-    `row_scale` times the mean norm of live rows; biases zero, a JumpReLU threshold that of the mean
-    live latent (capped where the new row would sleep on its own sample). `moments`, Adam's, latents
-    along the first axis, are zeroed for just these latents: without that the loss spikes.
+    the method's `row_scale` times the mean norm of live rows; biases zero, a JumpReLU threshold
+    that of the mean live latent (capped where the new row would sleep on its own sample). Adam's
+    moments are zeroed for just these latents: without that the loss spikes.
 
     All new directions x_p / ||x_p|| differ, from one another and from the live rows: equal rows
     would have equal gradients, and never part. Where the samples have fewer directions than there
     are dead latents, the last of these stay asleep, until another batch.
     """
+    model, (x_p, x_r) = descent.model, pair
     if model.instances is not None:
         raise ValueError(
             "resampling works on single models; train without instances, or with resample_every=0"
@@ -58,28 +44,21 @@ def resample(
     weight = (x_r - model(x_p)).square().sum(1).double().square().cpu()
     # an empty sample has no direction, though biases may get it wrong
     weight[((x_p == 0).all(1) | (x_r == 0).all(1)).cpu()] = 0
-    chosen = _distinct(weight, x_p, model, dead, generator)
+    chosen = _distinct(weight, x_p, model=model, dead=dead, generator=generator)
     which = which[: len(chosen)]
     if not len(which):
         return which
-    size = row_scale(model.method) * (
-        model.W_E[alive].norm(dim=1).mean() if alive.any() else torch.ones((), device=x_p.device)
-    )
-    direction = x_p[chosen] / x_p[chosen].norm(dim=1, keepdim=True).clamp(min=1e-12)
-    model.W_E[which] = size * direction
-    model.W_D[:, which] = (
-        model.decoder_norm
-        * (x_r[chosen] / x_r[chosen].norm(dim=1, keepdim=True).clamp(min=1e-12)).mT
-    )
-    for name in ("b_E", "r_mag", "b_gate", "b_mag"):
-        if getattr(model, name, None) is not None:
-            getattr(model, name)[which] = 0
-    if model.method == "jumprelu":
-        usual = model.theta[alive].mean() if alive.any() else model.theta.mean()
-        own = size * x_p[chosen].norm(dim=1)
-        model.theta[which] = torch.minimum(usual.expand_as(own), own / 2)
-    for moment in moments:
-        moment[which] = 0
+    usual = torch.ones((), device=x_p.device)
+    if alive.any():
+        usual = model.W_E[alive].norm(dim=1).mean()
+    size, norms = model.way.row_scale * usual, x_p[chosen].norm(dim=1)
+    model.W_E[which] = size * (x_p[chosen] / norms.clamp(min=1e-12)[:, None])
+    columns = x_r[chosen] / x_r[chosen].norm(dim=1, keepdim=True).clamp(min=1e-12)
+    model.W_D[:, which] = (model.decoder_norm * columns).mT
+    if model.b_E is not None:
+        model.b_E[which] = 0
+    model.way.begin_anew(model, which, alive, size * norms)
+    descent.forget(which)
     return which
 
 

@@ -5,7 +5,7 @@ step or somebody's wish to stop.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -24,14 +24,9 @@ from .trainer import Trainer
 class Run:
     """A trainer with its history, and with the folder `out` where there is one."""
 
-    def __init__(
-        self,
-        trainer: Trainer,
-        benches: Sequence,
-        anchors: Sequence[Anchors | None],
-        out: Path | None,
-    ):
+    def __init__(self, trainer: Trainer, out: Path | None):
         self.trainer, self.history = trainer, History()
+        benches, anchors = trainer.data, trainer.anchors
         one_for = lambda i, given: given[i if len(given) > 1 else 0] if given else None
         self.held_out = [
             held_out(one_for(i, benches), one_for(i, anchors))

@@ -10,6 +10,7 @@ import torch
 
 from ..checks import Tensor, check_count
 from ..files import CheckpointError
+from .methods import METHODS
 
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
@@ -80,13 +81,7 @@ def _shapes(settings: dict) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {"W_E": (n_q, n_p), "W_D": (n_r, n_q)}
     if settings.get("biases"):
         shapes |= {"b_E": (n_q,), "b_D": (n_r,)}
-    # ks: a Top-k of each sample, which learns no threshold
-    batched: dict[str, tuple[int, ...]] = {} if settings.get("ks") else {"theta": ()}
-    vectors: dict[str, dict[str, tuple[int, ...]]] = {
-        "jumprelu": {"theta": (n_q,)},
-        "batchtopk": batched,
-        "matryoshka": batched,
-        "gated": {name: (n_q,) for name in ("r_mag", "b_gate", "b_mag")},
-    }
-    shapes |= vectors.get(settings["method"], {})
+    if (kind := METHODS.get(str(settings["method"]))) is not None:
+        way = kind.variant(settings.get("ks") or None)
+        shapes |= {name: (n_q,) for name in way.vectors} | {name: () for name in way.scalars}
     return {name: lead + shape for name, shape in shapes.items()}

@@ -28,6 +28,7 @@ from sdl_theory import (
     interval,
     null_baseline,
 )
+from sdl_theory.training.anchor_loss import AnchorLoss
 
 from .common import table
 
@@ -122,10 +123,7 @@ class Race:
         truth = torch.stack([bench.W_p[:, kept] for bench, kept in zip(benches, held_out)])
         trainer = Trainer(model, [_Shared(bench) for bench in benches] * 2, config, anchors * 2)
         if not self.both:
-            pull = trainer.anchor_loss
-            trainer.anchor_loss = lambda model: (
-                pull.weight * (model.W_D[..., : pull.k] - pull.columns).square().sum(-2)
-            ).sum()
+            trainer.anchor_loss = AnchorLoss(anchors * 2, config.lam_anchor, model, encoder=False)
         return trainer, torch.cat([truth, truth])
 
     def run(self, upto: int | None = None) -> Iterator[Curves]:

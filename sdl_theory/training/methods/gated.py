@@ -1,0 +1,36 @@
+"""Gated: a gate z + b_gate > 0 and a magnitude, the gate taught by an L1 term and a reconstruction
+of its own (Rajamanoharan et al. 2024). Dense alone.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ..step import Step
+from .base import Coded, Method
+
+
+class Gated(Method):
+    name = "gated"
+    dense_copies = 6.3
+    in_theory = False
+    vectors = dict.fromkeys(("r_mag", "b_gate", "b_mag"), 0.0)
+
+    def activate(self, model, z):
+        magnitude = (z * model.r_mag.exp().unsqueeze(-2) + model.b_mag.unsqueeze(-2)).relu()
+        return magnitude * (z + model.b_gate.unsqueeze(-2) > 0)
+
+    def sigma(self, model):
+        raise ValueError("a gated activation is not of the form sigma(z)_i in {0, z_i} (Eq. 10)")
+
+    def firing_level(self, model):
+        return torch.maximum(-model.b_gate, -model.b_mag * torch.exp(-model.r_mag))
+
+    def penalty(self, step: Step, coded: Coded):
+        model, knobs = step.model, step.knobs
+        gate = (step.z + model.b_gate.unsqueeze(-2)).relu()
+        b_D = 0 if model.b_D is None else model.b_D.detach().unsqueeze(-2)
+        frozen = gate @ model.W_D.detach().mT + b_D
+        return knobs.coef * (gate * step.norms()).sum((-1, -2)) + (
+            (step.x_r - frozen).square().sum((-1, -2))
+        )

@@ -1,0 +1,81 @@
+"""JumpReLU with an L0 term: codes z 1{z > theta}, a threshold per latent, learned straight through
+(Rajamanoharan et al. 2024).
+"""
+
+from __future__ import annotations
+
+import torch
+
+from ... import activations
+from ..pairs import Pairs
+from ..step import Step
+from .base import Coded, Method
+
+
+class Jump(torch.autograd.Function):
+    """Codes z 1{z > theta}, and how many fire. To theta, straight through a window of width eps
+    around it (Rajamanoharan et al. 2024, eqs. 11, 12): d code / d theta = -(theta / eps) 1{|z -
+    theta| < eps / 2}, d count / d theta = -(1 / eps) of the same window. The count moves theta
+    alone.
+    `over` : the axes that the count sums over."""
+
+    @staticmethod
+    def forward(ctx, z, theta, eps, over):
+        on = z > theta
+        ctx.save_for_backward(z, theta, on)
+        ctx.eps, ctx.over = eps, over
+        return z * on, on.sum(over, dtype=z.dtype)
+
+    @staticmethod
+    def backward(ctx, g, g_count):
+        z, theta, on = ctx.saved_tensors
+        for axis in sorted(axis % z.ndim for axis in ctx.over):
+            g_count = g_count.unsqueeze(axis)
+        window = (z - theta).abs_() < ctx.eps / 2
+        pull = torch.addcmul(g_count, g, theta).mul_(window)
+        return g * on, pull.sum_to_size(theta.shape) / -ctx.eps, None, None
+
+
+class JumpReLU(Method):
+    name = "jumprelu"
+    dense_copies = 5.4
+
+    def check_theta(self, theta):
+        self.vectors = {"theta": 0.1 if theta is None else theta}
+
+    def activate(self, model, z):
+        return z * (z > model.theta.unsqueeze(-2))
+
+    def sigma(self, model):
+        return activations.JumpReLU(model.theta.detach().double().cpu().clamp(min=0))
+
+    def firing_level(self, model):
+        return model.theta
+
+    def codes(self, step: Step) -> Coded:
+        theta = step.model.theta.unsqueeze(-2).to(step.z.dtype)
+        codes, count = Jump.apply(step.z, theta, step.knobs.bandwidth, (-2, -1))
+        return Coded(codes, active=count)
+
+    def penalty(self, step: Step, coded: Coded):
+        assert coded.active is not None
+        return step.knobs.coef * coded.active
+
+    def pairs(self, step: Step, most: float):
+        """All that fire, and all in the straight-through window."""
+        return Pairs.few(step.z > step.model.theta - step.knobs.bandwidth / 2, most), None
+
+    def pair_codes(self, step: Step, values, pairs: Pairs):
+        theta = step.model.theta[pairs.latents]
+        codes, count = Jump.apply(values, theta, step.knobs.bandwidth, (0,))
+        return codes, step.knobs.coef * count
+
+    def settle(self, model):
+        model.theta.clamp_(min=0)
+
+    def begin_anew(self, model, which, alive, own):
+        """The threshold of the mean live latent, capped where the new row would sleep on its own
+        sample.
+        """
+        usual = model.theta[alive].mean() if alive.any() else model.theta.mean()
+        model.theta[which] = torch.minimum(usual.expand_as(own), own / 2)

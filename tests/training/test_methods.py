@@ -1,0 +1,59 @@
+"""A method is one class: what the registry says of the six, and a seventh from a class alone."""
+
+import pytest
+import torch
+from models_for_tests import BENCH, model, seeded
+
+from sdl_theory import Config, SDLModel, Trainer, training_bytes
+from sdl_theory.activations import ReLU
+from sdl_theory.training.methods import METHODS, WITH_K
+from sdl_theory.training.methods.base import Method
+
+
+def test_the_registry_names_six_in_their_order():
+    assert list(METHODS) == ["relu", "jumprelu", "topk", "batchtopk", "matryoshka", "gated"]
+    assert WITH_K == ("topk", "batchtopk", "matryoshka")
+
+
+class Squared(Method):
+    """ReLU with an L2 term."""
+
+    name = "squared"
+    dense_copies = 4.0
+
+    def activate(self, model, z):
+        return z.relu()
+
+    def sigma(self, model):
+        return ReLU()
+
+    def penalty(self, step, coded):
+        return step.knobs.coef * coded.codes.square().sum((-1, -2))
+
+
+@pytest.mark.parametrize("instances", [None, 2])
+def test_a_seventh_method_is_a_class_and_a_line(instances, monkeypatch):
+    monkeypatch.setitem(METHODS, "squared", Squared)
+    made = SDLModel(30, 64, method="squared", instances=instances, generator=seeded())
+    trainer = Trainer(made, BENCH, Config(steps=60, batch=64, lr=5e-3, warmup=5, target_l0=4.0))
+    losses = []
+    for _ in range(60):
+        trainer.step()
+        losses.append(trainer.loss_now().sum().item())
+    assert losses[-1] < losses[0] and (trainer.coef != 0.1).all()
+    assert training_bytes(made, 64).latents == 4 * 4 * 64 * 64 * (instances or 1)
+    assert repr(made).endswith("squared: n_p=30, n_q=64, n_r=30)") and made.settings["k"] is None
+    with pytest.raises(ValueError, match="k is for topk, batchtopk, matryoshka; method='squared'"):
+        SDLModel(30, 64, method="squared", k=3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_method_takes_is_what_the_model_says(method):
+    made = model(method)
+    assert made.method == method and (made.k is None) is (method not in WITH_K)
+    assert (made.levels is None) is (method != "matryoshka") and made.ks is None
+    assert (made.way.vectors.keys() | made.way.scalars) <= made.state_dict().keys()
+    with pytest.raises(AttributeError):
+        made.k = 5
+    z = made.preactivations(BENCH.sample(20).x_p)
+    assert torch.equal(made.activate(z), made.way.activate(made, z))
