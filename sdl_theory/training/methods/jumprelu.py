@@ -39,9 +39,11 @@ class Jump(torch.autograd.Function):
 class JumpReLU(Method):
     name = "jumprelu"
     dense_copies = 5.4
+    vectors = {"theta": 0.1}
 
     def check_theta(self, theta):
-        self.vectors = {"theta": 0.1 if theta is None else theta}
+        if theta is not None:
+            self.vectors = {"theta": theta}
 
     def activate(self, model, z):
         return z * (z > model.theta.unsqueeze(-2))
