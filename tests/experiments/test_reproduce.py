@@ -21,7 +21,8 @@ from sdl_theory import (
     table_1,
 )
 from sdl_theory.__main__ import main
-from sdl_theory.experiments.tables import PRESETS, ROWS, TABLE_1, TableRow, _table_row
+from sdl_theory.experiments.presets import PRESETS, ROWS, TABLE_1
+from sdl_theory.experiments.tables import TableRow, _table_row
 from sdl_theory.files import read_tensors
 
 TINY = replace(

@@ -33,7 +33,8 @@ from sdl_theory import (
     write_saelens,
 )
 from sdl_theory.__main__ import main
-from sdl_theory.experiments.tables import PRESETS, provenance
+from sdl_theory.experiments.presets import PRESETS
+from sdl_theory.experiments.provenance import provenance
 from sdl_theory.training.memory import training_bytes
 from sdl_theory.training.resampling import resample
 
