@@ -169,7 +169,13 @@ def check_overrides(method: str, override: dict) -> None:
 
 @checked
 def train_row(row: Setup, **how) -> History:
-    """`fit` on a Setup; `how` goes to `fit` (out, resume, callback, progress, world)."""
+    """`fit` on a Setup; `how` goes to `fit` (out, resume, callback, progress, world).
+
+    >>> from sdl_theory import setup, train_row
+    >>> history = train_row(setup("demo", "topk", seeds=[0, 1], steps=10), progress=False)
+    >>> [(row["instance"], row["samples"]) for row in history.last]  # two models, 10 batches each
+    [(0, 2560), (1, 2560)]
+    """
     return fit(
         row.model,
         row.data if row.model.instances else row.data[0],
