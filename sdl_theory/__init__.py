@@ -4,7 +4,8 @@ verifies.
 
 from .activations import BatchTopK, JumpReLU, ReLU, TopK
 from .estimate import Estimate, interval
-from .experiments.tables import setup, table_1, train_row
+from .experiments.rows import setup, train_row
+from .experiments.tables import table_1
 from .files import CheckpointError
 from .measure.diagnose import Diagnosis, diagnose
 from .measure.firing import activation_f1

@@ -82,7 +82,8 @@ def test_what_somebody_keeps_in_a_folder_is_not_overwritten(tmp_path, capsys):
 
 def test_a_saelens_folder_is_tried_before_the_training(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
-        "sdl_theory.experiments.tables.train_row", lambda *_, **__: pytest.fail("it trained")
+        "sdl_theory.experiments.commands.train.train_row",
+        lambda *_, **__: pytest.fail("it trained"),
     )
     (tmp_path / "file").write_text("")
     assert (

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -19,102 +19,27 @@ import torch
 from ..estimate import Estimate, interval
 from ..files import write_atomically
 from ..lock import locked
-from ..measure.report import evaluate
 from ..table import Table
-from ..training.anchors import Anchors
-from ..truth.streams import seeded
-from .tables import ROWS, Setup, provenance, setup, train_row
+from .arms import FIGURES, LINES, SHOWN, Arm, arms, run_arm
+from .presets import ROWS
+from .provenance import provenance
+
+__all__ = [
+    "FIGURES",
+    "LINES",
+    "SHOWN",
+    "Arm",
+    "Gain",
+    "difference",
+    "gain_table",
+    "load_gain",
+    "main",
+    "run_arm",
+]
 
 SEEDS = tuple(range(1000, 1020))  # looked at by nobody while recipes were chosen
 TOGETHER = 5  # seeds in one batched model
-NO_CLIP = 1e9
-SHOWN = (10, 50)  # numbers of anchors, of the demo's 100 features
-LINES = tuple((k, lam) for k in SHOWN for lam in (0.1, 1.0))
-FIGURES = (
-    "encoder_raw_recovery_95",
-    "encoder_raw_mip",
-    "encoder_recovery_95",
-    "encoder_mip",
-    "decoder_recovery_95",
-    "decoder_mip",
-    "encoder_raw_null_mip",
-    "null_mip",
-    "loss",
-    "l0",
-)
 RESULTS = Path(__file__).resolve().parents[2] / "notebooks" / "results" / "anchoring_gain.json"
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One way to train. anchors 0: plain. sham: anchored at as many random directions. clipped:
-    Config's gradient clipping, or none.
-    """
-
-    method: str
-    anchors: int = 0
-    lam: float = 0.0
-    sham: bool = False
-    clipped: bool = True
-
-
-def arms(method: str) -> list[Arm]:
-    """Plain, anchored and sham, clipped and not: 18 arms, the plain ones first."""
-    anchored = [
-        Arm(method, k, lam, sham, clipped)
-        for clipped in (True, False)
-        for sham in (False, True)
-        for k, lam in LINES
-    ]
-    return [Arm(method), Arm(method, clipped=False), *anchored]
-
-
-def sham_anchors(anchors: Anchors, seed: int) -> Anchors:
-    """As many random unit directions in place of the true ones, in W_E as in W_D; the features they
-    stand for keep their places in the held-out mask.
-    """
-    rows = torch.randn(
-        anchors.W_E.shape, generator=seeded("cpu", seed, 55), dtype=anchors.W_E.dtype
-    )
-    rows = rows / rows.norm(dim=1, keepdim=True)
-    return replace(anchors, W_E=rows, W_D=rows.mT)
-
-
-def run_arm(arm: Arm, seeds: tuple[int, ...]) -> list[dict]:
-    """Train one batched model and judge it on the features held out: a row a seed and number of
-    features left out, `FIGURES` by name.
-    """
-    clip = {} if arm.clipped else dict(clip=NO_CLIP)
-    row: Setup = setup(
-        "demo", arm.method, anchors=arm.anchors, seeds=seeds, lam_anchor=arm.lam, **clip
-    )
-    shown = {
-        k: [Anchors.of_truth(bench, k) for bench in row.data]
-        for k in ([arm.anchors] if arm.anchors else SHOWN)
-    }
-    if arm.sham:
-        row = replace(
-            row, anchors=[sham_anchors(one, seed) for one, seed in zip(row.anchors, seeds)]
-        )
-    if train_row(row, progress=False).interrupted:
-        raise KeyboardInterrupt(f"stopped within {arm}; half an arm is no arm")
-    rows = []
-    for k, anchors in shown.items():
-        reports = evaluate(
-            row.model,
-            row.data,
-            anchored=[list(one.features) for one in anchors],
-            samples=2000,
-            null_draws=1,
-        )
-        for seed, report in zip(seeds, reports):
-            figures = report.summary()
-            rows.append(
-                asdict(arm)
-                | dict(seed=seed, left_out=k)
-                | {name: round(figures[name], 6) for name in FIGURES}
-            )
-    return rows
 
 
 def load_gain(path: Path = RESULTS) -> dict:
@@ -159,37 +84,33 @@ class Gain:
     decoder_mip: Estimate
 
 
+COMPARED = dict(  # a Gain's figures, as `run_arm` names them
+    found="encoder_raw_recovery_95",
+    mip="encoder_raw_mip",
+    encoder_mip="encoder_mip",
+    decoder_found="decoder_recovery_95",
+    decoder_mip="decoder_mip",
+)
+
+
 def gain_table(rows: list[dict]) -> Table[Gain]:
     """Every arm that is complete, as a `Table`."""
-    table = Table()
+    table: Table[Gain] = Table()
     for method in dict.fromkeys(one["method"] for one in rows):
+        seeds = len({one["seed"] for one in rows if one["method"] == method})
         for arm in arms(method)[2:]:
             try:
-                found, mip, encoder, decoder_found, decoder = (
-                    difference(rows, arm, figure)
-                    for figure in (
-                        "encoder_raw_recovery_95",
-                        "encoder_raw_mip",
-                        "encoder_mip",
-                        "decoder_recovery_95",
-                        "decoder_mip",
-                    )
-                )
+                gained = {name: difference(rows, arm, wide) for name, wide in COMPARED.items()}
             except ValueError:
                 continue
-            seeds = len({one["seed"] for one in rows if one["method"] == method})
             table.append(
                 Gain(
-                    method,
-                    f"{arm.anchors} {'sham' if arm.sham else 'true'}",
-                    arm.lam,
-                    arm.clipped,
-                    seeds,
-                    found,
-                    mip,
-                    encoder,
-                    decoder_found,
-                    decoder,
+                    method=method,
+                    anchors=f"{arm.anchors} {'sham' if arm.sham else 'true'}",
+                    lam=arm.lam,
+                    clipping=arm.clipped,
+                    seeds=seeds,
+                    **gained,
                 )
             )
     return table

@@ -16,7 +16,8 @@ from pathlib import Path
 from ..estimate import Estimate
 from ..files import write_atomically
 from . import audit
-from .gain import LINES, Arm, difference, load_gain
+from .arms import LINES, Arm
+from .gain import difference, load_gain
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "results"
 PAGE = FOLDER / "README.md"

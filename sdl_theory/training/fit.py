@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from ..machine import readable
 from ..readers import having
 from ..signature import checked
 from ..truth.batches import Data
 from .anchors import Anchors
 from .config import Config
 from .history import History
-from .memory import readable, training_bytes
+from .memory import training_bytes
 from .model import SDLModel
 from .run import Run
 from .run_folder import kept

@@ -43,6 +43,17 @@ SETTINGS = {
     },
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
 }
+LAB = [
+    "--no-browser",
+    "--allow-root",
+    "--ServerApp.ip=127.0.0.1",
+    "--ServerApp.port_retries=0",
+    "--LabApp.news_url=",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+    "--LabApp.expose_app_in_browser=True",
+    "--ServerApp.terminals_enabled=False",
+]
 KERNEL_READY = """() => { const w = window.jupyterapp?.shell?.currentWidget, sc = w?.sessionContext;
     return !!(sc?.isReady && sc.session?.kernel?.status === 'idle'); }"""
 # run-all's promise has no timeout and resolves even when a cell raised: poll it, then ask the
@@ -97,25 +108,14 @@ def lab(tmp_path_factory, notebook_folder):
     )
     port, token = _free_port(), secrets.token_hex(16)
     log = open(tmp / "lab.log", "wb")
+    own_words = [
+        f"--ServerApp.port={port}",
+        f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={notebook_folder}",
+        f"--LabApp.app_settings_dir={tmp / 'app-settings'}",
+    ]
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            "--no-browser",
-            "--allow-root",
-            "--ServerApp.ip=127.0.0.1",
-            f"--ServerApp.port={port}",
-            "--ServerApp.port_retries=0",
-            f"--IdentityProvider.token={token}",
-            f"--ServerApp.root_dir={notebook_folder}",
-            f"--LabApp.app_settings_dir={tmp / 'app-settings'}",
-            "--LabApp.news_url=",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-            "--LabApp.extension_manager=readonly",
-            "--LabApp.expose_app_in_browser=True",
-            "--ServerApp.terminals_enabled=False",
-        ],
+        [sys.executable, "-m", "jupyterlab", *LAB, *own_words],
         cwd=notebook_folder,
         env=env,
         stdout=log,

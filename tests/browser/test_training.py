@@ -34,89 +34,97 @@ STOPPED = "() => document.querySelector('.sdl-line').textContent.startsWith('sto
 ENDED = "() => !document.querySelector('.widget-vbox button.mod-primary').disabled"
 
 
-def test_train_and_stop(run_notebook):
-    page = run_notebook("11_anchored_training.ipynb", timeout_s=300)
-    chart, words = page.locator(".sdl-live-chart"), page.locator(".sdl-line")
-    assert chart.count() == 1
-    chart.scroll_into_view_if_needed()
-    chart.locator("canvas").wait_for()
-    settle(page, chart)
-    train, stop, bar = (
-        page.get_by_role("button", name="Train"),
-        page.get_by_role("button", name="Stop"),
-        page.locator(".widget-vbox:has(.sdl-live-chart) .progress-bar"),
-    )
-    first = shot(chart, "11-first")
-    assert (
-        train.is_enabled() and stop.is_disabled() and bar.evaluate("e => e.style.width") == "100%"
-    )
+STEPS_PASSED = """() => /^(7|8|9|1\\d)\\d /.test(
+    [...document.querySelectorAll('.widget-label')].map(e => e.textContent)
+    .find(t => t.endsWith(' steps')))"""
+FIT = "names => names.every(e => e.scrollWidth <= e.clientWidth + 1)"
 
-    # a slider alone trains nothing, and says so
+
+class Lesson:
+    """Lesson 11, run, with what a hand or an eye finds on it."""
+
+    def __init__(self, page):
+        self.page = page
+        self.chart, self.words = page.locator(".sdl-live-chart"), page.locator(".sdl-line")
+        assert self.chart.count() == 1
+        self.chart.scroll_into_view_if_needed()
+        self.chart.locator("canvas").wait_for()
+        settle(page, self.chart)
+        self.train = page.get_by_role("button", name="Train")
+        self.stop = page.get_by_role("button", name="Stop")
+        self.bar = page.locator(".widget-vbox:has(.sdl-live-chart) .progress-bar")
+
+    def width(self) -> str:
+        """How far the bar is."""
+        return self.bar.evaluate("e => e.style.width")
+
+
+def test_train_and_stop(run_notebook):
+    lesson = Lesson(run_notebook("11_anchored_training.ipynb", timeout_s=300))
+    page, chart = lesson.page, lesson.chart
+    first = shot(chart, "11-first")
+    assert lesson.train.is_enabled() and lesson.stop.is_disabled() and lesson.width() == "100%"
+    sliders_train_nothing(lesson)
+    box = chart.bounding_box()
+    the_button_trains(lesson)
+    # and no jump in layout
+    assert shot(chart, "11-trained") != first and chart.bounding_box() == box
+    assert chart.get_attribute("aria-label") in lesson.words.inner_text()
+    for how in ("button", "interrupt"):
+        it_stops(lesson, how)
+    shot(chart, f"11-stopped-{how}")
+
+    area = page.locator(".jp-OutputArea-output:has(.sdl-live-chart)").bounding_box()
+    canvas = chart.locator("canvas").bounding_box()
+    assert canvas["x"] + canvas["width"] <= area["x"] + area["width"] + 1
+    assert page.locator(".widget-slider .widget-label, .widget-button").evaluate_all(FIT)
+    page.screenshot(path=SHOTS / "11-page.png", full_page=True)
+    assert re.search(r"\d+ of 500 steps", page.locator(".widget-vbox").first.inner_text())
+    assert page.external == []
+
+
+def sliders_train_nothing(lesson):
+    """A slider alone trains nothing, and says so."""
+    page, words = lesson.page, lesson.words
     page.locator(".widget-slider .noUi-handle").nth(1).focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")
     page.wait_for_selector(".sdl-stale .sdl-live-chart")
-    settle(page, chart)
-    assert (
-        words.inner_text().startswith("press Train")
-        and "lam_anchor 1," in words.inner_text()
-        and "lam_anchor 0.1," in words.inner_text()
-    )
-    shot(chart, "11-stale")
-    box = chart.bounding_box()
+    settle(page, lesson.chart)
+    assert words.inner_text().startswith("press Train")
+    assert "lam_anchor 1," in words.inner_text() and "lam_anchor 0.1," in words.inner_text()
+    shot(lesson.chart, "11-stale")
 
+
+def the_button_trains(lesson):
+    """To the end; the picture grows, and other cells run meanwhile."""
+    page, words = lesson.page, lesson.words
     page.evaluate(WATCH)
-    train.click()
+    lesson.train.click()
     page.wait_for_function(TRAINING)
-    assert train.is_disabled() and page.locator(".sdl-stale").count() == 0
-    assert page.evaluate(ASK) == "42" and stop.is_enabled()  # other cells run meanwhile
+    assert lesson.train.is_disabled() and page.locator(".sdl-stale").count() == 0
+    assert page.evaluate(ASK) == "42" and lesson.stop.is_enabled()
     page.screenshot(path=SHOTS / "11-training-page.png")
     page.wait_for_function(ENDED, timeout=60_000)
-    settle(page, chart)
+    settle(page, lesson.chart)
     seen = page.evaluate(SEEN)
-    revisions, widths = (
-        {revision for revision, *_ in seen},
-        [float(width.rstrip("%")) for _, width, _ in seen if width],
-    )
+    revisions = {revision for revision, *_ in seen}
+    widths = [float(width.rstrip("%")) for _, width, _ in seen if width]
     running = [width for (_, _, word), width in zip(seen, widths) if word == "training"]
-    assert (
-        len(revisions) >= 8
-        and len(set(running)) >= 8
-        and running == sorted(running)
-        and widths[-1] == 100
-    )
+    assert len(revisions) >= 8 and len(set(running)) >= 8
+    assert running == sorted(running) and widths[-1] == 100
     # ten times the pull
-    assert (
-        words.inner_text().startswith("anchored ahead")
-        and "After 64,000 samples" in words.inner_text()
-    )
-    # and no jump in layout
-    assert shot(chart, "11-trained") != first and chart.bounding_box() == box
-    assert chart.get_attribute("aria-label") in words.inner_text()
+    assert words.inner_text().startswith("anchored ahead")
+    assert "After 64,000 samples" in words.inner_text()
 
-    for how in ("button", "interrupt"):
-        train.click()
-        page.wait_for_function(TRAINING)
-        page.wait_for_function(
-            "() => /^(7|8|9|1\\d)\\d /.test([...document.querySelectorAll('.widget-label')].map(e "
-            "=> e.textContent).find(t => t.endsWith(' steps')))"
-        )
-        stop.click() if how == "button" else page.evaluate(INTERRUPT)
-        page.wait_for_function(STOPPED, timeout=5_000)
-        page.wait_for_function(ENDED)
-        assert stop.is_disabled() and 0 < float(bar.evaluate("e => e.style.width").rstrip("%")) < 60
-    shot(chart, f"11-stopped-{how}")
 
-    area, canvas = (
-        page.locator(".jp-OutputArea-output:has(.sdl-live-chart)").bounding_box(),
-        chart.locator("canvas").bounding_box(),
-    )
-    assert canvas["x"] + canvas["width"] <= area["x"] + area["width"] + 1
-    assert page.locator(".widget-slider .widget-label, .widget-button").evaluate_all(
-        "names => names.every(e => e.scrollWidth <= e.clientWidth + 1)"
-    )
-    page.screenshot(path=SHOTS / "11-page.png", full_page=True)
-    assert (
-        re.search(r"\d+ of 500 steps", page.locator(".widget-vbox").first.inner_text())
-        and page.external == []
-    )
+def it_stops(lesson, how):
+    """By its button, or the kernel's interrupt."""
+    page = lesson.page
+    lesson.train.click()
+    page.wait_for_function(TRAINING)
+    page.wait_for_function(STEPS_PASSED)
+    lesson.stop.click() if how == "button" else page.evaluate(INTERRUPT)
+    page.wait_for_function(STOPPED, timeout=5_000)
+    page.wait_for_function(ENDED)
+    assert lesson.stop.is_disabled() and 0 < float(lesson.width().rstrip("%")) < 60

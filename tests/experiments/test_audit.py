@@ -8,9 +8,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from sdl_theory import ideal_weights, mirrored_weights
 from sdl_theory.__main__ import main
-from sdl_theory.experiments import audit, paper_claims
-from sdl_theory.experiments.claims import Claim, Seen
+from sdl_theory.experiments import audit
+from sdl_theory.experiments.audit import (
+    paper_absorption,
+    paper_anchoring,
+    paper_losses,
+    paper_minima,
+)
 
 PAGE = (Path(__file__).parents[2] / "notebooks/results/README.md").read_text(encoding="utf-8")
 NUMBER = re.compile(r"-?(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?|-?\.\d+")
@@ -86,7 +92,7 @@ def test_what_the_paper_does_not_claim_is_ours():
     ],
 )
 def test_the_rule(holds, refuted, verdict):
-    assert Seen("", holds, refuted).verdict == verdict
+    assert audit.Seen("", holds, refuted).verdict == verdict
 
 
 def verdicts(checks):
@@ -100,32 +106,29 @@ def test_a_verdict_follows_from_what_is_seen(monkeypatch):
     """Were the mathematics otherwise, the audit would say so: each world below is one in which a
     claim of the paper comes out differently.
     """
-    first_order = [paper_claims._gap, paper_claims._jumprelu]
+    first_order = [paper_losses._gap, paper_losses._jumprelu]
     assert verdicts(first_order) == [audit.HYPOTHESIS, audit.FAILS]
-    monkeypatch.setattr(paper_claims, "_jumprelu_gap", lambda q: q * q)  # second order
+    monkeypatch.setattr(paper_losses, "_jumprelu_gap", lambda q: q * q)  # second order
     assert verdicts(first_order) == [audit.HOLDS, audit.OPEN]
 
-    solved = paper_claims.mirrored_weights
     # a recipe whose gradients vanish
-    monkeypatch.setattr(paper_claims, "printed_recipe", lambda problem, P, W_E: solved(problem, 4))
-    assert verdicts([paper_claims._printed]) == [audit.OPEN]
+    stationary = lambda problem, P, W_E: mirrored_weights(problem, 4)
+    monkeypatch.setattr(paper_minima, "printed_recipe", stationary)
+    assert verdicts([paper_minima._printed]) == [audit.OPEN]
 
-    monkeypatch.setattr(
-        paper_claims,
-        "mirrored_weights",
-        lambda problem, n_q, A=None: paper_claims.ideal_weights(problem, n_q),
-    )
-    assert verdicts([paper_claims._anchored]) == [audit.OPEN]  # loss 0, and everything found
+    found = lambda problem, n_q, A=None: ideal_weights(problem, n_q)
+    monkeypatch.setattr(paper_anchoring, "mirrored_weights", found)
+    assert verdicts([paper_anchoring._anchored]) == [audit.OPEN]  # loss 0, and everything found
 
     yes = SimpleNamespace(check=lambda: SimpleNamespace(feasible=True, certificate=None))
-    monkeypatch.setattr(paper_claims, "realize", lambda problem, P, *sigma: yes)
+    monkeypatch.setattr(paper_absorption, "realize", lambda problem, P, *sigma: yes)
     # every child can leave
-    assert verdicts([paper_claims._absorb, paper_claims._any]) == [audit.HOLDS, audit.OPEN]
+    assert verdicts([paper_absorption._absorb, paper_absorption._any]) == [audit.HOLDS, audit.OPEN]
 
 
 def test_the_unexpected_is_an_error_and_says_what_was_seen(monkeypatch, capsys):
-    line = lambda figure, seen: Claim(
-        "0", "0", "one is one", "none", audit.HOLDS, "none", lambda: Seen(figure, *seen)
+    line = lambda figure, seen: audit.Claim(
+        "0", "0", "one is one", "none", audit.HOLDS, "none", lambda: audit.Seen(figure, *seen)
     )
     monkeypatch.setattr(audit, "CLAIMS", [line("1", (True,))])
     assert main(["verify"]) == 0 and main(["verify", "--markdown"]) == 0

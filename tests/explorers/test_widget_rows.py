@@ -9,23 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdl_theory import (
-    JumpReLU,
     SparseFeatures,
     Uniform,
     Verdict,
     Weights,
     activation_pattern,
     approximate_loss,
-    certify,
     group_minimum,
     imagenet_directions,
     interference,
-    partial_minimum,
-    pattern,
 )
 from widgets import rows
 from widgets.explorers import pair_explorer
-from widgets.rows import common, exact, features, lattice, pairs, regions, start
+from widgets.kinds import Exact, Layer, Linear, Regions
+from widgets.rows import common, exact, features, pairs, regions, start
 
 
 @given(st.floats(-3.1, 3.1), st.sampled_from([0.1, 0.5, 0.9]))
@@ -64,7 +61,7 @@ def test_sparser_data_bring_the_losses_together():
     assert apart[0] > 0.2 > apart[1] > 5 * apart[2] > 0
     data, _ = rows.start_rows(0.9)
     # the trap: loss 1 - .6 out of 2
-    assert data["y"][data["kind"] == common.POINT][0] == pytest.approx(0.2)
+    assert data["y"][data["kind"] == Layer.POINT][0] == pytest.approx(0.2)
 
 
 def test_confusion_is_the_share_of_wrongly_ordered_pairs():
@@ -91,7 +88,7 @@ def test_linear_rows_keep_their_promises(n, n_p, mu, S):
         and seen["reached"] >= seen["bound"] - 1e-9
         and (seen["reached"] <= mu + 1e-12 or seen["trouble"])
     )
-    for kind in (features.SILENT, features.ACTIVE):
+    for kind in (Linear.SILENT, Linear.ACTIVE):
         assert data["y"][data["kind"] == kind].sum() == pytest.approx(1, abs=1e-5)
 
 
@@ -129,14 +126,14 @@ def test_slices_bend_as_theorem_3_2_says(region, a, b):
     )
     bend = {
         kind: np.diff(data["y"][data["kind"] == kind].astype(float), 2)
-        for kind in (regions.SLICE_E, regions.SLICE_D, regions.SLICE_BOTH)
+        for kind in (Regions.SLICE_E, Regions.SLICE_D, Regions.SLICE_BOTH)
     }
     inside = np.abs(regions.STEPS[1:-1]) < a - 0.11  # along W_E the row turns round at -a
-    assert (bend[regions.SLICE_D] > -1e-5).all() and (bend[regions.SLICE_E][inside] > -1e-5).all()
+    assert (bend[Regions.SLICE_D] > -1e-5).all() and (bend[Regions.SLICE_E][inside] > -1e-5).all()
     # the steps beside the point stay in its region
     if (weights.W_E @ problem.W_p).abs().min() > 0.11:
         middle = (
-            bend[regions.SLICE_BOTH][len(regions.STEPS) // 2 - 1]
+            bend[Regions.SLICE_BOTH][len(regions.STEPS) // 2 - 1]
             / (regions.STEPS[1] - regions.STEPS[0]) ** 2
         )
         # a second difference of a quartic, step .1
@@ -165,48 +162,18 @@ def test_the_targets_decide(mu, other):
         if abs(decides) > 1e-3:
             data, minimum = rows.machine_rows(kind, mu, other)
             assert minimum.verdict is (Verdict.TRAP if decides > 0 else Verdict.SADDLE)
-            point = data["kind"] == common.POINT
+            point = data["kind"] == Layer.POINT
             # equal weights: on the bisector
             assert data["x"][point][0] == pytest.approx(0, abs=0.05) and data["y"][point][
                 0
             ] == pytest.approx(minimum.loss, rel=1e-5)
 
 
-def test_the_lattice_has_all_partitions_and_all_mergers():
-    assert [
-        len(level)
-        for level in ([g for g in lattice.PARTITIONS if len(g) == k] for k in (1, 2, 3, 4))
-    ] == [1, 7, 6, 1]
-    finer = lambda p, q: all(any(set(a) <= set(b) for b in q) for a in p)
-    covers = sum(
-        finer(p, q) and len(p) == len(q) + 1 for p in lattice.PARTITIONS for q in lattice.PARTITIONS
-    )
-    drawn = {(e["x"], e["y"], e["u"], e["v"]) for e in lattice.edges()}
-    assert len(drawn) == len(lattice.edges()) == covers == 31
-
-
-@pytest.mark.parametrize("rho, theta", [(0.5, 0.0), (-0.4, 0.3), (0.8, 0.1)])
-def test_lattice_verdicts_are_partial_minima(rho, theta):
-    problem, sigma = lattice.four_features(rho), JumpReLU(theta)
-    data, _ = rows.lattice_rows(rho, 0, theta)
-    data = {name: column[data["kind"] == lattice.NODE] for name, column in data.items()}
-    for k, groups in enumerate(lattice.PARTITIONS):
-        answer = partial_minimum(problem, pattern(groups, 4, 5), sigma)
-        assert common.VERDICTS[int(data["value"][k])] is answer.verdict
-        assert data["x2"][k] == pytest.approx(answer.loss if answer.exists else -1, abs=1e-5)
-
-
-def test_descents_stay_in_traps_and_leave_saddles():
-    stories = [rows.lattice_rows(0.5, which, 0.0)[1] for which in range(15)]
-    assert {left for minimum, left in stories if minimum.verdict is Verdict.TRAP} == {0}
-    assert {left for minimum, left in stories if minimum.verdict is Verdict.SADDLE} == {6}
-
-
 @given(st.integers(-9, 9), st.integers(1, 9), st.integers(1, 9))
 @settings(max_examples=40)
 def test_exact_and_floating_point_agree(tenths, m_1, m_2):
     data, here = exact.exact_rows(tenths, m_1, m_2)
-    curve = {name: column[data["kind"] == exact.POSITIVE] for name, column in data.items()}
+    curve = {name: column[data["kind"] == Exact.POSITIVE] for name, column in data.items()}
     for rho, loss, branch in zip(curve["x"][::13], curve["y"][::13], curve["value"][::13]):
         expected = group_minimum(common.pair_problem(float(rho), m_2 / m_1), [0, 1])
         assert (
@@ -215,11 +182,11 @@ def test_exact_and_floating_point_agree(tenths, m_1, m_2):
         )
     rounded = group_minimum(common.pair_problem(tenths / 10, m_2 / m_1), [0, 1])
     assert here.verdict == str(rounded.verdict)
-    point = data["kind"] == common.POINT
+    point = data["kind"] == Layer.POINT
     assert point.sum() == rounded.exists
     if rounded.exists:
         assert float(here.loss) == pytest.approx(m_1 * rounded.loss, abs=1e-9)
-        y = data["y"][data["kind"] == common.BAR]
+        y = data["y"][data["kind"] == Layer.BAR]
         assert tenths == 0 or y == pytest.approx((rounded.y / rounded.y.norm()).numpy(), abs=1e-5)
 
 
@@ -233,23 +200,6 @@ def test_the_preset_of_two_collies_is_real():
     pair = pair_explorer()
     pair.presets["two collies"].click()
     assert pair.state["rho"] == pytest.approx(cosine, abs=0.005) and pair.headline == "trap"
-
-
-@given(st.floats(-0.9, 0.9), st.integers(0, 14), st.sampled_from([0.0, 0.05, 0.3, 0.9]))
-@settings(max_examples=40)
-def test_balancing_changes_neither_loss_nor_pattern_nor_verdict(rho, which, theta):
-    problem, sigma = lattice.four_features(rho), JumpReLU(theta)
-    answer = partial_minimum(problem, pattern(lattice.PARTITIONS[which], 4, 5), sigma)
-    if answer.exists:
-        start = lattice.balanced(problem, answer.weights, theta)
-        assert torch.equal(
-            activation_pattern(problem, start, sigma),
-            activation_pattern(problem, answer.weights, sigma),
-        )
-        assert (
-            approximate_loss(problem, start, sigma).item() == pytest.approx(answer.loss, abs=1e-9)
-            and certify(problem, start, sigma).verdict is answer.verdict
-        )
 
 
 def test_pictures_count_from_one():

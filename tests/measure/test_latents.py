@@ -8,7 +8,8 @@ from strategies import randn, unit
 from sdl_theory.measure.firing import FiringCounts, activation_f1, dead, explained_variance, l0
 from sdl_theory.measure.latents import duplicate, mirrored_share, strictly_dead
 from sdl_theory.measure.report import firing_level
-from sdl_theory.training.model import METHODS, SDLModel
+from sdl_theory.training.methods import METHODS
+from sdl_theory.training.model import SDLModel
 
 
 def f1_by_loop(fired, active):

@@ -14,7 +14,8 @@ from sdl_theory.measure.latents import duplicate, mirrored_share, strictly_dead
 from sdl_theory.measure.matching import best_matches, best_pairs, gt_recovery, mcc
 from sdl_theory.measure.recovery import null_baseline
 from sdl_theory.measure.report import evaluate
-from sdl_theory.training.model import METHODS, SDLModel
+from sdl_theory.training.methods import METHODS
+from sdl_theory.training.model import SDLModel
 
 
 def a_model_with_mirrored_and_doubled_latents() -> SDLModel:

@@ -9,7 +9,7 @@ from processes_for_tests import two_processes
 from sdl_theory import Anchors, Config, LinearRepresentationBench, SDLModel, Trainer
 from sdl_theory.training import objective as objectives
 from sdl_theory.training import trainer as train
-from sdl_theory.training.model import METHODS, WITH_K
+from sdl_theory.training.methods import METHODS, WITH_K
 from sdl_theory.training.world import World
 
 STEPS = 16

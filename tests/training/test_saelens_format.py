@@ -9,7 +9,7 @@ import torch
 from saelens_for_tests import DATA, READABLE, edited, random_model, same
 from safetensors.torch import load_file
 
-from sdl_theory.training.model import METHODS
+from sdl_theory.training.methods import METHODS
 from sdl_theory.training.saelens import read_saelens, write_saelens
 
 LIKE = {

@@ -8,7 +8,8 @@ import pytest
 
 from sdl_theory import Trainer, table_1
 from sdl_theory.__main__ import main
-from sdl_theory.experiments.tables import PRESETS, provenance
+from sdl_theory.experiments.presets import PRESETS
+from sdl_theory.experiments.provenance import provenance
 
 TINY = replace(
     PRESETS["demo"],

@@ -24,7 +24,7 @@ def test_one_step_is_adam_on_the_clipped_gradient_off_the_columns(method):
     """The first step against torch's plain Adam, the loss's own autograd gradient, its part along
     each column removed, clipped, columns renormalized.
     """
-    from sdl_theory.training.objective import Knobs
+    from sdl_theory.training.step import Knobs
 
     config = Config(steps=10, batch=64, lr=0.01, warmup=0, decay=0, clip=0.05, sparsity=0.2)
     ours, twin = model(method, dtype=torch.float64), model(method, dtype=torch.float64)

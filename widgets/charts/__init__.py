@@ -9,12 +9,14 @@ from .descent import dead_chart
 from .exact import exact_chart
 from .features import gram_chart, linear_chart
 from .gain import gain_chart
+from .landscape import pair_chart
 from .lattice import lattice_chart, verdict_bars
 from .losses import gap_chart
-from .minima import pair_chart, share_chart, three_chart
+from .minima import share_chart, three_chart
 from .pairs import machine_chart
 from .regions import region_chart
 from .solutions import solution_chart
 from .start import start_chart
 from .style import inline, live, styled
-from .training import encoder_chart, history_chart, race_chart, relu_chart, survey_chart
+from .survey import relu_chart, survey_chart
+from .training import encoder_chart, history_chart, race_chart

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
+from ..kinds import Absorbed, Code
 from .style import BLUE, GREY, ORANGE, of, styled, verdict_point
 
 
@@ -41,12 +42,20 @@ def absorption_chart(data):
         axis=alt.Axis(values=[0, 1, 2, 3], format="d"),
     )
     loss = alt.Y("y:Q", title="loss of the family", scale=alt.Scale(domainMin=0, nice=True))
+    bound = of(data, Absorbed.BOUND).mark_line(interpolate="step", color=GREY, strokeWidth=2)
+    dots = of(data, Absorbed.LOSS).mark_point(
+        shape="circle", filled=True, size=90, color=BLUE, opacity=1
+    )
+    chosen = verdict_point(
+        data,
+        step,
+        loss,
+        shown=(Code.TRAP, Code.SADDLE, Code.DEGENERATE, Code.ESCAPABLE),
+        kind=Absorbed.CHOSEN,
+        title="your child has left",
+    )
     ladder = alt.layer(
-        of(data, 2).mark_line(interpolate="step", color=GREY, strokeWidth=2).encode(x=step, y=loss),
-        of(data, 3)
-        .mark_point(shape="circle", filled=True, size=90, color=BLUE, opacity=1)
-        .encode(x=step, y=loss),
-        verdict_point(data, step, loss, [0, 1, 3, 4], kind=4, title="your child has left"),
+        bound.encode(x=step, y=loss), dots.encode(x=step, y=loss), chosen
     ).properties(
         width=330,
         height=250,
@@ -56,8 +65,8 @@ def absorption_chart(data):
         ),
     )
     maps = alt.vconcat(
-        _pattern_map(data, 0, "Before: one neuron a parent"),
-        _pattern_map(data, 1, "After: one child has a neuron of its own"),
+        _pattern_map(data, Absorbed.BEFORE, "Before: one neuron a parent"),
+        _pattern_map(data, Absorbed.AFTER, "After: one child has a neuron of its own"),
         spacing=12,
     )
     return styled(

@@ -4,11 +4,38 @@ from __future__ import annotations
 
 import altair as alt
 
+from ..kinds import Code, Exact, Layer
 from .style import BLUE, GREY, RED, SKY, of, styled, verdict_point
 
 
 def exact_chart(data):
     """Left: loss at the two eigenvectors along rho. Right: the positive one's components."""
+    lines = _losses(data).properties(
+        width=340,
+        height=240,
+        title=alt.Title(
+            "Two eigenvectors, one of them positive",
+            subtitle="solid: the positive one, red a trap, blue a saddle; dotted: mixed signs",
+        ),
+    )
+    x = alt.X("x:O", title="feature", axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=[1, 2]))
+    y = alt.Y("y:Q", title="component of y, unit norm", scale=alt.Scale(domain=[0, 1]))
+    bars = (
+        of(data, Layer.BAR)
+        .mark_bar(width=50, color=BLUE)
+        .encode(x=x, y=y)
+        .properties(
+            width=180,
+            height=240,
+            title=alt.Title("The positive eigenvector", subtitle="empty: there is none"),
+        )
+    )
+    return styled(
+        alt.hconcat(lines, bars, spacing=22).resolve_scale(color="independent", shape="independent")
+    )
+
+
+def _losses(data):
     rho = alt.X(
         "x:Q",
         title="cosine rho",
@@ -27,38 +54,10 @@ def exact_chart(data):
         .mark_line(color=colour, strokeWidth=2.5, strokeDash=dash)
         .encode(x=rho, y=loss, order="x:Q")
     )
-    lines = alt.layer(
-        curve(1, 0, GREY, [3, 3]),
-        curve(1, 1, GREY, [3, 3]),
-        curve(0, 0, RED, [1, 0]),
-        curve(0, 1, SKY, [1, 0]),
-        verdict_point(data, rho, loss, [0, 1, 3]),
-    ).properties(
-        width=340,
-        height=240,
-        title=alt.Title(
-            "Two eigenvectors, one of them positive",
-            subtitle="solid: the positive one, red a trap, blue a saddle; dotted: mixed signs",
-        ),
-    )
-    bars = (
-        of(data, 4)
-        .mark_bar(width=50, color=BLUE)
-        .encode(
-            x=alt.X(
-                "x:O", title="feature", axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=[1, 2])
-            ),
-            y=alt.Y("y:Q", title="component of y, unit norm", scale=alt.Scale(domain=[0, 1])),
-        )
-    )
-    return styled(
-        alt.hconcat(
-            lines,
-            bars.properties(
-                width=180,
-                height=240,
-                title=alt.Title("The positive eigenvector", subtitle="empty: there is none"),
-            ),
-            spacing=22,
-        ).resolve_scale(color="independent", shape="independent")
+    return alt.layer(
+        curve(Exact.MIXED, Code.TRAP, GREY, [3, 3]),
+        curve(Exact.MIXED, Code.SADDLE, GREY, [3, 3]),
+        curve(Exact.POSITIVE, Code.TRAP, RED, [1, 0]),
+        curve(Exact.POSITIVE, Code.SADDLE, SKY, [1, 0]),
+        verdict_point(data, rho, loss),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
+from ..kinds import Linear
 from .style import BLACK, BLUE, GREY, named, of, styled
 
 
@@ -11,46 +12,69 @@ def linear_chart(data):
     """Left: how little interference n directions can have. Right: what a feature reads when silent
     and when active.
     """
-    x = alt.X("x:Q", title="number of features n", scale=alt.Scale(domain=[0, 66]))
-    y = alt.Y("y:Q", title="interference mu, the largest cosine", scale=alt.Scale(domain=[-1, 1]))
-    names = ["", "random directions", "asked for", "reached"]
-    legend = alt.Legend(title=None, labelExpr=named(names), orient="bottom", columns=3)
-    order = [1, 2, 3]
-    bounds = alt.layer(
-        of(data, 0)
-        .mark_area(color=GREY, opacity=0.18, clip=True)
-        .encode(x=x, y=y, y2=alt.datum(-1)),
-        of(data, 0).mark_line(color=BLACK, strokeWidth=2).encode(x=x, y=y, order="x:Q"),
-        alt.Chart(data)
-        .transform_filter("datum.kind >= 1 && datum.kind <= 3")
-        .mark_point(filled=True, opacity=1, stroke="white")
-        .encode(
-            x=x,
-            y=y,
-            size=alt.condition("datum.value == 2", alt.value(70), alt.value(230)),
-            color=alt.Color(
-                "value:O", scale=alt.Scale(domain=order, range=[GREY, BLACK, BLUE]), legend=legend
-            ),
-            shape=alt.Shape(
-                "value:O",
-                scale=alt.Scale(domain=order, range=["diamond", "cross", "circle"]),
-                legend=legend,
-            ),
-        ),
-        alt.Chart(alt.Data(values=[{"x": 33, "y": -0.75}]))
-        .mark_text(fontSize=12, color="#444444")
-        .encode(x=x, y=y, text=alt.value("impossible (Rankin, Levenshtein)")),
-        of(data, 6)
-        .transform_calculate(label="'n_p = ' + datum.value + ' dimensions'")
-        .mark_text(fontSize=13, fontWeight="bold", align="left")
-        .encode(x=x, y=y, text="label:N"),
-    ).properties(
+    bounds = _interference(data).properties(
         width=290,
         height=240,
         title=alt.Title(
             "How little can they interfere?", subtitle="line: no n directions in R^n_p get below"
         ),
     )
+    histogram = _readouts(data).properties(
+        width=290,
+        height=240,
+        title=alt.Title(
+            "Can we read a feature off?",
+            subtitle="two hills apart: yes; on top of each other: no",
+        ),
+    )
+    return styled(
+        alt.hconcat(bounds, histogram, spacing=22).resolve_scale(
+            color="independent", shape="independent"
+        )
+    )
+
+
+def _interference(data):
+    x = alt.X("x:Q", title="number of features n", scale=alt.Scale(domain=[0, 66]))
+    y = alt.Y("y:Q", title="interference mu, the largest cosine", scale=alt.Scale(domain=[-1, 1]))
+    bound, room = of(data, Linear.BOUND), alt.Chart(alt.Data(values=[{"x": 33, "y": -0.75}]))
+    impossible = alt.value("impossible (Rankin, Levenshtein)")
+    dimensions = (
+        of(data, Linear.SIZE)
+        .transform_calculate(label="'n_p = ' + datum.value + ' dimensions'")
+        .mark_text(fontSize=13, fontWeight="bold", align="left")
+    )
+    return alt.layer(
+        bound.mark_area(color=GREY, opacity=0.18, clip=True).encode(x=x, y=y, y2=alt.datum(-1)),
+        bound.mark_line(color=BLACK, strokeWidth=2).encode(x=x, y=y, order="x:Q"),
+        _three(data, x, y),
+        room.mark_text(fontSize=12, color="#444444").encode(x=x, y=y, text=impossible),
+        dimensions.encode(x=x, y=y, text="label:N"),
+    )
+
+
+def _three(data, x: alt.X, y: alt.Y):
+    """The interference of random directions, that asked for, and that reached."""
+    names = ["", "random directions", "asked for", "reached"]
+    legend = alt.Legend(title=None, labelExpr=named(names), orient="bottom", columns=3)
+    order = [int(kind) for kind in (Linear.RANDOM, Linear.ASKED, Linear.REACHED)]
+    scale = lambda values: alt.Scale(domain=order, range=values)
+    asked = f"datum.value == {Linear.ASKED}"
+    return (
+        alt.Chart(data)
+        .transform_filter(f"datum.kind >= {Linear.RANDOM} && datum.kind <= {Linear.REACHED}")
+        .mark_point(filled=True, opacity=1, stroke="white")
+        .encode(
+            x=x,
+            y=y,
+            size=alt.condition(asked, alt.value(70), alt.value(230)),
+            color=alt.Color("value:O", scale=scale([GREY, BLACK, BLUE]), legend=legend),
+            shape=alt.Shape("value:O", scale=scale(["diamond", "cross", "circle"]), legend=legend),
+        )
+    )
+
+
+def _readouts(data):
     value = alt.X("x:Q", title="readout <w_d, x_p>", scale=alt.Scale(domain=[-3, 5]))
     share = alt.Y(
         "y:Q",
@@ -58,38 +82,24 @@ def linear_chart(data):
         axis=alt.Axis(format="%", minExtent=36),
         scale=alt.Scale(domainMin=0, nice=True),
     )
-    kinds = alt.Legend(
+    silent, active = int(Linear.SILENT), int(Linear.ACTIVE)
+    legend = alt.Legend(
         title=None,
-        labelExpr="datum.value == 4 ? 'feature is silent' : 'feature is active'",
+        labelExpr=f"datum.value == {silent} ? 'feature is silent' : 'feature is active'",
         orient="bottom",
     )
-    histogram = (
+    scale = alt.Scale(domain=[silent, active], range=[GREY, BLUE])
+    return (
         alt.Chart(data)
-        .transform_filter("datum.kind == 4 || datum.kind == 5")
+        .transform_filter(f"datum.kind == {silent} || datum.kind == {active}")
         .mark_rect(opacity=0.65)
         .encode(
             x=value,
             x2="x2:Q",
             y=share,
             y2=alt.datum(0),
-            color=alt.Color(
-                "value:O", scale=alt.Scale(domain=[4, 5], range=[GREY, BLUE]), legend=kinds
-            ),
+            color=alt.Color("value:O", scale=scale, legend=legend),
         )
-    )
-    return styled(
-        alt.hconcat(
-            bounds,
-            histogram.properties(
-                width=290,
-                height=240,
-                title=alt.Title(
-                    "Can we read a feature off?",
-                    subtitle="two hills apart: yes; on top of each other: no",
-                ),
-            ),
-            spacing=22,
-        ).resolve_scale(color="independent", shape="independent")
     )
 
 

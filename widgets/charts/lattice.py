@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
+from ..kinds import Code, Lattice
 from .style import (
     BLACK,
     GREY,
@@ -22,47 +23,7 @@ def lattice_chart(data, edges: list[dict], labels: list[dict]):
     """Left: 15 partitions, verdict by colour and shape, loss below. Right: six descents from the
     chosen one.
     """
-    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-3.5, 3.5]))
-    y = alt.Y(
-        "y:Q",
-        title="neurons in use",
-        axis=alt.Axis(values=[1, 2, 3, 4], format="d", grid=False),
-        scale=alt.Scale(domain=[0.5, 4.5]),
-    )
-    nodes = of(data, 0)
-    legend = alt.Legend(
-        title=None,
-        labelExpr=named(VERDICT_NAMES),
-        orient="bottom",
-        columns=6,
-        values=[0, 1, 2, 3, 4, 5],
-    )
-    lattice = alt.layer(
-        alt.Chart(alt.Data(values=edges))
-        .mark_rule(color=GREY, opacity=0.3)
-        .encode(x=x, y=y, x2="u:Q", y2="v:Q"),
-        of(data, 1)
-        .mark_point(shape="circle", size=700, filled=False, strokeWidth=2.5, color=BLACK, opacity=1)
-        .encode(x=x, y=y),
-        nodes.mark_point(size=230, filled=True, opacity=1, stroke="white").encode(
-            x=x,
-            y=y,
-            color=alt.Color("value:O", scale=codes(VERDICT_NAMES, VERDICT_COLOURS), legend=legend),
-            shape=alt.Shape("value:O", scale=codes(VERDICT_NAMES, VERDICT_SHAPES), legend=legend),
-        ),
-        *(
-            alt.Chart(alt.Data(values=labels))
-            .mark_text(fontSize=12, fontWeight="bold", dy=-20, **halo)
-            .encode(x=x, y=y, text="label:N")
-            for halo in (HALO, {})
-        ),
-        *(
-            nodes.transform_filter("datum.x2 >= 0")
-            .mark_text(fontSize=12, dy=21, **halo)
-            .encode(x=x, y=y, text=alt.Text("x2:Q", format=".2f"))
-            for halo in (HALO, {})
-        ),
-    ).properties(
+    lattice = _lattice(data, edges, labels).properties(
         width=440,
         height=300,
         title=alt.Title(
@@ -70,35 +31,75 @@ def lattice_chart(data, edges: list[dict], labels: list[dict]):
             subtitle="12|34: one neuron for 1 and 2, one for 3 and 4; below: loss; ring: chosen",
         ),
     )
+    step = alt.X("x:Q", title="gradient descent step", scale=alt.Scale(domain=[0, 600]))
+    loss = alt.Y("y:Q", title="approximate loss", scale=alt.Scale(domain=[0, 4]))
     curves = (
-        of(data, 2)
+        of(data, Lattice.DESCENT)
         .mark_line(strokeWidth=2, opacity=0.6, color=BLACK, clip=True)
-        .encode(
-            x=alt.X("x:Q", title="gradient descent step", scale=alt.Scale(domain=[0, 600])),
-            y=alt.Y("y:Q", title="approximate loss", scale=alt.Scale(domain=[0, 4])),
-            detail="value:O",
+        .encode(x=step, y=loss, detail="value:O")
+        .properties(
+            width=220,
+            height=300,
+            title=alt.Title("Does it stay?", subtitle="six nudges of .01"),
         )
     )
     return styled(
-        alt.hconcat(
-            lattice,
-            curves.properties(
-                width=220,
-                height=300,
-                title=alt.Title("Does it stay?", subtitle="six nudges of .01"),
-            ),
-            spacing=20,
-        ).resolve_scale(color="independent", shape="independent")
+        alt.hconcat(lattice, curves, spacing=20).resolve_scale(
+            color="independent", shape="independent"
+        )
+    )
+
+
+def _lattice(data, edges: list[dict], labels: list[dict]):
+    x = alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-3.5, 3.5]))
+    y = alt.Y(
+        "y:Q",
+        title="neurons in use",
+        axis=alt.Axis(values=[1, 2, 3, 4], format="d", grid=False),
+        scale=alt.Scale(domain=[0.5, 4.5]),
+    )
+    legend = alt.Legend(
+        title=None,
+        labelExpr=named(VERDICT_NAMES),
+        orient="bottom",
+        columns=6,
+        values=list(map(int, Code)),
+    )
+    colour = alt.Color("value:O", scale=codes(VERDICT_NAMES, VERDICT_COLOURS), legend=legend)
+    shape = alt.Shape("value:O", scale=codes(VERDICT_NAMES, VERDICT_SHAPES), legend=legend)
+    lines = alt.Chart(alt.Data(values=edges)).mark_rule(color=GREY, opacity=0.3)
+    ring = of(data, Lattice.CHOSEN).mark_point(
+        shape="circle", size=700, filled=False, strokeWidth=2.5, color=BLACK, opacity=1
+    )
+    nodes = of(data, Lattice.NODE)
+    names = alt.Chart(alt.Data(values=labels))
+    losses = nodes.transform_filter("datum.x2 >= 0")
+    below = alt.Text("x2:Q", format=".2f")
+    return alt.layer(
+        lines.encode(x=x, y=y, x2="u:Q", y2="v:Q"),
+        ring.encode(x=x, y=y),
+        nodes.mark_point(size=230, filled=True, opacity=1, stroke="white").encode(
+            x=x, y=y, color=colour, shape=shape
+        ),
+        *(
+            names.mark_text(fontSize=12, fontWeight="bold", dy=-20, **halo).encode(
+                x=x, y=y, text="label:N"
+            )
+            for halo in (HALO, {})
+        ),
+        *(
+            losses.mark_text(fontSize=12, dy=21, **halo).encode(x=x, y=y, text=below)
+            for halo in (HALO, {})
+        ),
     )
 
 
 def verdict_bars(rows: list[dict], n: int):
     """How many partitions have which verdict, by neurons in use."""
     seen = [name for name in VERDICT_NAMES if any(row["verdict"] == name for row in rows)]
-    traps, total = (
-        sum(row["partitions"] for row in rows if row["verdict"] == "trap"),
-        sum(row["partitions"] for row in rows),
-    )
+    colours = [VERDICT_COLOURS[VERDICT_NAMES.index(name)] for name in seen]
+    traps = sum(row["partitions"] for row in rows if row["verdict"] == "trap")
+    total = sum(row["partitions"] for row in rows)
     return styled(
         alt.Chart(alt.Data(values=rows))
         .mark_bar()
@@ -107,9 +108,7 @@ def verdict_bars(rows: list[dict], n: int):
             y=alt.Y("partitions:Q", title="partitions"),
             color=alt.Color(
                 "verdict:N",
-                scale=alt.Scale(
-                    domain=seen, range=[VERDICT_COLOURS[VERDICT_NAMES.index(name)] for name in seen]
-                ),
+                scale=alt.Scale(domain=seen, range=colours),
                 legend=alt.Legend(title="verdict"),
             ),
         )

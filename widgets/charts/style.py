@@ -6,25 +6,18 @@ from __future__ import annotations
 
 import altair as alt
 
+from ..kinds import Code, Layer
+
 # Okabe-Ito
-BLUE, ORANGE, GREEN, RED, SKY, PINK, BLACK = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#56B4E9",
-    "#CC79A7",
-    "#000000",
-)
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, PINK, BLACK = "#56B4E9", "#CC79A7", "#000000"
 GREY = "#777777"
-VERDICT_NAMES = ["trap", "saddle", "none", "degenerate", "escapable", "global"]
+VERDICT_NAMES = [code.name.lower() for code in Code]
 VERDICT_COLOURS = [RED, SKY, GREY, PINK, ORANGE, GREEN]
 VERDICT_SHAPES = ["triangle-down", "cross", "circle", "square", "diamond", "circle"]
 ARROW_NAMES = ["feature 1", "feature 2", "encoder row w_E", "decoder column w_D"]
 ARROW_COLOURS = [BLUE, BLUE, ORANGE, GREEN]
 ARROW_SHAPES = ["circle", "circle", "square", "diamond"]
-
-
 HALO = {"stroke": "white", "strokeWidth": 4}  # keeps names readable where lines cross them
 
 
@@ -61,8 +54,43 @@ def styled(chart):
     )
 
 
+# points as readers count them: +3
+POINTS = "datum.value === 0 ? '0' : format(100 * datum.value, '+.0f')"
+
+
 def of(data, kind: int):
-    return alt.Chart(data).transform_filter(alt.datum.kind == kind)
+    """The rows of one kind."""
+    return alt.Chart(data).transform_filter(alt.datum.kind == int(kind))
+
+
+def zero(**channel):
+    """A dashed line at zero: x=alt.datum(0) or y=alt.datum(0)."""
+    rule = alt.Chart(alt.Data(values=[{}])).mark_rule(color=GREY, strokeDash=[4, 3])
+    return rule.encode(**channel)
+
+
+def turning_angle() -> alt.X:
+    """The axis along which one encoder row turns."""
+    return alt.X(
+        "x:Q",
+        title="encoder row's angle from the bisector (degrees)",
+        scale=alt.Scale(domain=[-180, 180]),
+        axis=alt.Axis(values=list(range(-180, 181, 60))),
+    )
+
+
+def coordinates(reach: float, axis=alt.Undefined) -> tuple[alt.X, alt.Y]:
+    """Both axes of a disc of the plane."""
+    scale = alt.Scale(domain=[-reach, reach])
+    return (
+        alt.X("x:Q", scale=scale, title="first coordinate", axis=axis),
+        alt.Y("y:Q", scale=scale, title="second coordinate", axis=axis),
+    )
+
+
+def from_origin(arrows, x: alt.X, y: alt.Y, **encoding):
+    """Lines from the origin; to be layered under points."""
+    return arrows.encode(x=x, y=y, x2=alt.datum(0), y2=alt.datum(0), **encoding)
 
 
 def named(names: list[str]) -> str:
@@ -74,12 +102,24 @@ def codes(names, colours):
     return alt.Scale(domain=list(range(len(names))), range=colours)
 
 
-def verdict_point(data, x, y, shown: list[int], kind: int = 2, title: str = "stationary point"):
+def verdict_point(
+    data,
+    x: alt.X,
+    y: alt.Y,
+    *,
+    shown: tuple[Code, ...] = (Code.TRAP, Code.SADDLE, Code.DEGENERATE),
+    kind: int = Layer.POINT,
+    title: str = "stationary point",
+):
     """The stationary point, coloured and shaped by its verdict; the legend lists only the verdicts
     this picture can show.
     """
     legend = alt.Legend(
-        title=title, labelExpr=named(VERDICT_NAMES), values=shown, orient="bottom", columns=3
+        title=title,
+        labelExpr=named(VERDICT_NAMES),
+        values=list(map(int, shown)),
+        orient="bottom",
+        columns=3,
     )
     return (
         of(data, kind)

@@ -39,9 +39,9 @@ def absorption_explorer(strength: float = 0.8, child: int = 3, theta: float = 0.
     threshold.
     """
     controls = {
-        "strength": slider("strength of the hierarchy", strength, 0.1, 0.95, 0.05),
+        "strength": slider("strength of the hierarchy", strength, 0.1, 0.95, step=0.05),
         "child": count("child that leaves", child, 1, 4),
-        "theta": slider("threshold theta", theta, 0.0, 1.0, 0.05),
+        "theta": slider("threshold theta", theta, 0.0, 1.0, step=0.05),
     }
     code = lambda strength, child, theta: (
         "from sdl_theory import JumpReLU, absorb, partial_minimum, pattern\nfrom widgets.rows "
@@ -54,8 +54,8 @@ def absorption_explorer(strength: float = 0.8, child: int = 3, theta: float = 0.
         controls,
         _absorption_story,
         absorption_chart,
-        code,
-        {
+        code=code,
+        presets={
             "close family": {"strength": 0.9, "child": 3, "theta": 0.1},
             "loose family": {"strength": 0.3, "child": 3, "theta": 0.1},
             "no threshold": {"strength": 0.8, "child": 1, "theta": 0.0},
@@ -84,9 +84,9 @@ def dead_explorer(depth: float = 0.0, log_nudge: float = -2.0, theta: float = 0.
     descent wake it?
     """
     controls = {
-        "depth": slider("depth of the dead row", depth, 0.0, 0.5, 0.02),
-        "log_nudge": slider("log10 of the nudge", log_nudge, -4.0, -0.5, 0.25),
-        "theta": slider("threshold theta", theta, 0.0, 0.5, 0.05),
+        "depth": slider("depth of the dead row", depth, 0.0, 0.5, step=0.02),
+        "log_nudge": slider("log10 of the nudge", log_nudge, -4.0, -0.5, step=0.25),
+        "theta": slider("threshold theta", theta, 0.0, 0.5, step=0.05),
     }
     code = lambda depth, log_nudge, theta: (
         "from widgets.rows import dead_rows\n"
@@ -97,8 +97,8 @@ def dead_explorer(depth: float = 0.0, log_nudge: float = -2.0, theta: float = 0.
         controls,
         _dead_story,
         dead_chart,
-        code,
-        {
+        code=code,
+        presets={
             "zero row, ReLU": {"depth": 0.0, "log_nudge": -2.0, "theta": 0.0},
             "zero row, JumpReLU": {"depth": 0.0, "log_nudge": -2.0, "theta": 0.2},
             "strictly dead": {"depth": 0.3, "log_nudge": -2.0, "theta": 0.0},

@@ -102,35 +102,25 @@ class Explorer:
         self.controls, self._story, self._code, self.slow = controls, story, code, slow
         self._moving = False
         data, self.headline, self.words = story(**self.state)
-        first, *others = controls.items()
-        pages = (
-            None
-            if others or slow
-            else (
-                first[1].min,
-                first[1].step,
-                [story(**{first[0]: value}) for value in ticks(first[1])],
-            )
+        self.chart = LiveChart(
+            chart(live()), data, self.headline, self.words, frames=self._frames()
         )
-        self.chart = LiveChart(chart(live()), data, self.headline, self.words, frames=pages)
-        if pages:
-            self.chart.value = first[1].value
-            W.jsdlink((first[1], "value"), (self.chart, "value"))
+        if self.chart.ends:
+            (control,) = controls.values()
+            self.chart.value = control.value
+            W.jsdlink((control, "value"), (self.chart, "value"))
         self.code = W.Textarea(
             self._code(**self.state), layout=W.Layout(width="auto", height="5.5em")
         )
         for control in controls.values():
             control.continuous_update = not slow
             control.observe(self._update, "value")
-        self.preset_values = presets = {
+        self.preset_values = {
             name: self._read(values) for name, values in {**presets, "reset": self.state}.items()
         }
         self.presets = {
-            name: W.Button(description=name, tooltip=f"set {values}", layout=W.Layout(width="auto"))
-            for name, values in presets.items()
+            name: self._button(name, values) for name, values in self.preset_values.items()
         }
-        for name, button in self.presets.items():
-            button.on_click(lambda _, values=presets[name]: self.set(**values))
         fold = W.Accordion([self.code], titles=("copy as code",))
         wrap = W.Layout(flex_flow="row wrap")
         self.view = W.VBox(
@@ -141,6 +131,20 @@ class Explorer:
                 fold,
             ]
         )
+
+    def _frames(self) -> tuple[float, float, list] | None:
+        """The stories of all values of the one control, for the browser to page through."""
+        if self.slow or len(self.controls) > 1:
+            return None
+        ((name, control),) = self.controls.items()
+        stories = [self._story(**{name: value}) for value in ticks(control)]
+        return control.min, control.step, stories
+
+    def _button(self, name: str, values: dict[str, float]) -> W.Button:
+        """A preset."""
+        button = W.Button(description=name, tooltip=f"set {values}", layout=W.Layout(width="auto"))
+        button.on_click(lambda _: self.set(**values))
+        return button
 
     @property
     def state(self) -> dict[str, float]:
@@ -171,9 +175,8 @@ class Explorer:
         for name, value in values.items():
             control = self.controls[name]
             if not hasattr(control, "options"):
-                read[name] = type(control.value)(
-                    min(max(check_number(name, value), control.min), control.max)
-                )
+                within = min(max(check_number(name, value), control.min), control.max)
+                read[name] = type(control.value)(within)
             elif value not in control.options:
                 refuse(name, f"one of {', '.join(map(str, control.options))}", value)
             else:

@@ -45,8 +45,8 @@ def linear_explorer(n: int = 40, n_p: int = 20, mu: float = 0.2, S: float = 0.9)
     controls = {
         "n": count("features n", n, 2, 64),
         "n_p": count("dimensions n_p", n_p, 2, 32),
-        "mu": slider("interference mu", mu, -0.5, 0.95, 0.05),
-        "S": slider("sparsity S", S, 0.0, 0.99, 0.01),
+        "mu": slider("interference mu", mu, -0.5, 0.95, step=0.05),
+        "S": slider("sparsity S", S, 0.0, 0.99, step=0.01),
     }
     code = lambda n, n_p, mu, S: (
         f"import torch\nfrom sdl_theory import feature_matrix, interference, "
@@ -59,8 +59,8 @@ def linear_explorer(n: int = 40, n_p: int = 20, mu: float = 0.2, S: float = 0.9)
         controls,
         _linear_story,
         linear_chart,
-        code,
-        {
+        code=code,
+        presets={
             "room for all": {"n": 16, "n_p": 20, "mu": 0.0, "S": 0.9},
             "superposition": {"n": 40, "n_p": 20, "mu": 0.2, "S": 0.95},
             "crowded": {"n": 64, "n_p": 8, "mu": 0.5, "S": 0.8},

@@ -41,8 +41,8 @@ def gap_explorer(n: int = 6, log_rate: float = -2.0, theta: float = 0.0) -> Expl
     """
     controls = {
         "n": count("features n", n, 2, 9),
-        "log_rate": slider("log10(1 - S)", log_rate, -5.0, -0.1, 0.1),
-        "theta": slider("threshold theta", theta, 0.0, 1.0, 0.05),
+        "log_rate": slider("log10(1 - S)", log_rate, -5.0, -0.1, step=0.1),
+        "theta": slider("threshold theta", theta, 0.0, 1.0, step=0.05),
     }
     code = lambda n, log_rate, theta: (
         "from sdl_theory import Constant, SparseFeatures\n"
@@ -54,8 +54,8 @@ def gap_explorer(n: int = 6, log_rate: float = -2.0, theta: float = 0.0) -> Expl
         controls,
         _gap_story,
         gap_chart,
-        code,
-        {
+        code=code,
+        presets={
             "sparse": {"n": 6, "log_rate": -3.0, "theta": 0.0},
             "dense": {"n": 9, "log_rate": -0.5, "theta": 0.0},
             "JumpReLU": {"n": 6, "log_rate": -3.0, "theta": 0.5},
@@ -87,9 +87,9 @@ def solution_explorer(mu: float = 0.5, theta: float = 0.0, angle: float = 20.0) 
     reach zero loss and which recover anything.
     """
     controls = {
-        "mu": slider("interference mu", mu, -0.9, 0.9, 0.05),
-        "theta": slider("threshold theta", theta, 0.0, 0.95, 0.05),
-        "angle": slider("turn pair (degrees)", angle, 0.0, 90.0, 5.0),
+        "mu": slider("interference mu", mu, -0.9, 0.9, step=0.05),
+        "theta": slider("threshold theta", theta, 0.0, 0.95, step=0.05),
+        "angle": slider("turn pair (degrees)", angle, 0.0, 90.0, step=5.0),
     }
     code = lambda mu, theta, angle: (
         "from sdl_theory import JumpReLU, certify, ideal_weights\nfrom widgets.rows import "
@@ -101,8 +101,8 @@ def solution_explorer(mu: float = 0.5, theta: float = 0.0, angle: float = 20.0) 
         controls,
         _solution_story,
         solution_chart,
-        code,
-        {
+        code=code,
+        presets={
             "interference": {"mu": 0.5, "theta": 0.0, "angle": 20.0},
             "theta = mu": {"mu": 0.5, "theta": 0.5, "angle": 20.0},
             "no interference": {"mu": -0.2, "theta": 0.0, "angle": 45.0},

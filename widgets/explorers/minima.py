@@ -37,10 +37,18 @@ def _verdict_story(answer: tuple[dict, GroupMinimum]) -> tuple[dict, str, str]:
 def pair_explorer(rho: float = 0.6) -> Explorer:
     """Two features on one neuron: drag their cosine rho through zero and watch a trap become a
     saddle.
+
+    >>> from widgets.explorers import pair_explorer
+    >>> explorer = pair_explorer(rho=0.6)
+    >>> print(explorer.headline)
+    trap
+    >>> explorer.set(rho=-0.6)
+    >>> print(explorer.headline)
+    saddle
     """
     controls = {
-        "rho": slider("cosine rho", rho, -0.95, 0.95, 0.05),
-        "m_2": slider("weight m_2 (m_1 = 1)", 1.0, 0.2, 3.0, 0.1),
+        "rho": slider("cosine rho", rho, -0.95, 0.95, step=0.05),
+        "m_2": slider("weight m_2 (m_1 = 1)", 1.0, 0.2, 3.0, step=0.1),
     }
     code = lambda rho, m_2: (
         "import torch\nfrom sdl_theory import Problem, group_minimum\nfrom widgets.rows import "
@@ -52,8 +60,8 @@ def pair_explorer(rho: float = 0.6) -> Explorer:
         controls,
         story,
         pair_chart,
-        code,
-        {
+        code=code,
+        presets={
             "a trap": {"rho": 0.6, "m_2": 1.0},
             "a saddle": {"rho": -0.6, "m_2": 1.0},
             "Example 3.5, flat": {"rho": 0.0, "m_2": 1.0},
@@ -67,7 +75,7 @@ def three_explorer(t: float = 1.0) -> Explorer:
     """Three features on one neuron: one slider over M_d walks from a saddle through nothing to a
     trap, and to nothing again.
     """
-    controls = {"t": slider("path of M_d", t, 0.0, 2.0, 0.02)}
+    controls = {"t": slider("path of M_d", t, 0.0, 2.0, step=0.02)}
     code = lambda t: (
         "from sdl_theory import group_minimum\nfrom sdl_theory.theory.counterexamples import "
         "three_features\n"
@@ -79,8 +87,8 @@ def three_explorer(t: float = 1.0) -> Explorer:
         controls,
         story,
         three_chart,
-        code,
-        {"a saddle": {"t": 0.0}, "a trap": {"t": 1.0}, "none at all": {"t": 2.0}},
+        code=code,
+        presets={"a saddle": {"t": 0.0}, "a trap": {"t": 1.0}, "none at all": {"t": 2.0}},
     )
 
 
@@ -128,9 +136,9 @@ def lattice_explorer(rho: float = 0.5, partition: int = 5, theta: float = 0.0) -
     leave; move the cosine and the threshold.
     """
     controls = {
-        "rho": slider("cosine of features 1, 2", rho, -0.9, 0.9, 0.05),
+        "rho": slider("cosine of features 1, 2", rho, -0.9, 0.9, step=0.05),
         "partition": count("partition", partition, 1, len(PARTITIONS)),
-        "theta": slider("threshold theta", theta, 0.0, 0.9, 0.05),
+        "theta": slider("threshold theta", theta, 0.0, 0.9, step=0.05),
     }
     code = lambda rho, partition, theta: (
         "from sdl_theory import JumpReLU, partial_minimum, pattern\nfrom widgets.rows.lattice "
@@ -143,8 +151,8 @@ def lattice_explorer(rho: float = 0.5, partition: int = 5, theta: float = 0.0) -
         controls,
         _lattice_story,
         lattice_picture,
-        code,
-        {
+        code=code,
+        presets={
             "siblings share": {"rho": 0.5, "partition": 3, "theta": 0.0},
             "strangers share": {"rho": 0.5, "partition": 5, "theta": 0.0},
             "cannot be shown": {"rho": 0.5, "partition": 11, "theta": 0.0},

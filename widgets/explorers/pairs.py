@@ -32,8 +32,8 @@ def machine_explorer(kind: str = "transcoder", mu: float = 0.3, other: float = -
     """
     controls = {
         "kind": choice("machine", kind, KINDS, 15),
-        "mu": slider("input cosine mu", mu, -0.9, 0.9, 0.05),
-        "other": slider("cosine of targets / model 2", other, -0.9, 0.9, 0.05),
+        "mu": slider("input cosine mu", mu, -0.9, 0.9, step=0.05),
+        "other": slider("cosine of targets / model 2", other, -0.9, 0.9, step=0.05),
     }
     code = lambda kind, mu, other: (
         "from sdl_theory import group_minimum\nfrom widgets.rows.pairs import machine\n"
@@ -43,8 +43,8 @@ def machine_explorer(kind: str = "transcoder", mu: float = 0.3, other: float = -
         controls,
         _machine_story,
         machine_chart,
-        code,
-        {
+        code=code,
+        presets={
             "SAE, siblings": {"kind": "SAE", "mu": 0.6, "other": 0.0},
             "transcoder, saddle": {"kind": "transcoder", "mu": 0.6, "other": -0.6},
             "transcoder, trap": {"kind": "transcoder", "mu": -0.6, "other": 0.6},

@@ -26,13 +26,8 @@ def _region_story(region: int, a: float, b: float) -> tuple[dict, str, str]:
             f"the neuron fires for nothing, Lt = {figure(seen['loss'])}, and every small step "
             f"leaves it there.",
         )
-    who = (
-        "feature " + str(fired[0] + 1)
-        if len(fired) == 1
-        else "features " + " and ".join(str(d + 1) for d in fired)
-        if len(fired) == 2
-        else "all three features"
-    )
+    numbers = " and ".join(str(d + 1) for d in fired)
+    who = {1: f"feature {numbers}", 2: f"features {numbers}", 3: "all three features"}[len(fired)]
     together = (
         f"along both {least['joint']:.2f}, so not convex"
         if least["joint"] < -1e-9
@@ -41,11 +36,8 @@ def _region_story(region: int, a: float, b: float) -> tuple[dict, str, str]:
     return (
         data,
         "biconvex",
-        (
-            f"the neuron fires for {who}. Least curvature along W_E {abs(least['E']):.2f} and "
-            f"along W_D {abs(least['D']):.2f}, so convex in each; {together}. Lt = "
-            f"{figure(seen['loss'])}."
-        ),
+        f"the neuron fires for {who}. Least curvature along W_E {abs(least['E']):.2f} and along "
+        f"W_D {abs(least['D']):.2f}, so convex in each; {together}. Lt = {figure(seen['loss'])}.",
     )
 
 
@@ -55,8 +47,8 @@ def region_explorer(region: int = 1, a: float = 0.8, b: float = 0.6) -> Explorer
     """
     controls = {
         "region": count("region", region, 1, 6),
-        "a": slider("encoder scale a", a, -2.0, 2.0, 0.1),
-        "b": slider("decoder scale b", b, -2.0, 2.0, 0.1),
+        "a": slider("encoder scale a", a, -2.0, 2.0, step=0.1),
+        "b": slider("decoder scale b", b, -2.0, 2.0, step=0.1),
     }
     code = lambda region, a, b: (
         "import torch\nfrom sdl_theory import hessian\nfrom widgets.rows.regions import point\n"
@@ -68,8 +60,8 @@ def region_explorer(region: int = 1, a: float = 0.8, b: float = 0.6) -> Explorer
         controls,
         _region_story,
         lambda data: region_chart(data, sectors(plane_problem())),
-        code,
-        {
+        code=code,
+        presets={
             "two features": {"region": 1, "a": 0.8, "b": 0.6},
             "all three": {"region": 6, "a": 0.8, "b": 0.6},
             "the flat region": {"region": 3, "a": 1.0, "b": 1.0},

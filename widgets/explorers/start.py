@@ -9,20 +9,14 @@ from .base import Explorer, slider
 
 def _start_story(S: float) -> tuple[dict, str, str]:
     data, seen = start_rows(S)
-    some = 1 - seen["none"]
-    headline = (
-        "near" if seen["apart"] < 0.05 else "roughly alike" if seen["apart"] < 0.2 else "far apart"
+    some, apart = 1 - seen["none"], seen["apart"]
+    words = (
+        f"of the samples with anything in them, {seen['one'] / some:.0%} show one feature alone. "
+        f"As shares of their signals the two losses differ by at most {apart:.1%}"
     )
-    return (
-        data,
-        headline,
-        (
-            f"of the samples with anything in them, {seen['one'] / some:.0%} show one feature "
-            f"alone. As shares of their signals the two losses differ by at most "
-            f"{seen['apart']:.1%}"
-            + (": the theory speaks about data like these." if seen["apart"] < 0.05 else ".")
-        ),
-    )
+    if apart < 0.05:
+        return data, "near", f"{words}: the theory speaks about data like these."
+    return data, "roughly alike" if apart < 0.2 else "far apart", f"{words}."
 
 
 def start_explorer(S: float = 0.7) -> Explorer:
@@ -36,9 +30,9 @@ def start_explorer(S: float = 0.7) -> Explorer:
         f"torch.Generator().manual_seed(0))\nprint(x @ pair_problem(0.6).W_p.mT)"
     )
     return Explorer(
-        {"S": slider("sparsity S", S, 0.01, 0.99, 0.01)},
+        {"S": slider("sparsity S", S, 0.01, 0.99, step=0.01)},
         _start_story,
         start_chart,
-        code,
-        {"dense": {"S": 0.05}, "half": {"S": 0.5}, "sparse": {"S": 0.95}},
+        code=code,
+        presets={"dense": {"S": 0.05}, "half": {"S": 0.5}, "sparse": {"S": 0.95}},
     )

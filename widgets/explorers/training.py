@@ -5,102 +5,20 @@ would.
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import ipywidgets as W
 
 from ..charts import race_chart
-from ..rows.training import NO_CLIP, Curves, Race, first_curves, race_rows
+from ..rows import race_rows
+from ..rows.training import Curves, Race, first_curves
 from .base import Explorer, choice, count, slider
+from .loops import interruptible, main_loop
+from .race import CLIPPED, NOT_CLIPPED, SHAM, TRUE, race_of, spoken, verdict
 
 # seconds of training between looks at the world, and for the world to speak
 SLICE, PAUSE = 0.06, 0.005
-
-
-TRUE, SHAM = "true features", "random directions"
-CLIPPED, NOT_CLIPPED = "clipped", "not clipped"
-
-
-def race_of(
-    anchors: int, log_lam: float, at: str, gradients: str, S: float, mu: float, k: int
-) -> Race:
-    """What the controls ask for."""
-    return Race(
-        int(anchors),
-        round(10.0**log_lam, 6),
-        sham=at == SHAM,
-        clip=1.0 if gradients == CLIPPED else NO_CLIP,
-        S=round(S, 3),
-        mu=round(mu, 3),
-        k=int(k),
-    )
-
-
-def spoken(race: Race) -> str:
-    """The settings in words."""
-    return (
-        f"{race.anchors} {'sham ' if race.sham else ''}anchors, lam_anchor {race.lam_anchor:.3g}, "
-        f"gradients {NOT_CLIPPED if race.clip == NO_CLIP else CLIPPED}, "
-        f"S {race.S:.2f}, mu {race.mu:.2f}, k {race.k}"
-    )
-
-
-def verdict(curves: Curves) -> tuple[str, str]:
-    """A headline and a sentence on what the curves show, and no more than they show."""
-    race, last, whole = curves.race, curves.figures[-1][0, 0].mean(-1), curves.difference()
-    points = lambda one: (
-        f"{100 * one.value:+.0f} points [{100 * one.low:+.0f}, {100 * one.high:+.0f}]"
-    )
-    found = (
-        f"After {curves.samples[-1]:,} samples {last[0]:.0%} of the {race.n - race.anchors} "
-        f"held-out features are found without anchors, {last[1]:.0%} with: "
-        f"{points(curves.difference(curves.steps[-1]))}; on average over the run {points(whole)}."
-    )
-    if race.anchors == 0:
-        return "nothing to compare", f"{found} Without anchors both sets are the same training."
-    return (
-        "anchored ahead"
-        if whole.low > 0
-        else "anchored behind"
-        if whole.high < 0
-        else "no difference shown"
-    ), found
-
-
-@contextmanager
-def interruptible(stop, main: asyncio.AbstractEventLoop | None):
-    """Let the kernel's interrupt button call `stop`: between cells IPython ignores it. Signals
-    belong to the main thread, whose loop is `main`; JupyterLab may bring clicks in another (a
-    subshell). Where a cell has put a handler of its own there meanwhile, that one stays."""
-    ours, before = lambda *_: stop(), []
-    put = lambda: before.append(signal.signal(signal.SIGINT, ours))
-    back = lambda: (
-        signal.getsignal(signal.SIGINT) is ours and signal.signal(signal.SIGINT, before[0])
-    )
-    if main is None:
-        yield
-        return
-    main.call_soon_threadsafe(put)
-    try:
-        yield
-    finally:
-        main.call_soon_threadsafe(back)
-
-
-def main_loop() -> asyncio.AbstractEventLoop | None:
-    """The main thread's running loop, asked from there; None elsewhere, and in scripts."""
-    try:
-        return (
-            asyncio.get_running_loop()
-            if threading.current_thread() is threading.main_thread()
-            else None
-        )
-    except RuntimeError:
-        return None
 
 
 class TrainingExplorer(Explorer):
@@ -111,19 +29,13 @@ class TrainingExplorer(Explorer):
     """
 
     def __init__(self, controls: dict, code, presets: dict[str, dict]):
-        self.curves, self.task, self._failed, self._at_work, self._stop, self._main = (
-            first_curves(),
-            None,
-            {},
-            False,
-            False,
-            main_loop(),
-        )
-        super().__init__(controls, self._tell, race_chart, code, presets)
-        self.train_button, self.stop_button = (
-            W.Button(description="Train", icon="play", button_style="primary"),
-            W.Button(description="Stop", icon="stop", disabled=True),
-        )
+        self.curves, self.task = first_curves(), None
+        self._failed: dict[Race, str] = {}
+        self._at_work = self._stop = False
+        self._main = main_loop()
+        super().__init__(controls, self._tell, race_chart, code=code, presets=presets)
+        self.train_button = W.Button(description="Train", icon="play", button_style="primary")
+        self.stop_button = W.Button(description="Stop", icon="stop", disabled=True)
         self.bar = W.IntProgress(
             max=self.curves.race.steps, value=self.curves.steps_done, layout=W.Layout(width="16em")
         )
@@ -209,25 +121,19 @@ class TrainingExplorer(Explorer):
         """Story for the present curves, whatever the sliders say; where the two differ the words
         say so.
         """
-        curves, (headline, words) = self.curves, verdict(self.curves)
+        curves, shown = self.curves, spoken(self.curves.race)
+        headline, words = verdict(curves)
         if self._at_work:
-            headline, words = "training", f"{spoken(curves.race)}. {words}"
+            headline, words = "training", f"{shown}. {words}"
         elif self.race in self._failed:
-            headline, words = (
-                "training failed",
-                f"{self._failed[self.race].rstrip('.')}. The picture shows {spoken(curves.race)}.",
-            )
+            headline = "training failed"
+            words = f"{self._failed[self.race].rstrip('.')}. The picture shows {shown}."
         elif self._stale:
-            headline, words = (
-                "press Train",
-                f"the sliders say {spoken(self.race)}; the picture still shows "
-                f"{spoken(curves.race)}.",
-            )
+            headline = "press Train"
+            words = f"the sliders say {spoken(self.race)}; the picture still shows {shown}."
         elif not curves.done:
-            headline, words = (
-                "stopped early",
-                f"the rate never came down, so this is not the end of a run. {words}",
-            )
+            headline = "stopped early"
+            words = f"the rate never came down, so this is not the end of a run. {words}"
         return race_rows(curves), headline, words
 
     def _update(self, change) -> None:
@@ -252,11 +158,11 @@ def training_explorer(
     """
     controls = {
         "anchors": count("anchors (of 40 features)", anchors, 0, 36),
-        "log_lam": slider("log10(lam_anchor)", log_lam, -3.0, 1.0, 0.25),
+        "log_lam": slider("log10(lam_anchor)", log_lam, -3.0, 1.0, step=0.25),
         "at": choice("anchored at", at, [TRUE, SHAM]),
         "gradients": choice("gradients", gradients, [CLIPPED, NOT_CLIPPED]),
-        "S": slider("sparsity S", S, 0.8, 0.99, 0.01),
-        "mu": slider("interference mu", mu, 0.1, 0.6, 0.05),
+        "S": slider("sparsity S", S, 0.8, 0.99, step=0.01),
+        "mu": slider("interference mu", mu, 0.1, 0.6, step=0.05),
         "k": count("k of Top-k", k, 1, 12),
     }
     short = lambda race: (
@@ -272,7 +178,7 @@ def training_explorer(
     return TrainingExplorer(
         controls,
         code,
-        {
+        presets={
             "strong anchors": usual,
             "sham anchors": usual | dict(at=SHAM),
             "not clipped": usual | dict(gradients=NOT_CLIPPED),

@@ -15,7 +15,8 @@ from .lattice import lattice_rows, verdict_rows
 from .losses import gap_rows
 from .minima import pair_landscape, pair_rows, share_rows, three_rows, three_worlds
 from .pairs import machine_rows
+from .recovery import encoder_rows, history_rows, race_rows
 from .regions import region_rows
 from .solutions import solution_rows
 from .start import start_rows
-from .training import Race, encoder_rows, history_rows, race_rows
+from .training import Race

@@ -17,9 +17,9 @@ from sdl_theory import (
     pattern,
 )
 
+from ..kinds import Absorbed
 from .common import VERDICTS, table
 
-BEFORE, AFTER, BOUND, LOSS, CHOSEN = range(5)
 CHILDREN = 4
 
 
@@ -41,24 +41,26 @@ def absorption_rows(
     """
     problem, sigma = family(strength), JumpReLU(theta)
     groups = [list(range(CHILDREN)), list(range(CHILDREN, 2 * CHILDREN))]
-    parent = partial_minimum(problem, pattern(groups, 2 * CHILDREN, 3), sigma)
-    rows, answer, after = [], None, None
+    together = pattern(groups, 2 * CHILDREN, 3)
+    parent, answer, after = partial_minimum(problem, together, sigma), None, None
     if parent.exists:
-        answer = absorb(problem, parent.weights, sigma, 0, child)
+        answer = absorb(problem, parent.weights, sigma, neuron=0, child=child)
         after = partial_minimum(problem, answer.pattern, sigma) if answer.realizable else None
-    patterns = [(BEFORE, pattern(groups, 2 * CHILDREN, 3))] + (
-        [(AFTER, answer.pattern)] if answer and answer.realizable else []
-    )
-    rows += [
+    patterns = [(Absorbed.BEFORE, together)]
+    if answer and answer.realizable:
+        patterns.append((Absorbed.AFTER, answer.pattern))
+    rows = [
         {"kind": kind, "x": d + 1, "y": i + 1, "value": float(P[i, d])}
         for kind, P in patterns
         for i in range(3)
         for d in range(2 * CHILDREN)
     ]
     ladder = loss_ladder(problem, groups[0])
-    rows += [{"kind": BOUND, "x": step, "y": rung.bound} for step, rung in enumerate(ladder)]
     rows += [
-        {"kind": LOSS, "x": step, "y": rung.loss}
+        {"kind": Absorbed.BOUND, "x": step, "y": rung.bound} for step, rung in enumerate(ladder)
+    ]
+    rows += [
+        {"kind": Absorbed.LOSS, "x": step, "y": rung.loss}
         for step, rung in enumerate(ladder)
         if rung.loss is not None
     ]
@@ -66,7 +68,7 @@ def absorption_rows(
     if after is not None and after.exists:
         rows.append(
             {
-                "kind": CHOSEN,
+                "kind": Absorbed.CHOSEN,
                 "x": 1,
                 "y": after.loss - other.loss,
                 "value": VERDICTS.index(after.verdict),

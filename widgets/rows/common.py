@@ -1,5 +1,5 @@
-"""What all rows share: the table they travel in, the codes of its layers, and the pair of features
-at a cosine.
+"""What all rows share: the table they travel in, the order of verdicts, and the pair of features at
+a cosine.
 """
 
 from __future__ import annotations
@@ -11,17 +11,9 @@ import torch
 
 from sdl_theory import Problem, Verdict
 
-VERDICTS = [
-    Verdict.TRAP,
-    Verdict.SADDLE,
-    Verdict.NONE,
-    Verdict.DEGENERATE,
-    Verdict.ESCAPABLE,
-    Verdict.GLOBAL,
-]
-CURVE, REGION, POINT, ARROW, BAR = range(5)
-# the arrows of a disc: two features, an encoder row, a decoder column
-W_1, W_2, ROW, COLUMN = range(4)
+from ..kinds import Code
+
+VERDICTS = [Verdict[code.name] for code in Code]
 
 
 def table(

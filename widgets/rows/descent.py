@@ -7,7 +7,8 @@ import torch
 
 from sdl_theory import JumpReLU, Problem, Weights, certify, partial_minimum, pattern
 
-from .common import ARROW, COLUMN, CURVE, ROW, W_1, W_2, pair_problem, table
+from ..kinds import Arrow, Layer
+from .common import pair_problem, table
 
 
 def descend(
@@ -53,20 +54,29 @@ def dead_rows(depth: float, log_nudge: float, theta: float) -> tuple[dict[str, n
         torch.cat([alone.W_D, torch.zeros(2, 1, dtype=torch.float64)], 1),
     )
     certificate = certify(problem, weights, sigma)
-    losses = descend(problem, weights, theta, 10.0**log_nudge, SEEDS, STEPS, rate=0.1)
+    losses = descend(
+        problem,
+        weights,
+        theta=theta,
+        nudge=10.0**log_nudge,
+        seeds=SEEDS,
+        steps=STEPS,
+        rate=0.1,
+    )
     rows = [
-        {"kind": CURVE, "x": step, "y": losses[seed, step], "value": seed}
+        {"kind": Layer.CURVE, "x": step, "y": losses[seed, step], "value": seed}
         for seed in range(SEEDS)
         for step in range(0, STEPS + 1, 10)
     ]
     arrows = [
-        (W_1, problem.W_p[:, 0]),
-        (W_2, problem.W_p[:, 1]),
-        (ROW, weights.W_E[0] / weights.W_E[0].norm()),
-        (COLUMN + 1, weights.W_E[1]),
+        (Arrow.W_1, problem.W_p[:, 0]),
+        (Arrow.W_2, problem.W_p[:, 1]),
+        (Arrow.ROW, weights.W_E[0] / weights.W_E[0].norm()),
+        (Arrow.DEAD, weights.W_E[1]),
     ]
     rows += [
-        {"kind": ARROW, "x": a[0].item(), "y": a[1].item(), "value": which} for which, a in arrows
+        {"kind": Layer.ARROW, "x": a[0].item(), "y": a[1].item(), "value": which}
+        for which, a in arrows
     ]
     return table(rows), {
         "certificate": certificate,

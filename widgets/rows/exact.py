@@ -8,10 +8,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from .common import BAR, POINT, VERDICTS, table
+from ..kinds import Code, Exact, Layer
+from .common import VERDICTS, table
 
-# curves: the loss at the positive eigenvector (a trap or a saddle), and at the other one
-POSITIVE, MIXED = 0, 1
 # not 0: there the branches change places
 RHO = np.concatenate([np.linspace(-0.95, -0.01, 20), np.linspace(0.01, 0.95, 20)])
 
@@ -47,15 +46,16 @@ def exact_rows(tenths: int, m_1: int, m_2: int) -> tuple[dict[str, np.ndarray], 
     rows = []
     for rho, small, large in zip(RHO, low, high):
         positive, other = (small, large) if rho > 0 else (large, small)
+        side = Code.TRAP if rho > 0 else Code.SADDLE
         rows += [
-            {"kind": POSITIVE, "x": rho, "y": positive, "value": 0 if rho > 1e-9 else 1},
-            {"kind": MIXED, "x": rho, "y": other, "value": 0 if rho > 1e-9 else 1},
+            {"kind": Exact.POSITIVE, "x": rho, "y": positive, "value": side},
+            {"kind": Exact.MIXED, "x": rho, "y": other, "value": side},
         ]
     here = exact_point(tenths, m_1, m_2)
     if here.loss is not None:
         rows.append(
             {
-                "kind": POINT,
+                "kind": Layer.POINT,
                 "x": tenths / 10,
                 "y": float(here.loss),
                 "value": [str(v) for v in VERDICTS].index(here.verdict),
@@ -63,7 +63,7 @@ def exact_rows(tenths: int, m_1: int, m_2: int) -> tuple[dict[str, np.ndarray], 
         )
         y = np.array([float(here.y[0]), float(here.y[1])])
         rows += [
-            {"kind": BAR, "x": d + 1, "y": component}
+            {"kind": Layer.BAR, "x": d + 1, "y": component}
             for d, component in enumerate(y / np.linalg.norm(y))
         ]
     return table(rows), here

@@ -12,9 +12,9 @@ import torch
 
 from sdl_theory import InterferenceNotReached, feature_matrix, gram, interference, levenshtein_bound
 
+from ..kinds import Linear
 from .common import table
 
-BOUND, RANDOM, ASKED, REACHED, SILENT, ACTIVE, SIZE = range(7)
 MOST, SAMPLES = 64, 500
 BINS = np.linspace(-3, 5, 33)
 
@@ -74,10 +74,12 @@ def linear_rows(n: int, n_p: int, mu: float, S: float) -> tuple[dict[str, np.nda
     histograms of readouts.
     """
     W, start, trouble = directions(n, n_p, mu)
-    rows = [{"kind": BOUND, "x": k, "y": levenshtein_bound(k, n_p)} for k in range(2, MOST + 1)]
+    rows = [
+        {"kind": Linear.BOUND, "x": k, "y": levenshtein_bound(k, n_p)} for k in range(2, MOST + 1)
+    ]
     rows += [
-        {"kind": RANDOM, "x": n, "y": start, "value": RANDOM},
-        {"kind": SIZE, "x": 2, "y": 0.9, "value": n_p},
+        {"kind": Linear.RANDOM, "x": n, "y": start, "value": Linear.RANDOM},
+        {"kind": Linear.SIZE, "x": 2, "y": 0.9, "value": n_p},
     ]
     seen = {
         "trouble": trouble,
@@ -88,10 +90,10 @@ def linear_rows(n: int, n_p: int, mu: float, S: float) -> tuple[dict[str, np.nda
     }
     if W is not None:
         seen["reached"] = interference(W)
-        rows.append({"kind": REACHED, "x": n, "y": seen["reached"], "value": REACHED})
+        rows.append({"kind": Linear.REACHED, "x": n, "y": seen["reached"], "value": Linear.REACHED})
         parts = readouts(W, S)
         seen["confusion"] = confusion(*parts)
-        for kind, part in zip((SILENT, ACTIVE), parts):
+        for kind, part in zip((Linear.SILENT, Linear.ACTIVE), parts):
             if len(part):
                 shares = np.histogram(np.clip(part, BINS[0], BINS[-1]), BINS)[0] / len(part)
                 rows += [
@@ -100,7 +102,7 @@ def linear_rows(n: int, n_p: int, mu: float, S: float) -> tuple[dict[str, np.nda
                     if share
                 ]
     # last, so that it is drawn on top
-    rows.append({"kind": ASKED, "x": n, "y": mu, "value": ASKED})
+    rows.append({"kind": Linear.ASKED, "x": n, "y": mu, "value": Linear.ASKED})
     return table(rows), seen
 
 

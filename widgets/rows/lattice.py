@@ -24,10 +24,10 @@ from sdl_theory import (
     survey_partitions,
 )
 
+from ..kinds import Lattice
 from .common import VERDICTS, table
 from .descent import SEEDS, descend
 
-NODE, CHOSEN, DESCENT = range(3)
 STEPS = 600
 PARTITIONS = sorted(
     partitions(4), key=lambda groups: (len(groups), [len(g) for g in groups], groups)
@@ -128,7 +128,7 @@ def lattice_rows(
         code = VERDICTS.index(found.verdict)
         rows.append(
             {
-                "kind": NODE,
+                "kind": Lattice.NODE,
                 "x": x,
                 "y": y,
                 "x2": -1.0 if math.isnan(found.loss) else found.loss,
@@ -136,16 +136,23 @@ def lattice_rows(
             }
         )
         if k == which:
-            rows.append({"kind": CHOSEN, "x": x, "y": y, "value": code})
+            rows.append({"kind": Lattice.CHOSEN, "x": x, "y": y, "value": code})
     chosen, left = partial_minimum(problem, pattern(PARTITIONS[which], 4, 5), sigma), 0
     if chosen.exists:
         start = balanced(problem, chosen.weights, theta)
         steepest = torch.linalg.eigvalsh(hessian(problem, start, sigma))[-1].item()
-        # from 2 / steepest on, descent diverges
-        losses = descend(problem, start, theta, 1e-2, SEEDS, STEPS, rate=min(0.2, 1.5 / steepest))
+        losses = descend(
+            problem,
+            start,
+            theta=theta,
+            nudge=1e-2,
+            seeds=SEEDS,
+            steps=STEPS,
+            rate=min(0.2, 1.5 / steepest),  # from 2 / steepest on, descent diverges
+        )
         left = int((losses[:, -1] < chosen.loss - 1e-2).sum())
         rows += [
-            {"kind": DESCENT, "x": step, "y": losses[seed, step], "value": seed}
+            {"kind": Lattice.DESCENT, "x": step, "y": losses[seed, step], "value": seed}
             for seed in range(SEEDS)
             for step in range(0, STEPS + 1, 15)
         ]

@@ -20,9 +20,9 @@ from sdl_theory import (
     loss_gap_bound,
 )
 
+from ..kinds import Gap
 from .common import table
 
-GAP, PAPER, TIGHT, HERE, SHARE, CEILING = range(6)
 MAGNITUDE = 0.8  # of every active feature: not 1, or JumpReLU would be excused
 
 
@@ -55,18 +55,18 @@ def gap_rows(
         q = 10.0**exponent
         exact, approximate, C = _losses(n, theta, 1 - q)
         for kind, y in (
-            (GAP, abs(exact - approximate)),
-            (PAPER, n * n * C * q * q),
-            (TIGHT, C * n * (n - 1) / 2 * q * q),
-            (CEILING, C),
+            (Gap.GAP, abs(exact - approximate)),
+            (Gap.PAPER, n * n * C * q * q),
+            (Gap.TIGHT, C * n * (n - 1) / 2 * q * q),
+            (Gap.CEILING, C),
         ):
             rows.append({"kind": kind, "x": q, "y": max(y, 1e-14), "value": kind})
     q = 10.0**log_rate
     exact, approximate, C = _losses(n, theta, 1 - q)
-    rows.append({"kind": HERE, "x": q, "y": max(abs(exact - approximate), 1e-14)})
+    rows.append({"kind": Gap.HERE, "x": q, "y": max(abs(exact - approximate), 1e-14)})
     p = SparseFeatures(n, 1 - q).count_probabilities()
     shares = [p[0].item(), p[1].item(), p[2:].sum().item()]
-    rows += [{"kind": SHARE, "x": k, "y": share} for k, share in enumerate(shares)]
+    rows += [{"kind": Gap.SHARE, "x": k, "y": share} for k, share in enumerate(shares)]
     return table(rows), {
         "L": exact,
         "Lt": approximate,

@@ -9,7 +9,8 @@ import torch
 
 from sdl_theory import Directions, GroupMinimum, Problem, Verdict, group_minimum, trap_share
 
-from .common import ARROW, BAR, CURVE, POINT, REGION, VERDICTS, pair_problem, table
+from ..kinds import Layer, Sign
+from .common import VERDICTS, pair_problem, table
 
 
 def plane(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -46,11 +47,11 @@ def pair_rows(rho: float, m_2: float = 1.0) -> tuple[dict[str, np.ndarray], Grou
     minimum, half = group_minimum(problem, [0, 1]), math.acos(rho) / 2
     angles = np.linspace(-math.pi, math.pi, 181)
     rows = [
-        {"kind": CURVE, "x": math.degrees(a), "y": loss}
+        {"kind": Layer.CURVE, "x": math.degrees(a), "y": loss}
         for a, loss in zip(angles, pair_landscape(problem, angles))
     ]
     reach = math.degrees(math.pi / 2 - half)
-    rows.append({"kind": REGION, "x": -reach, "x2": reach})
+    rows.append({"kind": Layer.REGION, "x": -reach, "x2": reach})
     arrows = [problem.W_p[:, 0], problem.W_p[:, 1]]
     if minimum.exists:
         y = minimum.y
@@ -59,14 +60,14 @@ def pair_rows(rho: float, m_2: float = 1.0) -> tuple[dict[str, np.ndarray], Grou
         arrows += [w / w.norm(), problem.W_r @ (problem.M_d.sqrt() * y) * w.norm()]
         rows.append(
             {
-                "kind": POINT,
+                "kind": Layer.POINT,
                 "x": math.degrees(math.atan2(w[0], w[1])),
                 "y": minimum.loss,
                 "value": VERDICTS.index(minimum.verdict),
             }
         )
     rows += [
-        {"kind": ARROW, "x": a[0].item(), "y": a[1].item(), "value": which}
+        {"kind": Layer.ARROW, "x": a[0].item(), "y": a[1].item(), "value": which}
         for which, a in enumerate(arrows)
     ]
     return table(rows), minimum
@@ -92,26 +93,30 @@ def three_rows(problem: Problem) -> tuple[dict[str, np.ndarray], GroupMinimum]:
     minimum = group_minimum(problem, [0, 1, 2])
     A = (problem.W_r * problem.M_d.sqrt()).numpy()
     K = A.T @ A
-    p = (
-        np.array([[i, j, GRID - i - j] for i in range(GRID + 1) for j in range(GRID + 1 - i)])
-        / GRID
-    )
+    steps = [[i, j, GRID - i - j] for i in range(GRID + 1) for j in range(GRID + 1 - i)]
+    p = np.array(steps) / GRID
     left = 1 - np.einsum("ki,ij,kj->k", p, K, p) / (p * p).sum(1) / np.trace(K)
-    rows = [{"kind": CURVE, "x": x, "y": y, "value": v} for (x, y), v in zip(triangle(p), left)]
+    rows = [
+        {"kind": Layer.CURVE, "x": x, "y": y, "value": v} for (x, y), v in zip(triangle(p), left)
+    ]
     if minimum.exists:
         y = minimum.y.numpy()
         ((x, height),) = triangle((y / y.sum())[None])
-        rows.append({"kind": POINT, "x": x, "y": height, "value": VERDICTS.index(minimum.verdict)})
+        rows.append(
+            {"kind": Layer.POINT, "x": x, "y": height, "value": VERDICTS.index(minimum.verdict)}
+        )
     values, vectors = np.linalg.eigh(K)
     for rank in range(3):
         v = vectors[:, 2 - rank] * np.sign(vectors[:, 2 - rank].sum())
+        positive = Sign.TOP if rank == 0 else Sign.LOWER
+        sign = positive if (v > 0).all() else Sign.MIXED
         rows += [
             {
-                "kind": BAR,
+                "kind": Layer.BAR,
                 "x": 4 * rank + d + 1,
                 "y": v[d],
                 "x2": values[2 - rank],
-                "value": float((v > 0).all()) * (1 if rank == 0 else 2),
+                "value": sign,
             }
             for d in range(3)
         ]
@@ -132,27 +137,11 @@ def share_rows(
     rows = []
     for size in sizes:
         share, low, high = trap_share(problem, size, draws, generator)
-        rows.append(
-            {
-                "series": "random groups",
-                "name": "",
-                "size": size,
-                "share": share,
-                "low": low,
-                "high": high,
-            }
-        )
+        drawn = {"series": "random groups", "name": "", "size": size}
+        rows.append(drawn | {"share": share, "low": low, "high": high})
     for name in names:
         group = directions.group(name)
         trap = float(group_minimum(problem, group).verdict is Verdict.TRAP)
-        rows.append(
-            {
-                "series": "real siblings",
-                "name": name,
-                "size": len(group),
-                "share": trap,
-                "low": trap,
-                "high": trap,
-            }
-        )
+        real = {"series": "real siblings", "name": name, "size": len(group)}
+        rows.append(real | {"share": trap, "low": trap, "high": trap})
     return rows

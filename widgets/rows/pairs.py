@@ -11,10 +11,10 @@ import torch
 
 from sdl_theory import GroupMinimum, Problem, group_minimum
 
-from .common import COLUMN, CURVE, POINT, REGION, ROW, VERDICTS, W_1, W_2, pair_problem, table
+from ..kinds import Arrow, Disc, Layer
+from .common import VERDICTS, pair_problem, table
 from .minima import pair_landscape, plane
 
-INPUTS, TARGETS = 3, 5  # layers: the two discs
 KINDS = ("SAE", "transcoder", "crosscoder")
 
 
@@ -39,21 +39,21 @@ def machine_rows(kind: str, mu: float, other: float) -> tuple[dict[str, np.ndarr
     W, V = problem.W_p, problem.W_r
     angles = np.linspace(-math.pi, math.pi, 145)
     rows = [
-        {"kind": CURVE, "x": math.degrees(a), "y": loss}
+        {"kind": Layer.CURVE, "x": math.degrees(a), "y": loss}
         for a, loss in zip(angles, pair_landscape(problem, angles))
     ]
     half = math.acos((W[:, 0] @ W[:, 1] / W[:, 0].norm() / W[:, 1].norm()).clamp(-1, 1).item()) / 2
     rows.append(
         {
-            "kind": REGION,
+            "kind": Layer.REGION,
             "x": -math.degrees(math.pi / 2 - half),
             "x2": math.degrees(math.pi / 2 - half),
         }
     )
     left = W[:2]
     right = V[2:] if kind == "crosscoder" else V
-    discs = [(INPUTS, d, left[:, d]) for d in (W_1, W_2)] + [
-        (TARGETS, d, right[:, d]) for d in (W_1, W_2)
+    discs = [(Disc.INPUTS, d, left[:, d]) for d in (Arrow.W_1, Arrow.W_2)] + [
+        (Disc.TARGETS, d, right[:, d]) for d in (Arrow.W_1, Arrow.W_2)
     ]
     if minimum.exists:
         w = torch.linalg.pinv(W.mT) @ (minimum.y / problem.M_d.sqrt())
@@ -61,17 +61,20 @@ def machine_rows(kind: str, mu: float, other: float) -> tuple[dict[str, np.ndarr
         u, v = plane(problem)
         rows.append(
             {
-                "kind": POINT,
+                "kind": Layer.POINT,
                 "x": math.degrees(math.atan2(v @ w.numpy(), u @ w.numpy())),
                 "y": minimum.loss,
                 "value": VERDICTS.index(minimum.verdict),
             }
         )
         unit = lambda vector: vector / vector.norm().clamp(min=1e-12)
-        discs.append((INPUTS, ROW, unit(w[:2])))  # directions, not lengths
+        discs.append((Disc.INPUTS, Arrow.ROW, unit(w[:2])))  # directions, not lengths
         if kind == "crosscoder":  # it reads and writes both models
-            discs += [(INPUTS, COLUMN, unit(column[:2])), (TARGETS, ROW, unit(w[2:]))]
-        discs.append((TARGETS, COLUMN, unit(column[-2:])))
+            discs += [
+                (Disc.INPUTS, Arrow.COLUMN, unit(column[:2])),
+                (Disc.TARGETS, Arrow.ROW, unit(w[2:])),
+            ]
+        discs.append((Disc.TARGETS, Arrow.COLUMN, unit(column[-2:])))
     rows += [
         {"kind": disc, "x": a[0].item(), "y": a[1].item(), "value": which}
         for disc, which, a in discs

@@ -11,9 +11,9 @@ import torch
 
 from sdl_theory import Problem, Weights, activation_pattern, approximate_loss, hessian
 
+from ..kinds import Regions
 from .common import table
 
-SECTOR, FEATURE, POINT_E, HEAT, HERE, SLICE_E, SLICE_D, SLICE_BOTH = range(8)
 BEARINGS = (-70.0, 15.0, 80.0)  # the three features, degrees from the vertical, clockwise
 SIDE = np.linspace(-2, 2, 17)
 STEPS = np.linspace(-1.5, 1.5, 31)
@@ -76,23 +76,20 @@ def region_rows(region: int, a: float, b: float) -> tuple[dict[str, np.ndarray],
     unit = point(region, 1.0, 1.0)[1]
     row, column = unit.W_E.numpy(), unit.W_D.mT.numpy()
     turn = math.pi if a < 0 else 0.0  # a negative scale puts the row into the opposite region
-    rows = (
-        [{"kind": SECTOR, "x": math.radians(here[0]) + turn, "x2": math.radians(here[1]) + turn}]
-        if a
-        else []
-    )
+    start, end = (math.radians(bearing) + turn for bearing in here[:2])
+    rows = [{"kind": Regions.SECTOR, "x": start, "x2": end}] if a else []
     rows += [
-        {"kind": FEATURE, "x": x, "y": y, "value": d}
+        {"kind": Regions.FEATURE, "x": x, "y": y, "value": d}
         for d, (x, y) in enumerate(problem.W_p.mT.tolist())
     ]
-    rows.append({"kind": POINT_E, "x": weights.W_E[0, 0].item(), "y": weights.W_E[0, 1].item()})
+    rows.append({"kind": Regions.ROW, "x": weights.W_E[0, 0].item(), "y": weights.W_E[0, 1].item()})
     A, B = (grid.ravel()[:, None] for grid in np.meshgrid(SIDE, SIDE))
     rows += [
-        {"kind": HEAT, "x": x[0], "y": y[0], "value": v}
+        {"kind": Regions.HEAT, "x": x[0], "y": y[0], "value": v}
         for x, y, v in zip(A, B, losses(problem, A * row, B * column))
     ]
     loss = approximate_loss(problem, weights).item()
-    rows.append({"kind": HERE, "x": a, "y": b, "value": loss})
+    rows.append({"kind": Regions.HERE, "x": a, "y": b, "value": loss})
     least = {
         block: torch.linalg.eigvalsh(hessian(problem, weights, block=block))[0].item()
         for block in "DE"
@@ -103,9 +100,9 @@ def region_rows(region: int, a: float, b: float) -> tuple[dict[str, np.ndarray],
     bends = bends * np.sign(bends[2:] @ row[0] or 1)
     here_E, here_D, t = weights.W_E.numpy(), weights.W_D.mT.numpy(), STEPS[:, None]
     for kind, dE, dD in (
-        (SLICE_E, row, 0 * column),
-        (SLICE_D, 0 * row, column),
-        (SLICE_BOTH, bends[2:], bends[:2]),
+        (Regions.SLICE_E, row, 0 * column),
+        (Regions.SLICE_D, 0 * row, column),
+        (Regions.SLICE_BOTH, bends[2:], bends[:2]),
     ):
         rows += [
             {"kind": kind, "x": step, "y": v, "value": kind}

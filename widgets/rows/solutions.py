@@ -15,10 +15,8 @@ from sdl_theory import (
     pseudo_inverse_weights,
 )
 
-from .common import COLUMN, ROW, W_1, W_2, pair_problem, table
-
-SOLUTIONS = ["ideal point W*", "dual basis", "mirrored pair"]
-NOTE = 10  # kinds 0 to 2: the arrows of each solution's disc; 10 to 12: its two figures
+from ..kinds import NOTE, Arrow, Solution
+from .common import pair_problem, table
 
 
 def solution_rows(
@@ -34,23 +32,21 @@ def solution_rows(
         [[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]], dtype=torch.float64
     )
     rows, figures = [], []
-    for panel, weights in enumerate(
-        (
-            ideal_weights(problem, 4),
-            pseudo_inverse_weights(problem, 4),
-            mirrored_weights(problem, 4, A),
-        )
-    ):
+    solutions = {
+        Solution.IDEAL: ideal_weights(problem, 4),
+        Solution.DUAL: pseudo_inverse_weights(problem, 4),
+        Solution.MIRRORED: mirrored_weights(problem, 4, A),
+    }
+    for panel, weights in solutions.items():
         loss = approximate_loss(problem, weights, JumpReLU(theta)).item()
         cosines = [
             (V / V.norm(dim=0).clamp(min=1e-12)).mT @ problem.W_p
             for V in (weights.W_E.mT, weights.W_D)
         ]
         best = [c.max(0).values.mean().item() for c in cosines]
-        arrows = [(which, problem.W_p[:, which]) for which in (W_1, W_2)]
-        arrows += [(ROW, w) for w in weights.W_E if w.any()] + [
-            (COLUMN, w) for w in weights.W_D.mT if w.any()
-        ]
+        arrows = [(which, problem.W_p[:, which]) for which in (Arrow.W_1, Arrow.W_2)]
+        arrows += [(Arrow.ROW, w) for w in weights.W_E if w.any()]
+        arrows += [(Arrow.COLUMN, w) for w in weights.W_D.mT if w.any()]
         rows += [
             {"kind": panel, "value": which, "x": w[0].item(), "y": w[1].item()}
             for which, w in arrows

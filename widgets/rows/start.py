@@ -11,11 +11,11 @@ import torch
 
 from sdl_theory import Problem, SparseFeatures, Uniform
 
-from .common import ARROW, CURVE, POINT, pair_problem, table
+from ..kinds import Layer
+from .common import pair_problem, table
 
 LOW, HIGH = 0.5, 1.5  # magnitudes of an active feature
 DOTS, ANGLES = 130, np.linspace(-math.pi, math.pi, 81)
-DATA, TRUE = 5, 6  # further layers: samples; the true loss (CURVE is the approximate one)
 
 
 def two_landscapes(problem: Problem, S: float, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -68,18 +68,18 @@ def start_rows(S: float) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     x = torch.stack([size[:, 0] * (both | first), size[:, 1] * (both | ~first)], 1)
     dots = x.double() @ problem.W_p.mT
     rows = [
-        {"kind": DATA, "x": dot[0], "y": dot[1], "value": int((row > 0).sum())}
+        {"kind": Layer.DATA, "x": dot[0], "y": dot[1], "value": int((row > 0).sum())}
         for dot, row in zip(dots.tolist(), x)
     ]
     true, approximate = two_landscapes(problem, S, ANGLES)
     rows += [
         {"kind": kind, "x": math.degrees(angle), "y": share}
-        for kind, shares in ((CURVE, approximate), (TRUE, true))
+        for kind, shares in ((Layer.CURVE, approximate), (Layer.TRUE, true))
         for angle, share in zip(ANGLES, shares)
     ]
-    rows.append({"kind": POINT, "x": 0.0, "y": approximate.min()})
+    rows.append({"kind": Layer.POINT, "x": 0.0, "y": approximate.min()})
     rows += [
-        {"kind": ARROW, "x": w[0], "y": w[1], "value": d}
+        {"kind": Layer.ARROW, "x": w[0], "y": w[1], "value": d}
         for d, w in enumerate(problem.W_p.mT.tolist())
     ]
     return table(rows), {

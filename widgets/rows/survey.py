@@ -15,8 +15,10 @@ import torch
 
 from sdl_theory import Estimate, evaluate, interval, setup, train_row
 
+from ..kinds import Biases, Measure
 from .common import table
-from .training import COLUMNS, FIRST, NO_CLIP, Race
+from .recovery import COLUMNS
+from .training import FIRST, NO_CLIP, Race
 
 RESULTS = Path(__file__).resolve().parents[2] / "notebooks" / "results" / "anchoring_small.json"
 LONG = Race(steps=1000, seeds=tuple(range(10)))
@@ -168,17 +170,24 @@ def cell_names(cells: list[dict]) -> list[str]:
     ]
 
 
+MEASURED = {
+    Measure.FOUND: "decoder_recovery_95",
+    Measure.EXPLAINED: "explained_variance",
+    Measure.MIRRORED: "mirrored",
+}
+
+
 def relu_rows(cells: list[dict]) -> dict[str, np.ndarray]:
-    """Means with intervals over the L1 coefficient (x): kind 0 without biases, 1 with; value the
-    measure, of recovery, explained variance, mirrored share.
+    """Means with intervals over the L1 coefficient (x): kind without biases or with; value the
+    measure.
     """
     rows = []
     for cell in cells:
-        for value, name in enumerate(("decoder_recovery_95", "explained_variance", "mirrored")):
+        for value, name in MEASURED.items():
             one = interval(cell[name]).within(0, 1)
             rows.append(
                 dict(
-                    kind=("relu", "relu_biased").index(cell["method"]),
+                    kind=Biases.WITHOUT if cell["method"] == "relu" else Biases.WITH,
                     x=cell["sparsity"],
                     y=one.value,
                     low=one.low,

@@ -1,5 +1,5 @@
-"""Anchored training as rows: the same seeds twice in one batched model, plain and anchored, judged
-on the same held-out features.
+"""Anchored training: the same seeds twice in one batched model, plain and anchored, judged on the
+same held-out features.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from sdl_theory import (
     Batch,
     Config,
     Estimate,
-    History,
     LinearRepresentationBench,
     SDLModel,
     Trainer,
@@ -30,11 +29,6 @@ from sdl_theory import (
 )
 from sdl_theory.training.anchor_loss import AnchorLoss
 
-from .common import table
-
-FOUND, COSINE, DIFFERENCE = range(3)  # kind: the panel
-PLAIN_D, ANCHORED_D, PLAIN_E, ANCHORED_E, NULL, PAIRED = range(6)  # value: the line
-COLUMNS = ("kind", "x", "y", "low", "high", "value")
 TAU, EVERY, NO_CLIP = 0.95, 25, 1e9
 # the explorer's first picture, made by `python -m widgets.rows.survey`
 FIRST = Path(__file__).resolve().parents[1] / "training.json"
@@ -93,20 +87,15 @@ class Race:
         ]
         anchors = [Anchors.of_truth(bench, self.anchors) for bench in benches]
         if self.sham:
-            anchors = [
-                replace(one, W_E=rows, W_D=rows.mT)
-                for seed, one in zip(self.seeds, anchors)
-                for rows in [_directions(seed, *one.W_E.shape)]
-            ]
-        model, half = (
-            SDLModel(
-                self.n_p,
-                self.n_q,
-                k=self.k,
-                instances=2 * len(benches),
-                generator=torch.Generator().manual_seed(self.seeds[0]),
-            ),
-            len(benches),
+            shams = [_directions(seed, *one.W_E.shape) for seed, one in zip(self.seeds, anchors)]
+            anchors = [replace(one, W_E=rows, W_D=rows.mT) for one, rows in zip(anchors, shams)]
+        half = len(benches)
+        model = SDLModel(
+            self.n_p,
+            self.n_q,
+            k=self.k,
+            instances=2 * half,
+            generator=torch.Generator().manual_seed(self.seeds[0]),
         )
         with torch.no_grad():
             for W in model.parameters():
@@ -208,10 +197,10 @@ class Curves:
         race = Race(**stored["race"] | dict(seeds=tuple(stored["race"]["seeds"])))
         return cls(
             race,
-            tuple(stored["null"]),
-            stored["steps"],
-            [np.array(one) for one in stored["figures"]],
-            stored["steps"][-1],
+            null=tuple(stored["null"]),
+            steps=stored["steps"],
+            figures=[np.array(one) for one in stored["figures"]],
+            steps_done=stored["steps"][-1],
         )
 
 
@@ -232,95 +221,5 @@ def _directions(seed: int, count: int, n_p: int) -> torch.Tensor:
 def _null(n_q: int, truth: torch.Tensor) -> tuple[float, float]:
     """GT recovery and mean best cosine of n_q random rows, over the benches."""
     nulls = [null_baseline(n_q, one, taus=(TAU,)) for one in truth]
-    return float(np.mean([one.recovery[TAU].value for one in nulls])), float(
-        np.mean([one.mip.value for one in nulls])
-    )
-
-
-def _band(kind: int, line: int, samples, figures) -> list[dict]:
-    """A line of means with 95% intervals over the seeds; figures : (checkpoint, seed)."""
-    means = [interval(seeds) for seeds in figures]
-    return [
-        dict(
-            kind=kind,
-            value=line,
-            x=x,
-            y=one.value,
-            low=one.value if one.low is None else one.low,
-            high=one.value if one.high is None else one.high,
-        )
-        for x, one in zip(samples, means)
-    ]
-
-
-def _chance(null: tuple[float, float], end: float) -> list[dict]:
-    return [
-        dict(kind=kind, value=NULL, x=x, y=null[kind], low=null[kind], high=null[kind])
-        for kind in (FOUND, COSINE)
-        for x in (0, end)
-    ]
-
-
-def race_rows(curves: Curves) -> dict[str, np.ndarray]:
-    """Three panels over samples seen: share of held-out features found, mean best cosine, and the
-    paired difference in the former.
-    """
-    figures = np.stack(curves.figures)
-    rows = _chance(curves.null, curves.race.steps * curves.race.batch)
-    for kind in (FOUND, COSINE):
-        for line, (side, anchored) in {
-            PLAIN_D: (0, 0),
-            ANCHORED_D: (0, 1),
-            PLAIN_E: (1, 0),
-            ANCHORED_E: (1, 1),
-        }.items():
-            rows += _band(kind, line, curves.samples, figures[:, side, kind, anchored])
-    return table(rows + _band(DIFFERENCE, PAIRED, curves.samples, curves.paired()), COLUMNS)
-
-
-def history_rows(history: History, null: tuple[float, float]) -> dict[str, np.ndarray]:
-    """The first two of those panels, from the History of one training run of plain seeds."""
-    seeds = range(len(history.last))
-    measured = [
-        row["samples"] for row in history.rows if row["instance"] == 0 and "decoder_mip" in row
-    ]
-    rows = _chance(null, measured[-1])
-    for line, side in ((PLAIN_D, "decoder"), (PLAIN_E, "encoder")):
-        for kind, measure in ((FOUND, "recovery_95"), (COSINE, "mip")):
-            rows += _band(
-                kind,
-                line,
-                measured,
-                zip(*(history.column(f"{side}_{measure}", seed) for seed in seeds)),
-            )
-    return table(rows, COLUMNS)
-
-
-TRAINED, COLUMN, IDEAL, DUAL, RANDOM = range(5)  # of encoder_rows
-
-
-def encoder_rows(W_E: torch.Tensor, W_D: torch.Tensor, W_p: torch.Tensor) -> dict[str, np.ndarray]:
-    """For each feature d two cosines, with w_p^d (x) and with the dual row W_p^+[d] (y): of the
-    encoder row and the decoder column whose column matches d best, of the ideal point's row, of the
-    dual row itself, and of the best of n_q random rows. W_E (n_q, n_p), W_D (n_p, n_q), W_p (n_p,
-    n)."""
-    unit = lambda rows: torch.nn.functional.normalize(rows.detach().double(), dim=1)
-    truth = unit(W_p.mT)
-    dual = unit(torch.linalg.pinv(W_p.double()))
-    latents = (truth @ unit(W_D.mT).mT).argmax(1)
-    noise = unit(torch.randn(W_E.shape, generator=torch.Generator().manual_seed(0)))
-    chance = noise[(truth @ noise.mT).argmax(1)]
-    picked = {
-        IDEAL: truth,
-        COLUMN: unit(W_D.mT)[latents],
-        TRAINED: unit(W_E)[latents],
-        DUAL: dual,
-        RANDOM: chance,
-    }
-    return table(
-        [
-            dict(kind=kind, value=kind, x=x, y=y)
-            for kind, rows in picked.items()
-            for x, y in zip((rows * truth).sum(1).tolist(), (rows * dual).sum(1).tolist())
-        ]
-    )
+    recovery = np.mean([one.recovery[TAU].value for one in nulls])
+    return float(recovery), float(np.mean([one.mip.value for one in nulls]))

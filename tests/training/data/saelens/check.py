@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 from sae_lens import SAE
 
-from sdl_theory.training.model import METHODS, SDLModel
+from sdl_theory.training.methods import METHODS
+from sdl_theory.training.model import SDLModel
 from sdl_theory.training.saelens import read_saelens, write_saelens
 
 N_P, N_Q = 6, 10

@@ -80,15 +80,15 @@ class Row:
 
 
 def register(claims: list[Claim], *, ours: bool):
-    """A decorator maker that files checks under `claims`: @claim(theorem, v6, text, problem,
-    expected, call).
+    """A decorator maker that files checks under `claims`: @claim(theorem, v6, text, problem=...,
+    expected=..., call=...). What we find ourselves, we expect to hold.
     """
 
-    def claim(
-        theorem: str, v6: str, text: str, problem: str, expected: str, call: str, real: bool = False
-    ):
+    def claim(theorem: str, v6: str, text: str, expected: str = HOLDS, **fields):
         def keep(check):
-            claims.append(Claim(theorem, v6, text, problem, expected, call, check, ours, real))
+            claims.append(
+                Claim(theorem, v6, text, expected=expected, check=check, ours=ours, **fields)
+            )
             return check
 
         return keep

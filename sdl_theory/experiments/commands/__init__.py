@@ -1,0 +1,3 @@
+"""The commands of `python -m sdl_theory`, a file each: from words on the command line to what is
+printed, written and returned.
+"""

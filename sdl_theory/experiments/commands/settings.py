@@ -1,0 +1,67 @@
+"""What the words of --set and --device mean."""
+
+from __future__ import annotations
+
+import ast
+import os
+from dataclasses import fields
+
+import torch
+
+from ...checks import check_device
+from ...training.config import Config
+
+# what --set knows beside Config
+BENCH = ("n", "n_p", "S", "mu", "samples", "c_min", "beta")
+MODEL = ("n_q", "k", "ks", "plain", "biases")
+WORDS = {"true": True, "false": False, "none": None}
+
+
+def overrides(pairs: list[str]) -> dict:
+    """name=value words as keyword arguments of `setup`."""
+    known, bench, rest = {f.name for f in fields(Config)}, {}, {}
+    for pair in pairs:
+        name, _, text = pair.partition("=")
+        if name == "seed":
+            raise SystemExit(
+                f"error: --set {pair}: truth, start and stream follow from --seeds; use --seeds "
+                f"{text}"
+            )
+        if name in BENCH:
+            bench[name] = _value(text)
+        elif name in known or name in MODEL:
+            rest[name] = _value(text)
+        else:
+            raise SystemExit(
+                f"error: --set {pair}: no such setting; there are "
+                f"{', '.join([*BENCH, *MODEL, *sorted(known)])}"
+            )
+    return rest | dict(bench=bench)
+
+
+def _value(text: str):
+    """A Python literal, or a text."""
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def device(name: str | None) -> torch.device:
+    """The device of --device: by default CUDA where there is any; under torchrun the process's
+    own.
+    """
+    if name is None:
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
+    if name.startswith("cuda"):
+        if not torch.cuda.is_available():
+            raise SystemExit(
+                f"error: --device {name}: this PyTorch sees no CUDA device; use --device cpu, or "
+                f"install a CUDA build"
+            )
+        torch.cuda.set_device(name)
+    return check_device("--device", name)

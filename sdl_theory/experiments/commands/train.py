@@ -1,0 +1,111 @@
+"""`python -m sdl_theory train`: one training run, its report and its files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import torch
+
+from ...files import CheckpointError, write_atomically
+from ...measure.report import Report, evaluate
+from ...training.anchors import check_held_out
+from ...training.history import History
+from ...training.saelens import check_saelens, write_saelens
+from ...training.trainer import TrainingError
+from ...training.world import World
+from ..provenance import provenance
+from ..rows import Setup, check_overrides, setup, train_row
+from .settings import device, overrides
+
+
+def train(arguments: Namespace) -> int:
+    """0, or 130 and 143 after Ctrl-C and SIGTERM, or 1 with a line on stderr."""
+    on = device(arguments.device)
+    world = World.start(on)
+    try:
+        row = _asked(arguments, on)
+        history = train_row(
+            row,
+            out=arguments.out,
+            resume=arguments.resume,
+            world=world,
+            progress=sys.stderr.isatty(),
+        )
+        if world.rank == 0:
+            if history.interrupted:
+                _say_stopped(history, row, arguments.out)
+            reports = _judged(row)
+            print("\n\n".join(map(str, reports)))
+            if arguments.out:
+                made = provenance(on) | dict(processes=world.size, interrupted=history.interrupted)
+                _write_report(arguments, made, reports)
+            if arguments.saelens:
+                write_saelens(row.model, arguments.saelens)
+        # 130: Ctrl-C, 143: SIGTERM
+        return 128 + (history.signal or 2) if history.interrupted else 0
+    except (TrainingError, CheckpointError, FileExistsError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        world.stop()
+
+
+def _asked(arguments: Namespace, on: torch.device) -> Setup:
+    """The row that was asked for; what cannot be done is a ValueError now, and not when the
+    training is done.
+    """
+    override = overrides(arguments.set)
+    check_overrides(arguments.method, override)
+    if "lam_anchor" in override and not arguments.anchors:
+        raise ValueError(
+            f"lam_anchor = {override['lam_anchor']!r} weighs anchors, and there are none; add "
+            f"--anchors K"
+        )
+    seeds = arguments.seeds or [0]
+    if len(seeds) > 1 and arguments.saelens:
+        raise ValueError(
+            f"a SAELens folder holds one model, --seeds asks for {len(seeds)}; give one seed, or "
+            f"leave --saelens out"
+        )
+    row = setup(
+        arguments.preset,
+        arguments.method,
+        anchors=arguments.anchors,
+        seeds=seeds,
+        instances=len(seeds) > 1,
+        device=on,
+        **override,
+    )
+    check_held_out(row.anchors, row.data)
+    if arguments.saelens:
+        check_saelens(row.model, arguments.saelens)
+    return row
+
+
+def _say_stopped(history: History, row: Setup, out: Path | None) -> None:
+    last = history.rows[-1]["step"] if history.rows else 0
+    how = f"go on with --resume --out {out}" if out else "without --out nothing is kept"
+    print(f"stopped at step {last} (last log) of {row.config.steps}; {how}", file=sys.stderr)
+
+
+def _judged(row: Setup) -> list[Report]:
+    """A report a model, on the features that it was not shown."""
+    if row.model.instances is None:
+        return [evaluate(row.model, row.data, anchored=row.shown[0])]
+    return evaluate(row.model, row.data, anchored=row.shown)
+
+
+def _write_report(arguments: Namespace, made: dict, reports: list[Report]) -> None:
+    whole = dict(
+        preset=arguments.preset,
+        method=arguments.method,
+        anchors=arguments.anchors,
+        seeds=arguments.seeds or [0],
+        overrides=arguments.set,
+        **made,
+        reports=[report.summary() for report in reports],
+    )
+    write_atomically(arguments.out / "report.json", json.dumps(whole, indent=1).encode())

@@ -1,0 +1,126 @@
+"""The codes that rows write and charts read: `kind` says which layer of a picture a row belongs to,
+`value` what colours it. Neither torch nor altair is needed to know them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Layer(IntEnum):
+    """Layers that several pictures have. In the first one CURVE is the approximate loss, TRUE the
+    true one, DATA the samples.
+    """
+
+    CURVE, REGION, POINT, ARROW, BAR, DATA, TRUE = range(7)
+
+
+class Arrow(IntEnum):
+    """The arrows of a disc: two features, an encoder row, a decoder column, a dead encoder row."""
+
+    W_1, W_2, ROW, COLUMN, DEAD = range(5)
+
+
+class Code(IntEnum):
+    """The verdicts, by the names they have in `sdl_theory.Verdict`."""
+
+    TRAP, SADDLE, NONE, DEGENERATE, ESCAPABLE, GLOBAL = range(6)
+
+
+class Sign(IntEnum):
+    """What an eigenvector is: of mixed signs, positive with the top eigenvalue, positive with
+    another.
+    """
+
+    MIXED, TOP, LOWER = range(3)
+
+
+class Exact(IntEnum):
+    """The loss at the positive eigenvector of a pair, and at the other one; beside Layer's POINT
+    and BAR.
+    """
+
+    POSITIVE, MIXED = 0, 1
+
+
+class Disc(IntEnum):
+    """The two discs of a machine; beside Layer's CURVE, REGION and POINT."""
+
+    INPUTS, TARGETS = 3, 5
+
+
+class Solution(IntEnum):
+    """Three solutions, a disc each. NOTE more: the figures beneath."""
+
+    IDEAL, DUAL, MIRRORED = range(3)
+
+
+NOTE = 10
+
+
+class Linear(IntEnum):
+    """How little features can interfere, and how a feature reads."""
+
+    BOUND, RANDOM, ASKED, REACHED, SILENT, ACTIVE, SIZE = range(7)
+
+
+class Gap(IntEnum):
+    """The gap between the two losses, its bounds, the chosen sparsity, and how many are active."""
+
+    GAP, PAPER, TIGHT, HERE, SHARE, CEILING = range(6)
+
+
+class Regions(IntEnum):
+    """The regions of one encoder row, the loss over both scales, and slices of it."""
+
+    SECTOR, FEATURE, ROW, HEAT, HERE, SLICE_E, SLICE_D, SLICE_BOTH = range(8)
+
+
+class Lattice(IntEnum):
+    """Partitions, the chosen one, descents from it."""
+
+    NODE, CHOSEN, DESCENT = range(3)
+
+
+class Absorbed(IntEnum):
+    """Patterns before and after, and the ladder of losses."""
+
+    BEFORE, AFTER, BOUND, LOSS, CHOSEN = range(5)
+
+
+class Panel(IntEnum):
+    """The panels of a race: features found, mean best cosine, anchored minus plain."""
+
+    FOUND, COSINE, DIFFERENCE = range(3)
+
+
+class Line(IntEnum):
+    """The lines of a race, of decoders (D) and encoders (E)."""
+
+    PLAIN_D, ANCHORED_D, PLAIN_E, ANCHORED_E, NULL, PAIRED = range(6)
+
+
+class Vector(IntEnum):
+    """What points somewhere beside a feature: encoder rows and decoder columns as trained, rows of
+    the ideal point and of the dual basis, random ones.
+    """
+
+    TRAINED, COLUMN, IDEAL, DUAL, RANDOM = range(5)
+
+
+class Anchored(IntEnum):
+    """At true features, or at random directions."""
+
+    TRUE, SHAM = range(2)
+
+
+class Biases(IntEnum):
+    """A ReLU without biases, and with."""
+
+    WITHOUT, WITH = range(2)
+
+
+class Measure(IntEnum):
+    """What is measured of a ReLU: features found, variance explained, rows with a mirror image."""
+
+    FOUND, EXPLAINED, MIRRORED = range(3)
