@@ -47,7 +47,9 @@ def _verify(commands) -> None:
     parser.add_argument(
         "--real", action="store_true", help="on the 1000 real ImageNet directions (about a minute)"
     )
-    parser.add_argument("--markdown", action="store_true", help="as the tables that README carries")
+    parser.add_argument(
+        "--markdown", action="store_true", help="as the tables that the page of results carries"
+    )
     parser.set_defaults(run=verify)
 
 

@@ -16,9 +16,7 @@ from ..checks import Tensor, check_count
 from ..readers import between, place, rows
 from ..signature import checked
 from ..weights import Weights
-from .methods import METHODS, WITH_K, method_of
-
-__all__ = ["METHODS", "WITH_K", "SDLModel"]
+from .methods import method_of
 
 
 class SDLModel(nn.Module):

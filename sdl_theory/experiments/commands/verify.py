@@ -1,5 +1,5 @@
-"""`python -m sdl_theory verify`: the audit, printed row by row as it comes, or as README's two
-tables.
+"""`python -m sdl_theory verify`: the audit, printed row by row as it comes, or as the
+two tables of the page of results.
 """
 
 from __future__ import annotations
