@@ -20,12 +20,13 @@ WINGS = {  # one rule a wing: what it may import, beside itself
 
 
 def wing_of(parts):
-    """The wing of sdl_theory/..., by its path; __init__ and __main__ are the door, every other file
-    beside them is the ground floor.
+    """The wing of a file or name under sdl_theory. Files beside the wings are the ground floor;
+    __init__, __main__, and names that only __init__ has, the door.
     """
-    if len(parts) > 1 or parts[0] in WINGS:
+    if parts[0] in WINGS:
         return parts[0]
-    return "door" if parts[0] in ("__init__", "__main__") else "ground"
+    is_ground = (ROOT / f"sdl_theory/{parts[0]}.py").exists() and not parts[0].startswith("__")
+    return "ground" if is_ground else "door"
 
 
 def imports(path):
@@ -36,7 +37,8 @@ def imports(path):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else ()
-            yield ".".join([*above, *([node.module] if node.module else [])])
+            source = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize("wing", WINGS)

@@ -66,7 +66,7 @@ def run(real: bool = False) -> Iterator[Row]:
 
 
 def as_markdown(rows: Iterable[Row], *, ours: bool) -> str:
-    """One of the two tables on the page of results: claims of arXiv:2512.05534, or (`ours`) our
+    """One of the two tables on the page of results: the paper's claims, or (`ours`) our
     findings.
     """
     first = "| about | our finding |" if ours else "| theorem, or where | the paper's claim |"
