@@ -1,5 +1,6 @@
-"""The theory of sparse dictionary learning, exact and certified. Constructors build, `certify`
-verifies.
+"""The theory of sparse dictionary learning, exact and certified.
+
+Constructors build, `certify` verifies.
 """
 
 from .activations import BatchTopK, JumpReLU, ReLU, TopK
@@ -69,11 +70,8 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """`sdl_theory.audit` and `sdl_theory.symbolic`, loaded when they are asked for (sympy is
-    heavy).
-    """
+    """`sdl_theory.audit` and `sdl_theory.symbolic`, loaded when asked for (sympy is heavy)."""
     if name in ("audit", "symbolic"):
-        return __import__(
-            f"sdl_theory.{'experiments' if name == 'audit' else 'theory'}.{name}", fromlist=["*"]
-        )
+        wing = "experiments" if name == "audit" else "theory"
+        return __import__(f"sdl_theory.{wing}.{name}", fromlist=["*"])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

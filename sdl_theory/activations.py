@@ -1,11 +1,11 @@
-"""Sparsity-inducing activations with sigma(z)_i in {0, z_i}: Eq. 10 of arXiv:2512.05534, the
-property that its theory asks of an activation.
+"""Sparsity-inducing activations: sigma(z)_i in {0, z_i}, Eq. 10 of arXiv:2512.05534.
 
-Latents lie along the first axis, as in Z = W_E W_p of shape (n_q, n); pass `dim=-1` for batches of
-rows. **Active means z > theta, strictly, and selected.** Where the theory reads a pattern off
-weights it passes `slack`, what rounding may have added to z: a z within it of theta, or of another
-latent's z under Top-k, is *at* it. So a forced z = 0 (two opposite features) is kept 0, and ties
-stay ties.
+That property is what the theory asks of an activation. Latents lie along the first axis, as in
+Z = W_E W_p of shape (n_q, n); pass `dim=-1` for batches of rows.
+
+**Active means z > theta, strictly, and selected.** Where the theory reads a pattern off weights it
+passes `slack`, what rounding may have added to z: a z within it of theta, or of another latent's z
+under Top-k, is *at* it. So a forced z = 0 (two opposite features) is kept 0, and ties stay ties.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ LEAST_THETA = 1e-30  # below, encoder rows scaled to the threshold underflow
 
 
 def read(problem: Problem, weights: Weights) -> tuple[Tensor, Tensor]:
-    """The preactivations z = W_E W_p (n_q, n) of single features, and what rounding may have added
-    to each row of them, (n_q, 1).
+    """The preactivations z = W_E W_p (n_q, n) of single features, and their rounding.
+
+    The second, (n_q, 1), is what rounding may have added to each row of z.
     """
     with torch.no_grad():
         slack = weights.W_E.norm(dim=1, keepdim=True)
@@ -37,24 +38,23 @@ def read(problem: Problem, weights: Weights) -> tuple[Tensor, Tensor]:
 
 
 class Activation:
-    """sigma(z) = z where active, else 0; a NaN in z stays NaN, active or not. Subclasses say what
-    is active.
+    """sigma(z) = z where active, else 0. Subclasses say what is active.
+
+    A NaN in z stays NaN, active or not.
     """
 
     theta: float | Tensor = 0.0
 
     def active(self, z: Tensor, dim: int = 0, slack: float | Tensor = 0.0) -> Tensor:
-        """Boolean mask of z's shape: which latents fire; a NaN fires for nothing. slack >= 0,
-        broadcastable to z: how far above theta z must be to count.
+        """Boolean mask of z's shape: which latents fire; a NaN fires for nothing.
+
+        slack : how far above theta z must be to count, >= 0, broadcastable to z.
         """
         return z > self._theta(z, dim) + slack
 
     def __call__(self, z: Tensor, dim: int = 0, slack: float | Tensor = 0.0) -> Tensor:
-        return torch.where(
-            self.active(z, dim, slack) | z.isnan(),
-            z,
-            torch.zeros((), dtype=z.dtype, device=z.device),
-        )
+        kept = self.active(z, dim, slack) | z.isnan()
+        return torch.where(kept, z, torch.zeros((), dtype=z.dtype, device=z.device))
 
     def _theta(self, z: Tensor, dim: int) -> float | Tensor:
         """theta, shaped to broadcast along `dim` of z."""
@@ -62,8 +62,8 @@ class Activation:
             return self.theta
         if self.theta.shape[0] != z.shape[dim]:
             raise ValueError(
-                f"theta has {self.theta.shape[0]} entries; z has n_q = {z.shape[dim]} latents "
-                f"along dim {dim}"
+                f"theta has {self.theta.shape[0]} entries; "
+                f"z has n_q = {z.shape[dim]} latents along dim {dim}"
             )
         shape = [1] * z.ndim
         shape[dim] = -1
@@ -76,8 +76,9 @@ class Activation:
         return bool(((theta == 0) | torch.isneginf(theta)).all())
 
     def barrier(self, z: Tensor, slack: float | Tensor = 0.0) -> Tensor:
-        """The level that an inactive latent of z (n_q, n) must exceed to fire: theta, broadcastable
-        to z's shape.
+        """The level that an inactive latent of z (n_q, n) must exceed to fire: theta.
+
+        Broadcastable to z's shape.
         """
         theta = torch.as_tensor(self._theta(z, 0), dtype=z.dtype, device=z.device)
         return theta if theta.ndim else theta.view(1, 1)
@@ -87,7 +88,7 @@ class Activation:
         theta = self._theta(z, dim)
         if isinstance(theta, Tensor) or z.ndim < 2:
             return (z - theta).abs().min()
-        # a large z, one cache-sized piece at a time
+        # z may be large: one cache-sized piece at a time
         return torch.stack([(part - theta).abs_().amin() for part in z.split(256)]).min()
 
 
@@ -99,20 +100,16 @@ def check_sigma(sigma) -> None:
 
 def _check_theta(theta, plain: bool = False) -> float | Tensor:
     value = as_tensor("theta", theta)
-    allowed = torch.isfinite(value) & (value >= 0) | (
-        torch.isneginf(value) if plain else torch.zeros_like(value, dtype=torch.bool)
-    )
+    allowed = torch.isfinite(value) & (value >= 0)
+    if plain:
+        allowed = allowed | torch.isneginf(value)
     if value.ndim > (0 if plain else 1) or not value.numel() or not allowed.all():
-        refuse(
-            "theta",
-            f"a finite number >= 0, or "
-            f"{'-inf (plain Top-k)' if plain else 'a vector (n_q,) of them'}",
-            theta,
-        )
+        other = "-inf (plain Top-k)" if plain else "a vector (n_q,) of them"
+        refuse("theta", f"a finite number >= 0, or {other}", theta)
     if ((value > 0) & (value < LEAST_THETA)).any():
         raise ValueError(
-            f"theta = {shown(theta)} is too small to be told from 0 in floating point; use 0 "
-            f"(ReLU) or at least {LEAST_THETA:g}"
+            f"theta = {shown(theta)} is too small to be told from 0 in floating point; "
+            f"use 0 (ReLU) or at least {LEAST_THETA:g}"
         )
     return own(value.detach()) if value.ndim else float(value)
 
@@ -124,8 +121,9 @@ class ReLU(Activation):
 
 @dataclass(frozen=True, eq=False)
 class JumpReLU(Activation):
-    """sigma(z) = z 1{z > theta}. `theta` >= 0: one number, or one per latent, shape (n_q,), which
-    is copied.
+    """sigma(z) = z 1{z > theta}.
+
+    theta : >= 0: one number, or one per latent, shape (n_q,), which is copied.
     """
 
     theta: float | Tensor
@@ -138,8 +136,8 @@ class JumpReLU(Activation):
 class TopK(Activation):
     """Keep the k largest latents of each sample, if above theta. Ties go to the lowest index.
 
-    theta = 0 is Top-k after ReLU, as trained in practice; theta = -inf is plain Top-k, which always
-    fires k.
+    theta : 0 is Top-k after ReLU, as trained in practice; -inf is plain Top-k, which
+        always fires k.
     """
 
     k: int
@@ -155,9 +153,8 @@ class TopK(Activation):
     def barrier(self, z: Tensor, slack: float | Tensor = 0.0) -> Tensor:
         """theta, or the lowest active latent where all k places are taken."""
         on = self.active(z, 0, slack)
-        lowest_on = torch.where(on, z, torch.tensor(math.inf, dtype=z.dtype, device=z.device)).amin(
-            0
-        )
+        inf = torch.tensor(math.inf, dtype=z.dtype, device=z.device)
+        lowest_on = torch.where(on, z, inf).amin(0)
         full = on.sum(0) == min(self.k, len(z))
         return torch.where(full, lowest_on, torch.full_like(lowest_on, self.theta))[None]
 
@@ -169,9 +166,8 @@ class TopK(Activation):
         lowest_on = torch.where(on, z, inf).amin(0)
         highest_off = torch.where(on, -inf, z).amax(0)
         full = on.sum(0) == min(self.k, len(z))
-        rival = torch.where(
-            full, highest_off.clamp(min=self.theta), torch.full_like(lowest_on, self.theta)
-        )
+        theta = torch.full_like(lowest_on, self.theta)
+        rival = torch.where(full, highest_off.clamp(min=self.theta), theta)
         waiting = torch.where(full, inf, self.theta - highest_off)
         return torch.minimum(lowest_on - rival, waiting).min()
 
@@ -189,14 +185,11 @@ class BatchTopK(Activation):
         object.__setattr__(self, "k", check_count("k", self.k))
 
     def active(self, z: Tensor, dim: int = 0, slack: float | Tensor = 0.0) -> Tensor:
-        flat = z.movedim(dim, 0).reshape(-1)
+        latents_first = z.movedim(dim, 0)
+        flat = latents_first.reshape(-1)
         batch = flat.numel() // z.shape[dim]
-        kept = (
-            _largest(flat, min(self.k * batch, flat.numel()), 0)
-            .view(z.movedim(dim, 0).shape)
-            .movedim(0, dim)
-        )
-        return kept & (z > slack)
+        kept = _largest(flat, min(self.k * batch, flat.numel()), 0)
+        return kept.view(latents_first.shape).movedim(0, dim) & (z > slack)
 
     def wall_distance(self, z: Tensor, dim: int = 0) -> Tensor:
         """That of Top-(k * batch) over the whole batch as one sample."""
@@ -204,8 +197,9 @@ class BatchTopK(Activation):
 
 
 def _largest(z: Tensor, k: int, dim: int, slack: float | Tensor = 0.0) -> Tensor:
-    """Mask of the k largest along `dim`, ties (within slack) to the lowest index (torch.topk alone
-    promises no order).
+    """Mask of the k largest along `dim`, ties (within slack) to the lowest index.
+
+    torch.topk alone promises no order.
     """
     kth = z.topk(k, dim=dim).values.amin(dim, keepdim=True)
     above = z > kth + slack

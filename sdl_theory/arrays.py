@@ -1,4 +1,4 @@
-"""Arrays of users' own files: an array's header is held against its file before memory is taken."""
+"""Users' own .npy and .safetensors files: read, or a ValueError that names the file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from .checks import Tensor
 
 
 def read_array(path: Path) -> Tensor:
-    """The numbers of a .npy file in float64, or a ValueError that names it. Its header is held
-    against its length before memory is taken.
+    """The numbers of a .npy file in float64, or a ValueError that names it.
+
+    Its header is held against its length before memory is taken.
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -22,10 +23,8 @@ def read_array(path: Path) -> Tensor:
         return torch.from_numpy(np.array(array, dtype=np.float64))
     except Exception as error:
         # NumPy reads the header as Python text: it may fail in any way that text can
-        raise ValueError(
-            f"{path} cannot be read as a .npy file: "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
-        ) from None
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} cannot be read as a .npy file: {why}") from None
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

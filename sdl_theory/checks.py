@@ -1,5 +1,4 @@
-"""What an argument must be: whatever does not fit is a ValueError that names the argument, the
-value and the fix.
+"""What an argument must be; else a ValueError that names the argument, the value and the fix.
 
 `signature.checked` calls these by a function's annotations; what a value must be beyond its type (a
 range, a shape, a unit norm) bodies say themselves.
@@ -59,13 +58,14 @@ def as_tensor(name: str, value) -> Tensor:
         raise ValueError(f"{name} must be real; got {tensor.dtype}")
     if tensor.is_meta or tensor.layout != torch.strided:
         raise ValueError(
-            f"{name} must be a dense tensor that holds numbers; got one on {tensor.device} of "
-            f"layout {tensor.layout}"
+            f"{name} must be a dense tensor that holds numbers; "
+            f"got one on {tensor.device} of layout {tensor.layout}"
         )
     return tensor
 
 
 def check_nan_free(name: str, tensor: Tensor) -> Tensor:
+    """The tensor itself, or a ValueError that says where it is NaN."""
     if tensor.is_floating_point() and tensor.isnan().any():
         entry = tuple(tensor.isnan().nonzero()[0].tolist())
         which = f"entry {entry} is nan" if entry else "got nan"
@@ -74,8 +74,9 @@ def check_nan_free(name: str, tensor: Tensor) -> Tensor:
 
 
 def as_matrix(name: str, value, shape: str) -> Tensor:
-    """`value` as a finite floating 2-D tensor, or a ValueError that names the symbol, the value and
-    the fix.
+    """`value` as a finite floating 2-D tensor, or a ValueError.
+
+    The error names the symbol, the value and the fix.
     """
     matrix = as_tensor(name, value)
     if not matrix.is_floating_point():
@@ -93,15 +94,17 @@ def as_matrix(name: str, value, shape: str) -> Tensor:
 
 
 def own(tensor: Tensor) -> Tensor:
-    """A copy, so that nobody who holds the original changes what was checked. A tensor that
-    requires a gradient stays itself: it is a variable.
+    """A copy, so that nobody who holds the original changes what was checked.
+
+    A tensor that requires a gradient stays itself: it is a variable.
     """
     return tensor if tensor.requires_grad else tensor.clone()
 
 
 def _scalar(value):
-    """A number out of NumPy's scalars and 0-d arrays and tensors; None of anything else, a bool
-    included.
+    """A number out of NumPy's scalars and 0-d arrays and tensors.
+
+    None of anything else, a bool included.
     """
     if isinstance(value, (Tensor, np.ndarray, np.generic)):
         if getattr(value, "is_meta", False) or value.ndim or value.dtype in (torch.bool, np.bool_):
@@ -203,13 +206,14 @@ def check_bytes(what: str, size: int, fix: str, limit: int = BYTES) -> None:
 
 
 def check_search(n_q: int, n_p: int, n: int) -> None:
-    """Refuse an alternating convex search whose dense Hessian and region, in n_q n_p variables, do
-    not fit.
+    """Refuse an alternating convex search that does not fit.
+
+    What counts are its dense Hessian and region, in n_q n_p variables.
     """
     size = n_q * n_p
     check_bytes(
-        f"alternating_convex_search with n_q = {n_q}, n_p = {n_p}, n = {n} is a dense quadratic "
-        f"program in n_q n_p = {size} variables, which",
+        f"alternating_convex_search with n_q = {n_q}, n_p = {n_p}, n = {n} "
+        f"is a dense quadratic program in n_q n_p = {size} variables, which",
         8 * (6 * size**2 + 3 * n_q * n * size),
         "Use fewer neurons, dimensions or features",
     )

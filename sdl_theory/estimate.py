@@ -14,8 +14,9 @@ from .signature import checked
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95% confidence interval [low, high]: normal for Monte Carlo means, Student's
-    t over seeds (None: only one seed).
+    """A mean with its 95% confidence interval [low, high].
+
+    Normal for Monte Carlo means, Student's t over seeds; low and high are None of a single seed.
     """
 
     value: float
@@ -23,8 +24,9 @@ class Estimate:
     high: float | None
 
     def within(self, least: float, most: float) -> Estimate:
-        """The interval cut to [least, most], where the quantity is known to lie: a share is never
-        101%.
+        """The interval cut to [least, most], where the quantity is known to lie.
+
+        A share is never 101%.
         """
         least, most = (
             value if isinstance(value, float) and math.isinf(value) else check_number(name, value)
@@ -41,11 +43,11 @@ class Estimate:
 
 @checked
 def interval(values: Sequence[float] | Tensor) -> Estimate:
-    """The mean of `values`, one per seed, with its 95% Student t interval: an `Estimate` with
-    .value, .low, .high.
+    """The mean of `values`, one per seed, with its 95% Student t interval.
 
-    A single value says nothing of the spread: then low and high are None, which no sum or
-    comparison takes for a number. ValueError on none, or NaN.
+    Returns an `Estimate`: .value, .low and .high. A single value says nothing of the spread:
+    then low and high are None, which no sum or comparison takes for a number. ValueError on
+    none, or NaN.
 
     >>> from sdl_theory import interval
     >>> print(interval([0.7, 0.8, 0.9]))  # three seeds

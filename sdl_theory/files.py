@@ -33,8 +33,9 @@ class CheckpointError(ValueError):
 
 
 def writable(path: Path) -> Path:
-    """Where a file written to `path` comes to lie: symbolic links are followed, and stay. OSError
-    for what no file can replace: a folder, a device, a pipe.
+    """Where a file written to `path` comes to lie: symbolic links are followed, and stay.
+
+    OSError for what no file can replace: a folder, a device, a pipe.
     """
     path = Path(os.path.realpath(path))
     if path.is_symlink():
@@ -53,11 +54,10 @@ def writable(path: Path) -> Path:
 
 @contextmanager
 def replacing(path: Path):
-    """A temporary path that takes `path`'s place if all goes well; what was at `path` stays if
-    anything fails.
+    """A temporary path that takes `path`'s place if all goes well.
 
-    The new file has the mode of the one that it replaces (else what the umask leaves), and a link
-    at `path` goes on pointing to it.
+    What was at `path` stays if anything fails. The new file has the mode of the one that it
+    replaces (else what the umask leaves), and a link at `path` goes on pointing to it.
     """
     path = writable(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,9 +73,8 @@ def replacing(path: Path):
         if error.errno in FULL:
             raise OSError(
                 error.errno,
-                f"the disk is full (or this file over its limit): {path} could not be written; the "
-                f"last good one is kept. "
-                f"Free some space and resume",
+                f"the disk is full (or this file over its limit): {path} could not be written; "
+                f"the last good one is kept. Free some space and resume",
                 str(path),
             ) from None
         raise
@@ -84,8 +83,9 @@ def replacing(path: Path):
 
 
 def sweep(path: str | Path, locked: bool) -> None:
-    """Remove what killed processes left half-written beside `path`: all of it for who holds the
-    lock (`lock.locked`), else what no living process wrote.
+    """Remove what killed processes left half-written beside `path`.
+
+    All of it for who holds the lock (`lock.locked`), else what no living process wrote.
     """
     path = Path(os.path.realpath(path))
     for temporary in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
@@ -106,21 +106,22 @@ def alive(pid: int) -> bool:
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write `content` to `path`: after a crash at any moment the file is the old one or the new
-    one, whole.
+    """Write `content` to `path`, atomically.
+
+    After a crash at any moment the file is the old one or the new one, whole.
     """
     with replacing(Path(path)) as temporary:
         temporary.write_bytes(content)
 
 
 def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict) -> None:
-    """Write tensors and JSON-able metadata as safetensors, atomically; one tensor at a time passes
-    through the CPU's memory.
+    """Write tensors and JSON-able metadata as safetensors, atomically.
 
-    The format is written by hand: killed, `safetensors.save_file` leaves a file of a random name
-    behind, and what it writes only its owner may read.
+    One tensor at a time passes through the CPU's memory. The format is written by hand: killed,
+    `safetensors.save_file` leaves a file of a random name behind, and what it writes only its
+    owner may read.
     """
-    # so every tensor is aligned
+    # the widest numbers first, so every tensor is aligned
     tensors = dict(sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])))
     header: dict[str, dict] = {"__metadata__": {"sdl_theory": json.dumps(metadata)}}
     end = 0
@@ -139,8 +140,9 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict) 
 
 
 def read_tensors(path: str | Path, device="cpu") -> tuple[dict[str, Tensor], dict]:
-    """Tensors and metadata that `write_tensors` wrote. FileNotFoundError, or CheckpointError for a
-    truncated or foreign file.
+    """Tensors and metadata that `write_tensors` wrote.
+
+    FileNotFoundError, or CheckpointError for a truncated or foreign file.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -152,11 +154,11 @@ def read_tensors(path: str | Path, device="cpu") -> tuple[dict[str, Tensor], dic
             return {name: file.get_tensor(name) for name in file.keys()}, metadata
     except SafetensorError as error:
         raise CheckpointError(
-            f"{path} is truncated or no safetensors file ({error}); delete it, or resume from "
-            f"another"
+            f"{path} is truncated or no safetensors file ({error}); "
+            f"delete it, or resume from another"
         ) from None
     except (KeyError, json.JSONDecodeError):
         raise CheckpointError(
-            f"{path} was not written by sdl_theory: it carries no sdl_theory metadata. For SAELens "
-            f"folders use read_saelens"
+            f"{path} was not written by sdl_theory: it carries no sdl_theory metadata. "
+            f"For SAELens folders use read_saelens"
         ) from None

@@ -1,6 +1,4 @@
-"""How a value is read by an annotation: each type that arguments have, and lists and unions of
-such.
-"""
+"""How each annotation reads a value: the types that arguments have, lists and unions of them."""
 
 from __future__ import annotations
 
@@ -43,8 +41,11 @@ SYMBOLS = {"P": "P (build it with pattern(groups, n, n_q))"}
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """One annotation: `words` for errors, `fits` (a value needs no more than `read`'s own checks),
-    `read` (the value as the body wants it).
+    """One annotation.
+
+    words : for errors.
+    fits : a value needs no more than `read`'s own checks.
+    read : the value as the body wants it.
     """
 
     words: str

@@ -26,8 +26,9 @@ class InUse(BlockingIOError):
 
 @contextmanager
 def locked(path: str | Path | None, *, folder: bool = False):
-    """Hold the file `path` (or with `folder` the folder `path`, made if it is not there) for this
-    run alone; yields whether it is held. None: nothing to hold.
+    """Hold `path` for this run alone; yields whether it is held.
+
+    path : a file, or with `folder` a folder, made if it is not there. None: nothing to hold.
 
     The lock is `flock`'s, on a file `.NAME.lock` beside the file (`.lock` in the folder) that goes
     with the run: the kernel frees it when its process ends, even by SIGKILL, and it keeps out
@@ -46,17 +47,14 @@ def locked(path: str | Path | None, *, folder: bool = False):
     finally:
         if number is not None:
             if _is_at(number, lock):
-                # while it is held: who comes next finds no file, or sees that the one he opened is
-                # gone
+                # while held: who comes next finds no file, or sees that the one he opened is gone
                 lock.unlink()
             os.close(number)
 
 
 @contextmanager
 def _named(path: Path):
-    """What the system says of a lock file nobody has heard of, said of the place that was asked
-    for.
-    """
+    """What the system says of a lock file nobody has heard of, said of the place asked for."""
     try:
         yield
     except InUse:
@@ -66,8 +64,8 @@ def _named(path: Path):
             raise
         raise type(error)(
             error.errno,
-            f"out cannot be written to ({error.strerror}): name another place, or mend its "
-            f"permissions",
+            f"out cannot be written to ({error.strerror}): "
+            f"name another place, or mend its permissions",
             str(path),
         ) from None
 
@@ -102,8 +100,8 @@ def _take(lock: Path, path: Path) -> int | None:
                 raise
             lock.unlink(missing_ok=True)
             warnings.warn(
-                f"{path}: this system has no file locks ({error}), so nothing keeps a second run "
-                f"out; give every run a place of its own",
+                f"{path}: this system has no file locks ({error}), "
+                f"so nothing keeps a second run out; give every run a place of its own",
                 stacklevel=4,
             )
             return None
@@ -137,12 +135,11 @@ def _in_use(path: Path, holder: str) -> str:
         who, stop = "another process", "stop it"
     elif here and int(pid) == os.getpid():
         who, stop = f"another run of this very process ({pid})", "stop it"
+    elif here:
+        who, stop = f"process {pid}", f"stop it (kill {pid})"
     else:
-        who, stop = (
-            f"process {pid}{'' if here else f' on {host}'}",
-            f"stop it (kill {pid}{'' if here else ' there'})",
-        )
+        who, stop = f"process {pid} on {host}", f"stop it (kill {pid} there)"
     return (
-        f"{path} is in use: {who} writes to it. Wait until that run ends, {stop}, or give this "
-        f"run a place of its own"
+        f"{path} is in use: {who} writes to it. "
+        f"Wait until that run ends, {stop}, or give this run a place of its own"
     )

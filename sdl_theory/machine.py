@@ -13,8 +13,9 @@ def readable(size: float) -> str:
 
 
 def machine_bytes(device: torch.device | str = "cpu") -> int | None:
-    """All the memory of this machine, or of a CUDA device; None where the system does not say
-    (Windows).
+    """All the memory of this machine, or of a CUDA device.
+
+    None where the system does not say (Windows).
     """
     device = torch.device(device)
     if device.type == "cuda":
@@ -29,18 +30,19 @@ def check_fits(name: str, value: int, need: float, device: torch.device | str, w
     """ValueError if `need` bytes, which `what` takes, are more than the whole machine has."""
     limit = machine_bytes(device)
     if limit is not None and need > limit:
+        whole = "the GPU" if torch.device(device).type == "cuda" else "this machine"
         raise ValueError(
             f"{name} = {value:,} would take at least {readable(need)} for {what}; "
-            f"{'the GPU' if torch.device(device).type == 'cuda' else 'this machine'} "
-            f"has {readable(limit)} in all. Take a smaller number"
+            f"{whole} has {readable(limit)} in all. Take a smaller number"
         )
 
 
 def check_batch(
     name: str, size: int, active: float, columns: float, dtype: torch.dtype, device
 ) -> None:
-    """`check_fits` for `size` samples with `active` features each and `columns` dense numbers: an
-    index, a position and a place an active feature at 8 bytes.
+    """`check_fits` for `size` samples, `active` features and `columns` dense numbers each.
+
+    An active feature has an index, a position and a place, at 8 bytes each, and its value.
     """
     need = size * (active * (24 + dtype.itemsize) + columns * dtype.itemsize + 8)
     check_fits(name, size, need, device=device, what="its samples alone")

@@ -7,8 +7,9 @@ from numbers import Integral, Real
 
 
 def plain(name: str, value):
-    """`value` of Python's own types: NumPy's and PyTorch's scalars as int, float or bool, lists and
-    arrays as tuples. ValueError for anything else.
+    """`value` of Python's own types; ValueError for what has none.
+
+    NumPy's and PyTorch's scalars become int, float or bool, lists and arrays tuples.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -46,6 +47,6 @@ def check_json(settings: dict, of_what: str) -> None:
             json.dumps(value)
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(
-                f"{where} = {value!r} cannot be written into {of_what} ({error}): give it as a "
-                f"plain number, word or list of such"
+                f"{where} = {value!r} cannot be written into {of_what} ({error}): "
+                f"give it as a plain number, word or list of such"
             ) from None

@@ -1,4 +1,4 @@
-"""The problem: what Theorem 3.1's approximate loss is given.
+"""`Problem`, what Theorem 3.1's loss is given: feature directions, their targets, their weights.
 
 A sparse-dictionary-learning problem is a triple (W_p, W_r, M_d); a candidate solution is a pair
 (W_E, W_D) of `weights`, both in the paper's orientation. Everything else in this package is a
@@ -29,10 +29,8 @@ class Problem:
 
     .. math:: \tilde L(W_D, W_E) = \sum_d M_d \| w_r^d - W_D \sigma(W_E w_p^d) \|^2
 
-    Parameters
-    ----------
-    W_p : (n_p, n) feature directions, columns of unit norm to 1e-6 (renormalized in float64).
-        With `blocks` (a crosscoder) the columns are of unit norm within each block of rows.
+    W_p : (n_p, n) feature directions, columns of unit norm to 1e-6 (renormalized in float64). With
+        `blocks` (a crosscoder) the columns are of unit norm within each block of rows.
     W_r : (n_r, n) target directions, columns of any norm. Default: W_p, a sparse autoencoder.
     M_d : (n,) non-negative weights E[x_d^2 1{only d is active}]. Default: ones.
     blocks : row counts of W_p's blocks, summing to n_p. Default: one block.
@@ -66,8 +64,8 @@ class Problem:
         W_p = as_matrix("W_p", W_p, "(n_p, n)").detach()
         if W_p.dtype not in (torch.float32, torch.float64):
             raise ValueError(
-                f"W_p is {W_p.dtype}, too coarse for unit columns to {UNIT_TOLERANCE:g}; convert "
-                f"and normalize: W_p = W_p.double(); W_p / W_p.norm(dim=0)"
+                f"W_p is {W_p.dtype}, too coarse for unit columns to {UNIT_TOLERANCE:g}; "
+                f"convert and normalize: W_p = W_p.double(); W_p / W_p.norm(dim=0)"
             )
         counts = _row_counts(blocks, len(W_p))
         W_p = _unit_columns(W_p, counts)
@@ -97,9 +95,7 @@ class Problem:
 
     @property
     def mu(self) -> float:
-        r"""Maximum interference max_{i != j} cos(w_p^i, w_p^j), signed. -inf for one feature (no
-        pair).
-        """
+        """Maximum interference max_{i != j} cos(w_p^i, w_p^j), signed; -inf if n = 1: no pair."""
         if self.n == 1:
             return -math.inf
         cosines = (self.W_p.mT @ self.W_p) / len(self.blocks)
@@ -107,9 +103,7 @@ class Problem:
 
     @property
     def scale(self) -> float:
-        """sum_d M_d ||w_r^d||^2, the loss of the all-zero model: what relative errors are relative
-        to.
-        """
+        """sum_d M_d ||w_r^d||^2, the loss of the all-zero model: errors are relative to it."""
         return (self.M_d * self.W_r.square().sum(0)).sum().item()
 
     @cached_property
@@ -119,8 +113,9 @@ class Problem:
 
     @cached_property
     def dual_basis(self) -> np.ndarray | None:
-        """W_p^+ for large well-conditioned problems with independent directions, where it saves a
-        projection per row; else None.
+        """W_p^+ where it saves a projection per row; else None.
+
+        For large well-conditioned problems with independent directions.
         """
         W = self.W_p_array
         if W.size < LARGE or W.shape[1] > W.shape[0]:
@@ -163,17 +158,16 @@ def mover(args, kwargs):
         try:
             there = tensor.to(*args, **kwargs)
         except (RuntimeError, TypeError, ValueError, OverflowError, AssertionError) as error:
-            given = ", ".join(
-                [*map(shown, args), *(f"{name}={shown(value)}" for name, value in kwargs.items())]
-            )
+            named = [f"{name}={shown(value)}" for name, value in kwargs.items()]
+            given = ", ".join([*map(shown, args), *named])
             raise ValueError(
                 f"to({given}): the dtype or device must be such as torch.float32 or 'cpu' "
                 f"({str(error).splitlines()[0]})"
             ) from None
         if there.is_complex() or not there.is_floating_point() or there.is_meta:
             raise ValueError(
-                f"to: dtype must be a real floating one, the device one that holds numbers; got "
-                f"{there.dtype} on {there.device}"
+                f"to: dtype must be a real floating one, the device one that holds numbers; "
+                f"got {there.dtype} on {there.device}"
             )
         return there
 
@@ -203,9 +197,9 @@ def _unit_columns(W_p: Tensor, blocks: Sequence[int]) -> Tensor:
         if abs(norms[worst].item() - 1) > UNIT_TOLERANCE:
             where = f"block {b} of W_p" if len(blocks) > 1 else "W_p"
             raise ValueError(
-                f"columns of {where} must have unit norm to {UNIT_TOLERANCE:g}; column {worst} has "
-                f"norm "
-                f"{norms[worst].item():.9g}. Divide first: W_p / W_p.norm(dim=0)"
+                f"columns of {where} must have unit norm to {UNIT_TOLERANCE:g}; "
+                f"column {worst} has norm {norms[worst].item():.9g}. "
+                f"Divide first: W_p / W_p.norm(dim=0)"
             )
         parts.append(part / norms)
     return torch.cat(parts).to(W_p.dtype)
@@ -215,8 +209,8 @@ def _targets(W_r: Tensor, W_p: Tensor) -> Tensor:
     W_r = as_matrix("W_r", W_r, "(n_r, n)").detach().to(W_p, copy=True)
     if W_r.shape[1] != W_p.shape[1]:
         raise ValueError(
-            f"W_r must have one column per feature, n = {W_p.shape[1]} as in W_p; got shape "
-            f"{tuple(W_r.shape)}"
+            f"W_r must have one column per feature, n = {W_p.shape[1]} as in W_p; "
+            f"got shape {tuple(W_r.shape)}"
         )
     return W_r
 

@@ -1,5 +1,6 @@
-"""Readers of single arguments, for `signature.checked`: what an annotation cannot say, such as a
-range, an index into what the first argument holds, or attributes in place of a class.
+"""What an annotation cannot say of an argument, such as its range: readers for `signature.checked`.
+
+Also an index into what the first argument holds, or attributes in place of a class.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from .checks import as_tensor, check_nan_free, check_number, refuse
 
 @dataclass(frozen=True)
 class Reader:
-    """`read(name, value, first)` is the value as the body wants it, where `first` is the function's
-    first argument. alone : in place of the annotation, else after it.
+    """How one argument is read.
+
+    read : `read(name, value, first)` is the value as the body wants it, where `first` is the
+        function's first argument.
+    alone : in place of the annotation, else after it.
     """
 
     read: Callable
@@ -23,24 +27,23 @@ class Reader:
 
 
 def rows(width: str, nan: bool = False) -> Reader:
-    """A tensor (..., width) in the dtype of the first argument, a model, where `width` is the
-    model's n_p or n_q. nan: let NaN through.
+    """A tensor (..., width) in the dtype of the first argument, a model.
+
+    width : "n_p" or "n_q", the model's.
+    nan : let NaN through.
     """
 
     def read(name, value, model):
         value, size, like = as_tensor(name, value), getattr(model, width), model.W_E
         value = value if nan else check_nan_free(name, value)
         if not value.ndim or value.shape[-1] != size:
+            columns = value.shape[-1] if value.ndim else "no"
+            raise ValueError(f"{name} has {columns} columns; this model's {width} is {size}")
+        foreign = value.dtype != like.dtype or value.device != like.device
+        if foreign and not torch.is_autocast_enabled(like.device.type):
             raise ValueError(
-                f"{name} has {value.shape[-1] if value.ndim else 'no'} columns; this model's "
-                f"{width} is {size}"
-            )
-        if (
-            value.dtype != like.dtype or value.device != like.device
-        ) and not torch.is_autocast_enabled(like.device.type):
-            raise ValueError(
-                f"{name} is {value.dtype} on {value.device}, the model {like.dtype} on "
-                f"{like.device}; convert it: {name}.to(model.W_E)"
+                f"{name} is {value.dtype} on {value.device}, "
+                f"the model {like.dtype} on {like.device}; convert it: {name}.to(model.W_E)"
             )
         return value
 
@@ -60,7 +63,7 @@ def place(count: str) -> Reader:
 
 
 def between(low: float, high: float, *, closed: bool = False, none: bool = False) -> Reader:
-    """A number in (low, high), with `closed` in [low, high); none: or None."""
+    """A number in (low, high), or with `closed` in [low, high), or with `none` None."""
 
     def read(name, value, first):
         try:

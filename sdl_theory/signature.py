@@ -1,9 +1,8 @@
-"""Arguments read by their annotations, before a function's body runs: whole numbers arrive as int,
-flags as bool, arrays as tensors.
+"""`@checked`: a function's arguments are read by their annotations, before its body runs.
 
-`@checked` stands on every public function and method, `check_fields` in the __post_init__ of
-records that users build. What a value must be beyond its type, the body says, with the functions of
-`checks`, or a reader of `readers`.
+Whole numbers arrive as int, flags as bool, arrays as tensors. `@checked` stands on every public
+function and method, `check_fields` in the __post_init__ of records that users build. What a value
+must be beyond its type, the body says, with the functions of `checks`, or a reader of `readers`.
 """
 
 from __future__ import annotations
@@ -21,8 +20,9 @@ from .readers import Reader
 
 
 def checked(function: Callable | None = None, **more) -> Callable:
-    """Decorator: every argument is read by its annotation before the body runs. Arguments without
-    one, and defaults, are taken as they are.
+    """Decorator: every argument is read by its annotation before the body runs.
+
+    Arguments without one, and defaults, are taken as they are.
 
     more : for single arguments, `name=` an annotation where the function has none, or a `Reader`,
         which runs after the annotations and may look at the function's first argument; see `rows`,
@@ -91,9 +91,7 @@ def _plan(function: Callable, more: dict) -> tuple[list[str], dict[str, Kind]]:
 
 
 def check_fields(record) -> None:
-    """For a frozen dataclass's __post_init__: every field read by its annotation, and put in its
-    place.
-    """
+    """For a frozen dataclass's __post_init__: every field read by its annotation, and kept."""
     hints = _hints(type(record))  # type: ignore[arg-type]  # a class is hashable
     for one in fields(record):
         kind = kind_of(hints[one.name])

@@ -1,4 +1,4 @@
-"""The variables of a problem: what Theorem 3.1's approximate loss is a function of."""
+"""`Weights`, an encoder and a decoder: what Theorem 3.1's approximate loss is a function of."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from .problem import Problem, check_problem, mover
 class Weights:
     """An encoder and a decoder: x_hat = W_D sigma(W_E x_p), bias-free.
 
-    W_E : (n_q, n_p), one neuron a row.  W_D : (n_r, n_q), one neuron a column.
+    W_E : (n_q, n_p), one neuron a row.
+    W_D : (n_r, n_q), one neuron a column.
+
     Both are copies; but a tensor that requires a gradient is kept itself, so
     `Weights(W_E.requires_grad_(), W_D)` may be differentiated and `weights.W_E.grad` read: such a
     point moves with its variable.
@@ -22,19 +24,17 @@ class Weights:
     W_D: Tensor
 
     def __post_init__(self):
-        W_E, W_D = (
-            as_matrix("W_E", self.W_E, "(n_q, n_p)"),
-            as_matrix("W_D", self.W_D, "(n_r, n_q)"),
-        )
+        W_E = as_matrix("W_E", self.W_E, "(n_q, n_p)")
+        W_D = as_matrix("W_D", self.W_D, "(n_r, n_q)")
         if W_E.shape[0] != W_D.shape[1]:
             raise ValueError(
-                f"W_E (n_q, n_p) and W_D (n_r, n_q) must agree on n_q; got {tuple(W_E.shape)} and "
-                f"{tuple(W_D.shape)}"
+                f"W_E (n_q, n_p) and W_D (n_r, n_q) must agree on n_q; "
+                f"got {tuple(W_E.shape)} and {tuple(W_D.shape)}"
             )
         if W_E.dtype != W_D.dtype or W_E.device != W_D.device:
             raise ValueError(
-                f"W_E and W_D must share dtype and device; got {W_E.dtype} on {W_E.device} and "
-                f"{W_D.dtype} on {W_D.device}"
+                f"W_E and W_D must share dtype and device; "
+                f"got {W_E.dtype} on {W_E.device} and {W_D.dtype} on {W_D.device}"
             )
         object.__setattr__(self, "W_E", own(W_E))
         object.__setattr__(self, "W_D", own(W_D))
@@ -59,16 +59,10 @@ def check_match(problem: Problem, weights: Weights) -> None:
     """Raise a ValueError unless the weights fit the problem's shapes, dtype and device."""
     check_problem(problem)
     if not isinstance(weights, Weights):
-        refuse(
-            "weights",
-            "Weights; build Weights(W_E, W_D)"
-            + (
-                " (a pattern without a partial minimum has none: see answer.reason)"
-                if weights is None
-                else ""
-            ),
-            weights,
-        )
+        must = "Weights; build Weights(W_E, W_D)"
+        if weights is None:
+            must += " (a pattern without a partial minimum has none: see answer.reason)"
+        refuse("weights", must, weights)
     if weights.W_E.shape[1] != problem.n_p:
         raise ValueError(
             f"W_E has {weights.W_E.shape[1]} columns; this problem's n_p is {problem.n_p}"
@@ -79,7 +73,7 @@ def check_match(problem: Problem, weights: Weights) -> None:
         )
     if weights.W_E.dtype != problem.W_p.dtype or weights.W_E.device != problem.W_p.device:
         raise ValueError(
-            f"weights are {weights.W_E.dtype} on {weights.W_E.device}, the problem is "
-            f"{problem.W_p.dtype} on "
-            f"{problem.W_p.device}; convert one: weights.to({problem.W_p.dtype}) or problem.to(...)"
+            f"weights are {weights.W_E.dtype} on {weights.W_E.device}, "
+            f"the problem is {problem.W_p.dtype} on {problem.W_p.device}; "
+            f"convert one: weights.to({problem.W_p.dtype}) or problem.to(...)"
         )

@@ -1,5 +1,6 @@
-"""A trained model read by the theory (ours, beyond arXiv:2512.05534): its pattern, neuron by
-neuron, and how far it is from Lt's landscape.
+"""A trained model read by the theory (ours, beyond arXiv:2512.05534): a verdict for every neuron.
+
+Its pattern, neuron by neuron, and how far it is from Lt's landscape.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ from .report import firing_level
 
 @dataclass(frozen=True)
 class NeuronDiagnosis:
-    """One isolated neuron that fires for several features: they fire nothing else, so the group's
-    eigen-problem judges it.
+    """One isolated neuron that fires for several features.
+
+    They fire nothing else, so the group's eigen-problem judges it.
     """
 
     neuron: int
@@ -49,8 +51,8 @@ class Diagnosis:
     lost : features that fire nothing.
     certificate : of (W_E, W_D), or None for models with biases or gates, which are no point of the
         theory's landscape.
-    loss, approximate_loss : L on fresh samples and Lt, both as shares of the loss of a model that
-        answers 0.
+    loss, approximate_loss : L on fresh samples and Lt, both as shares of the loss of a model
+        that answers 0.
     one_active, two_active : P(exactly one feature active), P(two or more): Lt sees only the first
         kind of sample.
     """
@@ -74,9 +76,9 @@ class Diagnosis:
         counts, given = self.P.sum(0), self.certificate
         one, several = int((counts == 1).sum()), int((counts > 1).sum())
         verdicts = ", ".join(sorted({str(g.verdict) for g in self.groups}))
-        certificate = (
-            "none: biases or gates" if given is None else f"{given.verdict}, {given.reason}"
-        )
+        certificate = "none: biases or gates"
+        if given is not None:
+            certificate = f"{given.verdict}, {given.reason}"
         lost = "-" if self.approximate_loss is None else f"{self.approximate_loss:.4g}"
         lines = [
             f"neurons           {', '.join(f'{n} {name}' for name, n in self.counts.items())}",
@@ -86,10 +88,10 @@ class Diagnosis:
             f"certificate       {certificate}",
             f"L, share lost     {self.loss:.4g}",
             f"Lt, share lost    {lost}",
-            f"one feature active in {self.one_active:.2g} of all samples, two or more in "
-            f"{self.two_active:.2g}: verdicts are facts about Lt,",
-            "which sees the former alone. Neurons are read from single features: what is dead here "
-            "(under Top-k: wins no place) a mixture may wake.",
+            f"one feature active in {self.one_active:.2g} of all samples, "
+            f"two or more in {self.two_active:.2g}: verdicts are facts about Lt,",
+            "which sees the former alone. Neurons are read from single features: "
+            "what is dead here (under Top-k: wins no place) a mixture may wake.",
         ]
         return "\n".join(lines)
 
@@ -112,17 +114,21 @@ def diagnose(
     seed: int = 1,
     tol: float = 1e-10,
 ) -> Diagnosis:
-    """Read a trained model by Theorem 3.7 (corrected): which features each neuron fires for, and
-    what that says where it says anything.
+    """Read a trained model by Theorem 3.7 (corrected): which features each neuron fires for.
 
-    The pattern comes from the n true features one at a time, at magnitude 1. A neuron all of whose
-    features fire nothing else is *isolated*: alone with one feature it is monosemantic, with
-    several its group's verdict is `group_minimum`'s (trap, saddle, none, ...). Neurons that share a
-    feature are `undecided`: overlapping patterns have no closed form. Silent neurons are strictly
-    dead or merely asleep; under Top-k that is said of places won, not of z > 0 as in `evaluate`: a
-    neuron that no single feature gives a place may still win one in a mixture. Where no feature is
-    ever alone (all M_d = 0, as at S = 0), there is no certificate and shared neurons are undecided.
-    `tol` is passed to `certify`. Only single models: of many instances take model.instance(i).
+    And what that says where it says anything. The pattern comes from the n true features one at a
+    time, at magnitude 1:
+
+    * A neuron all of whose features fire nothing else is *isolated*: alone with one feature it is
+      monosemantic, with several its group's verdict is `group_minimum`'s (trap, saddle, none, ...).
+    * Neurons that share a feature are `undecided`: overlapping patterns have no closed form.
+    * Silent neurons are strictly dead or merely asleep; under Top-k that is said of places won,
+      not of z > 0 as in `evaluate`: a neuron that no single feature gives a place may still win
+      one in a mixture.
+
+    Where no feature is ever alone (all M_d = 0, as at S = 0), there is no certificate and shared
+    neurons are undecided. `tol` is passed to `certify`. Only single models: of many instances take
+    model.instance(i).
 
     >>> import torch
     >>> from sdl_theory import LinearRepresentationBench, SDLModel, diagnose, ideal_weights
@@ -138,8 +144,9 @@ def diagnose(
     """
     if model.plain:
         raise ValueError(
-            "a plain Top-k fires below zero too, where group_minimum, which looks for z > 0, says "
-            "nothing; diagnose a model with plain=False"
+            "a plain Top-k fires below zero too, "
+            "where group_minimum, which looks for z > 0, says nothing; "
+            "diagnose a model with plain=False"
         )
     if model.instances is not None:
         raise ValueError(f"this holds {model.instances} models; diagnose one: model.instance(0)")
@@ -172,8 +179,9 @@ def diagnose(
 def _read_neurons(
     model, problem: Problem, codes: Tensor, dead: list[bool]
 ) -> tuple[list[Verdict], Table[NeuronDiagnosis]]:
-    """A verdict for each neuron, from the codes (n, n_q) of single features, and the isolated
-    groups.
+    """A verdict for each neuron, and the isolated groups.
+
+    codes : (n, n_q), of single features.
     """
     P = (codes > 0).mT.cpu()
     at_once = P.sum(0)
@@ -196,8 +204,9 @@ def _read_neurons(
 def _isolated(
     problem: Problem, neuron: int, features: list[int], answers: Tensor
 ) -> NeuronDiagnosis:
-    """What the theory says of a group, beside what the model's answers (len(features), n_r) to its
-    features lose.
+    """What the theory says of a group, beside what the model loses on it.
+
+    answers : the model's, (len(features), n_r), to the group's features.
     """
     minimum = group_minimum(problem, features)
     errors = problem.W_r[:, features] - answers.double().cpu().mT

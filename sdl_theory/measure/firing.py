@@ -42,11 +42,12 @@ class F1Scores:
 
 
 class FiringCounts:
-    """Which latent fired with which feature, counted batch by batch: the memory is n * n_q counts,
-    however many samples come by.
+    """Which latent fired with which feature, counted batch by batch.
 
-    together : (n, n_q) samples in which feature d was active and latent i fired.
-    fired (n_q,), active (n,) : samples of each.
+    The memory is n * n_q counts, however many samples come by.
+
+    together : (n, n_q), samples in which feature d was active and latent i fired.
+    fired, active : (n_q,) and (n,), samples of each.
     """
 
     @checked
@@ -66,8 +67,8 @@ class FiringCounts:
         ):
             if mask.shape != (len(fired), width):
                 raise ValueError(
-                    f"{name} must be bool of shape (batch, {width}), such as codes != 0; got "
-                    f"{mask.dtype} of shape {tuple(mask.shape)}"
+                    f"{name} must be bool of shape (batch, {width}), such as codes != 0; "
+                    f"got {mask.dtype} of shape {tuple(mask.shape)}"
                 )
         feature, sample = active.mT.nonzero(as_tuple=True)
         starts = torch.searchsorted(feature, torch.arange(active.shape[1], device=feature.device))
@@ -80,8 +81,9 @@ class FiringCounts:
         return self
 
     def f1(self, matched: Tensor | None = None) -> F1Scores:
-        """F1 = 2 together / (fired + active) of each feature's best latent, and of latents
-        `matched` (n,) if given.
+        """F1 = 2 together / (fired + active) of each feature's best latent.
+
+        matched : (n,) latents, whose F1 is then given too.
         """
         best, latent = [], []
         features = torch.arange(len(self.active), device=self.active.device)
@@ -104,8 +106,10 @@ class FiringCounts:
 
 @checked(fired=bool_mask, active=bool_mask, matched=latent_indices)
 def activation_f1(fired: Tensor, active: Tensor, matched: Tensor | None = None) -> F1Scores:
-    """F1 of each feature's best latent, from fired (samples, n_q) and active (samples, n), bool;
-    over many batches use `FiringCounts`.
+    """F1 of each feature's best latent; over many batches use `FiringCounts`.
+
+    fired, active : (samples, n_q) and (samples, n), bool.
+    matched : (n,) latents, whose F1 is then given too.
     """
     counts = FiringCounts(fired.shape[1], active.shape[1], fired.device)
     return counts.update(fired, active).f1(matched)
@@ -117,23 +121,25 @@ def l0(codes: Tensor) -> float:
 
 
 def total_variance(x_r: Tensor) -> float:
-    """sum_s ||x_r^s - mean x_r||^2 over samples (samples, n_r), in float64; ValueError if they do
-    not vary.
+    """sum_s ||x_r^s - mean x_r||^2 over samples (samples, n_r), in float64.
+
+    ValueError if they do not vary.
     """
     x_r = as_matrix("x_r", x_r, "(samples, n_r)")
     centre = x_r.mean(0, dtype=torch.float64)
     total = sum((part - centre).square().sum().item() for part in x_r.split(1024))
     if not 0 < total < math.inf:
         raise ValueError(
-            f"x_r varies by {total} over {len(x_r)} samples: there is no variance to explain; draw "
-            f"more samples"
+            f"x_r varies by {total} over {len(x_r)} samples: there is no variance to explain; "
+            f"draw more samples"
         )
     return total
 
 
 def explained_variance(x_r: Tensor, x_hat: Tensor) -> float:
-    r"""The share of x_r's variance that x_hat explains, :math:`1 - \sum_s \|x_r - \hat x\|^2 /
-    \sum_s \|x_r - \bar x_r\|^2`, for (samples, n_r) each.
+    r"""The share of x_r's variance that x_hat explains, (samples, n_r) each.
+
+    .. math:: 1 - \sum_s \|x_r - \hat x\|^2 / \sum_s \|x_r - \bar x_r\|^2
 
     One ratio of totals over all samples and dimensions, not a mean of ratios: x_r's mean scores 0,
     a worse model less than 0, a perfect one 1.
@@ -148,8 +154,9 @@ def explained_variance(x_r: Tensor, x_hat: Tensor) -> float:
 
 
 def dead(fired: Tensor) -> Tensor:
-    """Mask (n_q,) of the latents that fired in no sample, from fired (samples, n_q) or codes: what
-    other libraries call dead.
+    """Mask (n_q,) of the latents that fired in no sample: what other libraries call dead.
+
+    fired : (samples, n_q), or codes.
     """
     return ~(fired != 0).any(0)
 
@@ -157,8 +164,10 @@ def dead(fired: Tensor) -> Tensor:
 def run(
     model, data: Sequence[Batch], active: Sequence[Tensor], batch: int
 ) -> list[tuple[FiringCounts, float]]:
-    """The model on samples, `batch` of them at a time: for each of its instances, which latents
-    fired with the features that `active` (samples, n) says, and the total squared error.
+    """The model on samples, `batch` of them at a time: for each instance (counts, squared error).
+
+    counts : which latents fired with the features that `active` (samples, n) says.
+    squared error : the total over all samples.
     """
     like, many, samples = model.W_E, model.W_E.ndim == 3, len(data[0].x_p)
     counts = [FiringCounts(like.shape[-2], mask.shape[1], like.device) for mask in active]
@@ -174,7 +183,7 @@ def run(
             errors[i] += (guess - data[i].x_r[part].to(like)).double().square().sum().item()
     if not torch.isfinite(errors).all():
         raise ValueError(
-            f"the model's reconstruction is not finite: total squared error {errors.tolist()}. Its "
-            f"training diverged; lower the learning rate"
+            f"the model's reconstruction is not finite: total squared error {errors.tolist()}. "
+            f"Its training diverged; lower the learning rate"
         )
     return list(zip(counts, errors.tolist()))

@@ -1,5 +1,6 @@
-"""What a model's instances are measured on: a bench each, the features that training was not shown,
-and their directions beside the learned ones.
+"""What an instance of a model is measured on: its bench, and the features held out of training.
+
+And their directions beside the learned ones.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def heldout_features(anchored, benches: Sequence) -> list[Tensor]:
     """The features of each bench that training was not shown."""
     if anchored is None:
         raise ValueError(
-            "anchored must list the true features that training was shown, () if none; nobody "
-            "knows which are held out if it is None"
+            "anchored must list the true features that training was shown, () if none; "
+            "nobody knows which are held out if it is None"
         )
     anchored = list(anchored)
     nested = any(getattr(one, "ndim", isinstance(one, Sequence)) for one in anchored)
@@ -36,8 +37,8 @@ def heldout_features(anchored, benches: Sequence) -> list[Tensor]:
         shown = check_group(shown, bench.n, "anchored")
         if len(shown) == bench.n:
             raise ValueError(
-                f"all n = {bench.n} features are anchored: recovery is judged on held-out "
-                f"features, and none is left. Anchor fewer"
+                f"all n = {bench.n} features are anchored: "
+                f"recovery is judged on held-out features, and none is left. Anchor fewer"
             )
         mask = torch.ones(bench.n, dtype=torch.bool)
         mask[shown] = False
@@ -49,8 +50,9 @@ def sides(W_E: Tensor, W_D: Tensor, bench, kept: Tensor) -> tuple[dict, dict]:
     """The learned rows and the true columns of the encoder and of the decoder."""
     if (W_E.shape[1], W_D.shape[0]) != (bench.n_p, bench.n_r):
         raise ValueError(
-            f"the model maps n_p = {W_E.shape[1]} to n_r = {W_D.shape[0]}, but the bench n_p = "
-            f"{bench.n_p} to n_r = {bench.n_r}; evaluate a model on the bench it was trained on"
+            f"the model maps n_p = {W_E.shape[1]} to n_r = {W_D.shape[0]}, "
+            f"but the bench n_p = {bench.n_p} to n_r = {bench.n_r}; "
+            f"evaluate a model on the bench it was trained on"
         )
     encoder, decoder = as_matrix("W_E", W_E, "(n_q, n_p)"), as_matrix("W_D", W_D, "(n_r, n_q)").mT
     W_p, W_r = bench.W_p[:, kept].to(W_E), bench.W_r[:, kept].to(W_E)

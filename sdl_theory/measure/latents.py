@@ -10,8 +10,9 @@ from .matching import floats, unit_rows
 
 
 def strictly_dead(W_E: Tensor, W_p: Tensor, theta: float | Tensor = 0.0) -> Tensor:
-    r"""Mask (n_q,) of the rows that no single feature can fire: :math:`\max_d \langle w_E^i, w_p^d
-    \rangle < \theta_i`, strictly.
+    r"""Mask (n_q,) of the rows that no single feature can fire.
+
+    .. math:: \max_d \langle w_E^i, w_p^d \rangle < \theta_i, \quad \text{strictly}
 
     theta : 0 for ReLU and Top-k, else one number or (n_q,).
 
@@ -42,11 +43,13 @@ def _close(rows: Tensor, tol: float, sign: int) -> tuple[Tensor, Tensor]:
 
 
 def duplicate(W_D: Tensor, live: Tensor | None = None, tol: float = 0.95) -> float:
-    """Share of the live latents whose decoder column has cosine > tol (signed) with that of an
-    earlier live latent. 0 if none is live.
+    """Share of the live latents that repeat an earlier live latent. 0 if none is live.
 
-    W_D : (n_r, n_q); live : mask (n_q,), default all. A feature held by m latents counts m - 1
-        times.
+    One latent repeats another if their decoder columns have a cosine > tol (signed). A feature held
+    by m latents counts m - 1 times.
+
+    W_D : (n_r, n_q).
+    live : mask (n_q,), default all.
     """
     columns = floats("W_D", W_D, "(n_r, n_q)").mT
     columns = columns if live is None else columns[live]
@@ -55,8 +58,9 @@ def duplicate(W_D: Tensor, live: Tensor | None = None, tol: float = 0.95) -> flo
 
 @checked
 def mirrored_share(W_E: Tensor, tol: float = 0.95) -> float:
-    """Share of the nonzero rows with a mirror image, a row at cosine < -tol: 1 for
-    `mirrored_weights`, Theorem 3.4's zero loss without recovery.
+    """Share of the nonzero rows with a mirror image, a row at cosine < -tol.
+
+    1 for `mirrored_weights`, Theorem 3.4's zero loss without recovery.
     """
     W_E = floats("W_E", W_E, "(n_q, n_p)")
     with_earlier, with_later = _close(W_E, tol, -1)

@@ -14,8 +14,9 @@ CHUNK = 1 << 22  # entries of a product of rows held at once
 
 
 def unit_rows(rows: Tensor) -> Tensor:
-    """The rows at unit norm; a zero row stays zero. Scaled to a largest entry of 1 first, so that
-    no square over- or underflows.
+    """The rows at unit norm; a zero row stays zero.
+
+    Scaled to a largest entry of 1 first, so that no square over- or underflows.
     """
     largest = rows.abs().amax(-1, keepdim=True)
     scaled = rows / torch.where(largest > 0, largest, torch.ones_like(largest))
@@ -33,21 +34,22 @@ def unit_truth(truth) -> Tensor:
     truth = floats("truth", truth, "(d, n)")
     if (zero := (truth == 0).all(0)).any():
         raise ValueError(
-            f"column {int(zero.nonzero()[0])} of truth is zero: it has no direction to be matched "
-            f"with; leave that feature out"
+            f"column {int(zero.nonzero()[0])} of truth is zero: "
+            f"it has no direction to be matched with; leave that feature out"
         )
     return unit_rows(truth.mT).mT
 
 
 def _check_pair(rows, truth) -> tuple[Tensor, Tensor]:
-    """Learned rows (n_q, d) as they are and true columns (d, n) at unit norm, of one dtype on one
-    device; or a ValueError.
+    """Learned rows (n_q, d) as they are and true columns (d, n) at unit norm; or a ValueError.
+
+    Of one dtype on one device.
     """
     rows, truth = floats("rows", rows, "(n_q, d)"), unit_truth(truth)
     if rows.shape[1] != truth.shape[0]:
         raise ValueError(
-            f"rows (n_q, d) and truth (d, n) must agree on d; got {tuple(rows.shape)} and "
-            f"{tuple(truth.shape)}. A decoder's rows are W_D.mT"
+            f"rows (n_q, d) and truth (d, n) must agree on d; "
+            f"got {tuple(rows.shape)} and {tuple(truth.shape)}. A decoder's rows are W_D.mT"
         )
     return rows, truth.to(rows)
 
@@ -62,20 +64,23 @@ def products(rows: Tensor, truth: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 @checked
 def best_matches(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> Tensor:
-    r"""The best match of each true direction among the learned rows: :math:`\max_i |\langle w_i,
-    w^d \rangle|`, shape (n,).
+    r"""The best match of each true direction among the learned rows, shape (n,).
 
-    rows : (n_q, d), W_E or W_D.mT; truth : (d, n), W_p or W_r, whose columns are normalized always,
-        a crosscoder's as a whole, all blocks stacked.
-    The rows are normalized if `cosine` (a zero row matches nothing: 0), else taken as they are,
-    "raw". With a leading axis I on the rows, and on the truth if each instance has its own: (I, n).
+    .. math:: \max_i |\langle w_i, w^d \rangle|
+
+    rows : (n_q, d), W_E or W_D.mT. Normalized if `cosine` (a zero row matches nothing: 0), else
+        taken as they are, "raw".
+    truth : (d, n), W_p or W_r, whose columns are normalized always, a crosscoder's as a whole, all
+        blocks stacked.
+
+    With a leading axis I on the rows, and on the truth if each instance has its own: (I, n).
     ValueError if not finite, or a column is zero.
 
     The metric of arXiv:2512.05534, section 5.1 and appendix B, is the raw one of the encoder,
     best_matches(W_E, W_p, cosine=False). Under ReLU and Top-k (t W_E, W_D / t) is the same
-    function, so has the same loss, and its scores are t times as large: the share found can go from
-    0% to 100%. Cosines do not move. Hence `evaluate` gives both, for both matrices, beside random
-    rows.
+    function, so has the same loss, and its scores are t times as large: the share found can go
+    from 0% to 100%. Cosines do not move. Hence `evaluate` gives both, for both matrices, beside
+    random rows.
 
     On the bench a crosscoder's column, m blocks of unit norm stacked, has norm sqrt(m). It is
     normalized because assumption 2.1 of the paper has unit columns of the whole W_p, and because a
@@ -106,8 +111,8 @@ def best_pairs(rows: Tensor, truth: Tensor, *, cosine: bool = True) -> tuple[Ten
         truth = as_tensor("truth", truth)
         if truth.ndim == 3 and len(truth) != len(rows):
             raise ValueError(
-                f"truth has {len(truth)} instances, rows has {len(rows)}; give each its own, or "
-                f"one (d, n) for all"
+                f"truth has {len(truth)} instances, rows has {len(rows)}; "
+                f"give each its own, or one (d, n) for all"
             )
         pairs = [
             best_pairs(one, truth[i] if truth.ndim == 3 else truth, cosine=cosine)
@@ -137,9 +142,9 @@ def check_tau(tau: float) -> float:
 
 @checked
 def gt_recovery(matches: Tensor, tau: float = 0.95) -> float | Tensor:
-    """GT recovery, M_GT of section 5.1 and appendix B: the share of features whose best match
-    exceeds tau, strictly. A float, or (I,) for matches (I, n).
+    """GT recovery, M_GT of section 5.1 and appendix B: the share of features that are found.
 
+    Found is a feature whose best match exceeds tau, strictly. A float, or (I,) for matches (I, n).
     The paper's figure is that of best_matches(W_E, W_p, cosine=False), tau = .95 in its Table 1.
 
     >>> import torch
@@ -153,8 +158,9 @@ def gt_recovery(matches: Tensor, tau: float = 0.95) -> float | Tensor:
 
 @checked
 def max_inner_product(matches: Tensor) -> float | Tensor:
-    """MIP, the M_IP of section 5.1, arXiv:2512.05534, for raw matches of W_E: the mean best match
-    over the features. A float, or (I,) for matches (I, n).
+    """MIP, the M_IP of section 5.1, arXiv:2512.05534: the mean best match over the features.
+
+    M_IP is that of raw matches of W_E. A float, or (I,) for matches (I, n).
     """
     mean = _check_matches(matches).mean(-1)
     return mean if mean.ndim else mean.item()
@@ -178,9 +184,10 @@ def recovery_curve(matches: Tensor, taus: Sequence[float] | None = None) -> tupl
 def _check_matches(matches, ndims: tuple[int, ...] = (1, 2)) -> Tensor:
     matches = as_tensor("matches", matches).detach().double()
     if matches.ndim not in ndims or 0 in matches.shape:
+        shapes = "(n,) or (I, n)" if 2 in ndims else "(n,)"
         raise ValueError(
-            f"matches must be best_matches(rows, truth), shape "
-            f"(n,){' or (I, n)' if 2 in ndims else ''}; got shape {tuple(matches.shape)}"
+            f"matches must be best_matches(rows, truth), shape {shapes}; "
+            f"got shape {tuple(matches.shape)}"
         )
     if not (matches >= 0).all():
         raise ValueError(
@@ -191,8 +198,9 @@ def _check_matches(matches, ndims: tuple[int, ...] = (1, 2)) -> Tensor:
 
 @torch.no_grad()
 def hungarian(rows: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The one-to-one matching of latents and features with the largest sum of |cos|: (latents,
-    features, |cos|), min(n_q, n) of each.
+    """The one-to-one matching of latents and features with the largest sum of |cos|.
+
+    Returns (latents, features, |cos|), min(n_q, n) of each.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -205,9 +213,9 @@ def hungarian(rows: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @checked
 def mcc(rows: Tensor, truth: Tensor) -> float:
-    """Mean correlation coefficient: the mean |cos| over the min(n_q, n) pairs of the `hungarian`
-    matching, the figure other libraries print.
+    """Mean correlation coefficient: the mean |cos| over the pairs of the `hungarian` matching.
 
-    No two features may share a latent, so mcc <= `max_inner_product` of the cosines when n_q >= n.
+    The figure other libraries print. There are min(n_q, n) pairs, and no two features may share a
+    latent, so mcc <= `max_inner_product` of the cosines when n_q >= n.
     """
     return hungarian(rows, truth)[2].double().mean().item()

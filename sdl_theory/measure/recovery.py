@@ -1,5 +1,4 @@
-"""Are the true directions in the learned ones, by how much more than chance, and which rows are
-dead, doubled or mirrored?
+"""Are the true directions in the learned ones, and by how much more than chance?
 
 Weights alone: no samples. `report.evaluate` puts these figures together with those on samples.
 """
@@ -31,8 +30,10 @@ ORDER = (("encoder", "raw"), ("encoder", "cosine"), ("decoder", "cosine"), ("dec
 
 @dataclass(frozen=True)
 class Null:
-    """What chance scores. mip : mean best match; recovery : GT recovery at each tau; each an
-    `Estimate` with a 95% interval over the draws.
+    """What chance scores: each an `Estimate` with a 95% interval over the draws.
+
+    mip : mean best match.
+    recovery : GT recovery at each tau.
     """
 
     mip: Estimate
@@ -57,12 +58,13 @@ def null_baseline(
     taus: Sequence[float] = (0.9, 0.95),
     norms: Tensor | None = None,
 ) -> Null:
-    """The recovery figures of n_q random rows: what a dictionary that learned nothing scores
-    against truth (d, n).
+    """The recovery figures of n_q random rows: what a dictionary that learned nothing scores.
 
-    Rows are Gaussian, normalized; with `norms` (n_q,) they are given those norms, the null of raw
-    matches. 16,000 rows in R^768 score a mean best |cos| of .148, so an MIP of .2 is no sign of
-    learning.
+    truth : (d, n), the true columns.
+    norms : (n_q,), those of the rows, the null of raw matches; by default rows are normalized.
+
+    Rows are Gaussian. 16,000 rows in R^768 score a mean best |cos| of .148, so an MIP of .2 is no
+    sign of learning.
     """
     norms = torch.ones(check_count("n_q", n_q)) if norms is None else as_tensor("norms", norms)
     if norms.shape != (n_q,):
@@ -76,8 +78,9 @@ def null_baseline(
 def random_matches(
     truth: Tensor, norms: Tensor, *, draws: int = 8, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Best matches of random rows with truth (d, n), for several lists of row norms (m, n_q) at
-    once: shape (m, draws, n).
+    """Best matches of random rows with truth (d, n): shape (m, draws, n).
+
+    norms : (m, n_q), several lists of row norms at once.
     """
     generator, draws = generator or torch.Generator().manual_seed(0), check_count("draws", draws)
     norms, truth = as_matrix("norms", norms, "(m, n_q)").detach(), unit_truth(truth)
@@ -98,11 +101,11 @@ def random_matches(
 
 @dataclass(frozen=True, eq=False)
 class Recovery:
-    """The held-out features on one side, "encoder" (W_E against W_p) or "decoder" (W_D against
-    W_r), in one measure, "cosine" or "raw".
+    """The held-out features on one side, in one measure.
 
-    Encoder, raw is the paper's literal metric (section 5.1, appendix B).
-
+    side : "encoder" (W_E against W_p) or "decoder" (W_D against W_r).
+    measure : "cosine" or "raw"; encoder, raw is the paper's literal metric (section 5.1,
+        appendix B).
     matches, latents : (n_heldout,) best matches, and the latents that reach them.
     null : what random rows, for "raw" of the learned rows' norms, score.
     mcc : Hungarian, of cosines only.
@@ -131,8 +134,9 @@ class Recovery:
         return recovery_curve(self.matches)
 
     def figures(self) -> dict[str, float | None]:
-        """recovery_95, mip, null_mip, null_recovery_95 and mcc, by name; a tau of .95 is written
-        95.
+        """recovery_95, mip, null_mip, null_recovery_95 and mcc, by name.
+
+        A tau of .95 is written 95.
         """
         label = lambda tau: f"{100 * tau:g}".replace(".", "_")
         chance = self.null.recovery.items()
@@ -153,8 +157,10 @@ def recoveries(
     draws: int,
     seed: int,
 ) -> dict[tuple[str, str], Recovery]:
-    """The four Recoveries of one model, by (side, measure), in the order of `ORDER`: from the
-    learned rows (n_q, d) and the true columns (d, n) of its "encoder" and its "decoder".
+    """The four Recoveries of one model, by (side, measure), in the order of `ORDER`.
+
+    rows, truth : of its "encoder" and its "decoder", the learned rows (n_q, d) and the true
+        columns (d, n).
     """
     found = {}
     # an SAE's two sides have one truth, and its random rows need drawing once

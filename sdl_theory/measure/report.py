@@ -1,5 +1,6 @@
-"""What a trained model found and what its latents do: every figure of the Linear Representation
-Bench, beside chance.
+"""Every figure of a trained model on the bench, beside chance: what it found, what latents do.
+
+The bench is the Linear Representation Bench.
 """
 
 from __future__ import annotations
@@ -28,11 +29,14 @@ class Report:
         decoder cosine, decoder raw, in that order; `.of("decoder")` picks one.
     heldout : indices of the features they are about.
     loss : mean ||x_r - x_hat||^2 per sample.
-    l0, explained_variance, f1_best, f1_matched (F1 of the latent whose decoder column matches best;
-        both means over the held-out features).
-    Shares: dead (never fired here), strictly_dead (no single feature can fire it), of all latents;
-        mirrored (a row with its mirror image), of those whose row is not zero; duplicate, of the
-        live ones.
+    l0 : latents that fire per sample.
+    explained_variance : the share of x_r's variance that x_hat explains.
+    f1_best, f1_matched : F1 of the best latent, and of the latent whose decoder column matches
+        best; both means over the held-out features.
+    dead, strictly_dead : shares of all latents: those that never fired here, and those that no
+        single feature can fire.
+    duplicate : share of the live latents that repeat an earlier one.
+    mirrored : share of the latents whose row is not zero that have a mirror image.
     """
 
     recoveries: tuple[Recovery, ...]
@@ -57,25 +61,26 @@ class Report:
             if (one.side, one.measure) == (side, measure):
                 return one
         raise ValueError(
-            f"a report has sides 'encoder' and 'decoder', measures 'cosine' and 'raw'; got "
-            f"{side!r}, {measure!r}"
+            f"a report has sides 'encoder' and 'decoder', measures 'cosine' and 'raw'; "
+            f"got {side!r}, {measure!r}"
         )
 
     def table(self) -> Table:
-        """One row per side and measure: recovery at each tau, MIP, the same of the null, MCC. A
-        `Table` that prints and shows in a notebook.
+        """One row per side and measure: recovery at each tau, MIP, the same of the null, MCC.
+
+        A `Table` that prints and shows in a notebook.
         """
         rows = [dict(side=one.side, measure=one.measure) | one.figures() for one in self.recoveries]
         Row = make_dataclass("RecoveryRow", list(rows[0]), frozen=True)
         return Table(Row(**row) for row in rows)
 
     def summary(self) -> dict[str, float]:
-        """Every figure by a flat name, plain numbers: decoder_recovery_95, encoder_raw_mip,
-        decoder_mcc, encoder_null_mip, l0, ...
+        """Every figure by a flat name, plain numbers.
 
-        Cosine figures carry the side alone, raw ones side_raw: M_GT and M_IP of the paper's section
-        5.1 are encoder_raw_recovery_95 and encoder_raw_mip. null_mip and null_recovery_95 without a
-        side are the decoder's, in cosine.
+        decoder_recovery_95, encoder_raw_mip, decoder_mcc, encoder_null_mip, l0, ... Cosine figures
+        carry the side alone, raw ones side_raw: M_GT and M_IP of the paper's section 5.1 are
+        encoder_raw_recovery_95 and encoder_raw_mip. null_mip and null_recovery_95 without a side
+        are the decoder's, in cosine.
         """
         flat = {f.name: getattr(self, f.name) for f in fields(self)[2:]}
         flat["heldout"] = len(self.heldout)
@@ -90,19 +95,18 @@ class Report:
         anchored = self.n - len(self.heldout)
         left_out = f" ({anchored} anchored ones left out)" if anchored else ""
         return (
-            f"{len(self.heldout)} held-out features{left_out}, n_q = {self.n_q}, {self.samples} "
-            f"samples\n"
+            f"{len(self.heldout)} held-out features{left_out}, "
+            f"n_q = {self.n_q}, {self.samples} samples\n"
             f"{self.table()}\n"
             f"encoder raw: the paper's metric (section 5.1, appendix B), max_i |<w_E^i, w_p^d>|; "
             f"it scales with W_E\n"
-            f"decoder cosine: whether the truth is in the model; an encoder's cosines fall as it "
-            f"learns to cancel interference. null_*: random rows\n"
+            f"decoder cosine: whether the truth is in the model; "
+            f"an encoder's cosines fall as it learns to cancel interference. null_*: random rows\n"
             f"loss {self.loss:.4g} per sample, explained variance {self.explained_variance:.4g}, "
             f"L0 {self.l0:.4g}, "
             f"F1 {self.f1_best:.3g} (best latent), {self.f1_matched:.3g} (matched by decoder)\n"
             f"latents: {self.dead:.1%} dead, {self.strictly_dead:.1%} strictly dead, "
-            f"{self.duplicate:.1%} of the live duplicate, "
-            f"{self.mirrored:.1%} mirrored"
+            f"{self.duplicate:.1%} of the live duplicate, {self.mirrored:.1%} mirrored"
         )
 
     __repr__ = __str__
@@ -124,17 +128,17 @@ def evaluate(
     batch: int = 1024,
     null_draws: int = 4,
 ) -> Report | list[Report]:
-    """How much of the truth of a bench a model holds: a `Report` on the *held-out* features,
-    encoder and decoder, raw and cosine, beside random rows.
+    """How much of the truth of a bench a model holds: a `Report`, beside random rows.
+
+    On the *held-out* features, encoder and decoder, raw and cosine. Truth is bench.W_p for W_E,
+    bench.W_r for W_D; a crosscoder's columns are compared whole, blocks stacked and normalized as
+    one: see `best_matches` for why W* then scores 1 / sqrt(m) by the paper's literal metric
+    (section 5.1).
 
     anchored : features that training was shown, left out of recovery, MIP, MCC, F1.
     samples, seed : of bench.sample, which no training stream holds; the model runs on `batch` of
         them at a time.
     null_draws : sets of random rows.
-
-    Truth is bench.W_p for W_E, bench.W_r for W_D; a crosscoder's columns are compared whole, blocks
-    stacked and normalized as one: see `best_matches` for why W* then scores 1 / sqrt(m) by the
-    paper's literal metric (section 5.1).
 
     A model with `instances` gives a list of Reports; `bench` is then one or a list of as many,
     `anchored` one list of features or one per instance. ValueError if no feature is held out, a
@@ -198,8 +202,9 @@ def _share(mask: Tensor) -> float:
 
 
 def firing_level(model) -> Tensor:
-    """What <w_E^i, x_p> must exceed for latent i to fire at inference: theta less the bias, (n_q,)
-    or (I, n_q). Top-k: 0, its ReLU's; plain: -inf.
+    """What <w_E^i, x_p> must exceed for latent i to fire at inference, (n_q,) or (I, n_q).
+
+    theta less the bias. Top-k: 0, its ReLU's; plain: -inf.
     """
     level = model.way.firing_level(model)
     return level if model.b_E is None else level - model.b_E

@@ -19,8 +19,10 @@ from .patterns import activation_pattern, row_theta, to_numpy
 
 @dataclass(frozen=True)
 class Absorption:
-    """An attempt to absorb `child`. If `realizable`: `pattern` P' and `weights` that show it,
-    encoder first, least-squares decoder.
+    """An attempt to absorb `child`.
+
+    pattern, weights : if `realizable`, P' and weights that show it, encoder first, least-squares
+        decoder; else None.
     """
 
     weights: Weights | None
@@ -39,15 +41,17 @@ class Absorption:
 def absorb(
     problem: Problem, weights: Weights, sigma: Activation, neuron: int, child: int | None = None
 ) -> Absorption:
-    r"""Theorem 3.10 (3.8 in v6), arXiv:2512.05534: split `child` off polysemantic `neuron` onto an
-    unused one; all other rows stay as they are.
+    """Theorem 3.10 (3.8 in v6), arXiv:2512.05534: `child` leaves its neuron for an unused one.
 
-    With theta > 0 and a unique smallest preactivation :math:`a_{min} < a_{2nd}` on the parent's
-    features, that child goes in closed form: scale the parent row by 2 theta / (a_min + a_2nd), set
-    an unused row to alpha w_p^d with alpha in (theta, theta / mu_d). No other feature changes
-    state, and the shared threshold stays. For any other child, or theta = 0, both rows are found by
-    projection, or proven impossible: "any sub-concept" is not always possible. child=None takes the
-    smallest; if it cannot leave, the next smallest, and so on.
+    Polysemantic `neuron` is split; all other rows stay as they are. With theta > 0 and a unique
+    smallest preactivation :math:`a_{min} < a_{2nd}` on the parent's features, that child goes in
+    closed form: scale the parent row by 2 theta / (a_min + a_2nd), set an unused row to alpha w_p^d
+    with alpha in (theta, theta / mu_d). No other feature changes state, and the shared threshold
+    stays. For any other child, or theta = 0, both rows are found by projection, or proven
+    impossible: "any sub-concept" is not always possible.
+
+    child : one of the parent's features; None takes the smallest; if it cannot leave, the next
+        smallest, and so on.
 
     Returns an `Absorption`: .realizable, .child, .pattern (P'), .weights and .reason. The decoder
     is refitted by least squares. P' is a partial minimum only if the remaining group passes
@@ -69,8 +73,8 @@ def absorb(
     check_match(problem, weights)
     if isinstance(sigma, (TopK, BatchTopK)):
         raise ValueError(
-            "Theorem 3.10 is about thresholds: use ReLU() or JumpReLU(theta). For Top-k ask "
-            "realize(problem, P', sigma)"
+            "Theorem 3.10 is about thresholds: use ReLU() or JumpReLU(theta). "
+            "For Top-k ask realize(problem, P', sigma)"
         )
     P = activation_pattern(problem, weights, sigma).cpu()
     parent, unused = _parent(P, neuron, child), _unused(P)
@@ -100,8 +104,8 @@ def absorb(
     what = "no child of the group" if child is None else f"child {child}"
     return Absorption.refused(
         child,
-        f"{what} can leave: no encoder row fires for exactly the rest of {parent}, or none for the "
-        f"child alone",
+        f"{what} can leave: no encoder row fires for exactly the rest of {parent}, "
+        f"or none for the child alone",
     )
 
 
@@ -112,8 +116,8 @@ def _parent(P: Tensor, neuron: int, child: int | None) -> list[int]:
     parent = P[neuron].nonzero()[:, 0].tolist()
     if len(parent) < 2:
         raise ValueError(
-            f"neuron {neuron} fires for {len(parent)} features; absorption needs a parent with at "
-            f"least 2 (Theorem 3.10)"
+            f"neuron {neuron} fires for {len(parent)} features; "
+            f"absorption needs a parent with at least 2 (Theorem 3.10)"
         )
     if child is not None and child not in parent:
         raise ValueError(
@@ -127,8 +131,8 @@ def _unused(P: Tensor) -> list[int]:
     unused = (~P.any(1)).nonzero()[:, 0].tolist()
     if not unused:
         raise ValueError(
-            f"all n_q = {len(P)} neurons fire for something; absorption needs one unused row. Add "
-            f"a row of zeros to W_E"
+            f"all n_q = {len(P)} neurons fire for something; absorption needs one unused row. "
+            f"Add a row of zeros to W_E"
         )
     return unused
 
@@ -141,8 +145,12 @@ def _closed_form(
     *,
     theta: tuple[float, float],
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The parent row scaled and the new row along w_p^child, where Theorem 3.10's mended proof
-    applies. lowest : the parent row's two smallest preactivations, the child's first.
+    """The parent row scaled and the new row along w_p^child, or None.
+
+    There are both where Theorem 3.10's mended proof applies.
+
+    lowest : the parent row's two smallest preactivations, the child's first.
+    theta : the thresholds of the two rows.
     """
     smallest, second = lowest
     if min(theta) <= 0 or not smallest < second * (1 - 1e-9):
@@ -161,8 +169,9 @@ def _closed_form(
 def _by_projection(
     problem: Problem, parent: list[int], child: int, theta: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Rows of largest margin, for the parent without the child and for the child alone, if there
-    are both.
+    """Rows of largest margin, for the parent without the child and for the child alone, or None.
+
+    theta : the thresholds of the two rows.
     """
     W = to_numpy(problem.W_p)
     rest, alone = np.zeros(problem.n, dtype=bool), np.zeros(problem.n, dtype=bool)
@@ -182,8 +191,9 @@ def _absorbed(
     child: int,
     rows: tuple[np.ndarray, np.ndarray],
 ) -> Absorption:
-    """The answer that these rows give, for `neuron` and the `new` one, after a look at what they
-    show.
+    """The answer that these rows give, after a look at what they show.
+
+    rows : of `neuron` and of the `new` one.
     """
     W_E = weights.W_E.detach().clone()
     W_E[neuron], W_E[new] = (torch.from_numpy(row).to(W_E) for row in rows)
@@ -198,6 +208,6 @@ def _absorbed(
         pattern=wanted,
         child=child,
         realizable=True,
-        reason=f"neuron {new} took feature {child} from neuron {neuron}; no other feature changed "
-        f"state",
+        reason=f"neuron {new} took feature {child} from neuron {neuron}; "
+        f"no other feature changed state",
     )

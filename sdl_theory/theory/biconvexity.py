@@ -1,5 +1,6 @@
-"""Theorem 3.2: inside one activation region the approximate loss is convex in W_D and convex in
-W_E. Closed forms.
+"""Theorem 3.2: inside an activation region the approximate loss is convex in W_D, and in W_E.
+
+Gradients and Hessian, in closed form.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ HESSIAN_LIMIT = 4096  # variables of a dense Hessian
 
 @checked
 def gradients(problem: Problem, weights: Weights, sigma: Activation = ReLU()) -> Weights:
-    r"""Theorem 3.2, arXiv:2512.05534: both gradients of the approximate loss inside the region of
-    the present pattern P.
+    r"""Theorem 3.2, arXiv:2512.05534: both gradients of the approximate loss inside its region.
 
-    With :math:`Z = P \odot (W_E W_p)` and :math:`R = W_r - W_D Z`,
+    The region is that of the present pattern P. With :math:`Z = P \odot (W_E W_p)` and
+    :math:`R = W_r - W_D Z`,
 
     .. math:: \nabla_{W_D} = -2\, R\,\mathrm{diag}(M_d)\, Z^\top, \qquad
               \nabla_{W_E} = -2\, (P \odot W_D^\top R\,\mathrm{diag}(M_d))\, W_p^\top .
@@ -58,11 +59,13 @@ def hessian(
 ) -> Tensor:
     r"""Theorem 3.2: the Hessian of the approximate loss inside its region, in closed form.
 
-    block "D": of vec(W_D), :math:`2 I_{n_r} \otimes Z\,\mathrm{diag}(M_d) Z^\top`, positive
-    semidefinite. block "E": of vec(W_E), entry (i,p),(j,q) = :math:`2 \sum_d M_d P_{id} P_{jd}
-    (W_D^\top W_D)_{ij} w^d_p w^d_q`, positive semidefinite. block "joint": of (vec W_D, vec W_E);
-    it may be indefinite, and then the point is a saddle. vec is row-major (`tensor.flatten()`).
-    ValueError above 4096 variables.
+    block "D" : of vec(W_D), :math:`2 I_{n_r} \otimes Z\,\mathrm{diag}(M_d) Z^\top`, positive
+        semidefinite.
+    block "E" : of vec(W_E), positive semidefinite; its entry (i,p),(j,q) is
+        :math:`2 \sum_d M_d P_{id} P_{jd} (W_D^\top W_D)_{ij} w^d_p w^d_q`.
+    block "joint" : of (vec W_D, vec W_E); it may be indefinite, and then the point is a saddle.
+
+    vec is row-major (`tensor.flatten()`). ValueError above 4096 variables.
     """
     if block not in ("D", "E", "joint"):
         raise ValueError(f'block must be "D", "E" or "joint"; got {block!r}')
@@ -70,15 +73,14 @@ def hessian(
     size = sum(sizes.values()) if block == "joint" else sizes[block]
     if size > HESSIAN_LIMIT:
         raise ValueError(
-            f"the dense {block} Hessian would have {size} variables; the limit is {HESSIAN_LIMIT}. "
-            f"Use fewer latents or dimensions"
+            f"the dense {block} Hessian would have {size} variables; "
+            f"the limit is {HESSIAN_LIMIT}. Use fewer latents or dimensions"
         )
     Z, mask, RM = residual_parts(problem, weights, sigma)
     W_p, W_D, M, P = problem.W_p, weights.W_D, problem.M_d, mask.to(problem.W_p.dtype)
     if block != "E":
-        DD = 2 * torch.kron(
-            torch.eye(problem.n_r, dtype=W_p.dtype, device=W_p.device), (Z * M) @ Z.mT
-        )
+        identity = torch.eye(problem.n_r, dtype=W_p.dtype, device=W_p.device)
+        DD = 2 * torch.kron(identity, (Z * M) @ Z.mT)
         if block == "D":
             return DD
     EE = encoder_hessian(M, P, W_D, W_p).reshape(sizes["E"], -1)
@@ -92,7 +94,8 @@ def hessian(
 
 
 def encoder_hessian(M, P, W_D, W_p, einsum=torch.einsum):
-    """Block "E" of `hessian`, shape (n_q, n_p, n_q, n_p): of tensors; with NumPy's einsum, of
-    arrays.
+    """Block "E" of `hessian`, shape (n_q, n_p, n_q, n_p).
+
+    Of tensors; with NumPy's einsum, of arrays.
     """
     return 2 * einsum("d,id,jd,ij,pd,qd->ipjq", M, P, P, W_D.T @ W_D, W_p, W_p)

@@ -16,20 +16,28 @@ class CertificateError(AssertionError):
 
 @dataclass(frozen=True)
 class Certificate:
-    """What (W_E, W_D) is. Gradient norms are relative, the worst neuron's: |grad| over what its
-    terms add up to without cancelling.
+    """What (W_E, W_D) is.
 
-    loss : Lt.  grad_D, grad_E : relative gradient norms.  pattern : P.  neurons : one Verdict a
-        neuron.  wall_distance : min |z - theta|
-    over features with M_d > 0 (for Top-k also the distance to a swap).  stationary : both norms <=
-    tol.  verdict, reason : see `certify`.
+    Gradient norms are relative, the worst neuron's: |grad| over what its terms add up to
+    without cancelling.
+
+    loss : Lt.
+    grad_D, grad_E : relative gradient norms.
+    pattern : P.
+    neurons : one Verdict a neuron.
+    wall_distance : min |z - theta| over features with M_d > 0 (for Top-k also the
+        distance to a swap).
+    stationary : both norms <= tol.
+    verdict, reason : see `certify`.
     first_order : where the verdict is escapable, whether a first step over a wall (i, d) that is
-        touched lowers Lt: > 0, the cosine of r_d and w_D^i
-    where one does, and the row can cross that wall without crossing one that costs; < 0, the
-    largest cosine, where every wall costs; 0, first order does not decide (a row with w_D = 0;
-    walls that can be crossed together only; under Top-k more than one). None elsewhere. A step over
-    a wall costs or gains -2 M_d <r_d, w_D^i> times its length under ReLU; JumpReLU jumps, M_d
-    (theta^2 ||w_D^i||^2 - 2 theta <r_d, w_D^i>); Top-k swaps two latents.
+        touched lowers Lt; else None.
+
+    first_order is > 0 where one does, and the row can cross that wall without crossing one that
+    costs: the cosine of r_d and w_D^i. It is < 0 where every wall costs: the largest cosine. It is
+    0 where first order does not decide (a row with w_D = 0; walls that can be crossed together
+    only; under Top-k more than one). A step over a wall costs or gains -2 M_d <r_d, w_D^i> times
+    its length under ReLU; JumpReLU jumps, M_d (theta^2 ||w_D^i||^2 - 2 theta <r_d, w_D^i>); Top-k
+    swaps two latents.
     """
 
     loss: float

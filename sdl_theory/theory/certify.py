@@ -1,6 +1,4 @@
-"""The one verifier. Constructors build; `certify` says what a point is, from the problem and the
-weights alone.
-"""
+"""The one verifier: constructors build, `certify` says what a point is, from its data alone."""
 
 from __future__ import annotations
 
@@ -26,28 +24,35 @@ from .walls import Walls
 def certify(
     problem: Problem, weights: Weights, sigma: Activation = ReLU(), tol: float = STATIONARY
 ) -> Certificate:
-    r"""The verifier for Theorems 3.3 to 3.10, arXiv:2512.05534: loss, both gradients, pattern,
-    walls, and a verdict.
+    r"""The verifier for Theorems 3.3 to 3.10, arXiv:2512.05534: what a point is, in one verdict.
 
-    Relative gradient norms, neuron by neuron, so that rescaling (w_E, w_D) -> (t w_E, w_D / t)
-    changes nothing:
+    With its loss, both gradients, pattern and walls. Relative gradient norms, neuron by neuron, so
+    that rescaling (w_E, w_D) -> (t w_E, w_D / t) changes nothing:
 
-    .. math:: \frac{\|\sum_d M_d R_d z_{id}\|}{\sqrt{\sum_{d \in F_i} M_d c_d^2}\sqrt{\sum_d M_d
-    z_{id}^2}}, \quad
-              \frac{\|\sum_{d \in F_i} M_d \langle w_D^i, R_d\rangle w_p^d\|}{\|w_D^i\|
-              \sqrt{\sum_{d \in F_i} M_d c_d^2} \sqrt{\sum_{d \in F_i} M_d \|w_p^d\|^2}}
+    .. math:: \frac{\|\sum_d M_d R_d z_{id}\|}
+                   {\sqrt{\sum_{d \in F_i} M_d c_d^2}\sqrt{\sum_d M_d z_{id}^2}}, \quad
+              \frac{\|\sum_{d \in F_i} M_d \langle w_D^i, R_d\rangle w_p^d\|}
+                   {\|w_D^i\| \sqrt{\sum_{d \in F_i} M_d c_d^2}
+                    \sqrt{\sum_{d \in F_i} M_d \|w_p^d\|^2}}
 
-    with c_d^2 = ||w_r^d||^2 + ||W_D z_d||^2. `tol`, in (0, 1), is raised to 1000 machine epsilons
-    for float32 and below; it says what counts as stationary and nothing else.
+    with c_d^2 = ||w_r^d||^2 + ||W_D z_d||^2. Only rows that fire enter the gradients' products.
 
-    Verdict: not_stationary, global (every feature with M_d > 0 is reconstructed to 1e-10 of its
-    terms), undecided (some feature fires several neurons, or walls block a saddle's way down: only
-    the search and the Hessian can tell), saddle (a group's y is not in the top eigenspace),
-    escapable (tops, but a feature of a group with nonzero loss, or one that nothing fires for, is
-    on a wall z = theta of some other row; under Top-k, level with the lowest selected latent:
-    `first_order` says whether the first step over it goes down), degenerate (a top eigenvalue
-    repeats), trap: a true local minimum of Lt. Traps are facts about Lt. Only rows that fire enter
-    the gradients' products.
+    tol : in (0, 1), raised to 1000 machine epsilons for float32 and below; it says what counts as
+        stationary and nothing else.
+
+    The verdict; traps are facts about Lt:
+
+    * not_stationary: a gradient is not zero.
+    * global: every feature with M_d > 0 is reconstructed to 1e-10 of its terms.
+    * undecided: some feature fires several neurons, or walls block a saddle's way down (only
+      the search and the Hessian can tell), or M_d differ so much that gradients say nothing of
+      the small ones.
+    * saddle: a group's y is not in the top eigenspace.
+    * escapable: tops, but a feature of a group with nonzero loss, or one that nothing fires for, is
+      on a wall z = theta of some other row; under Top-k, level with the lowest selected latent:
+      `first_order` says whether the first step over it goes down.
+    * degenerate: a top eigenvalue repeats.
+    * trap: a true local minimum of Lt.
 
     >>> import torch
     >>> from sdl_theory import Problem, Weights, certify
@@ -67,8 +72,8 @@ def certify(
     check_sigma(sigma)
     if not 0 < tol < 1:
         raise ValueError(
-            f"tol is a relative gradient norm, in (0, 1); got {tol}. The default {STATIONARY:g} is "
-            f"what theorems are checked to"
+            f"tol is a relative gradient norm, in (0, 1); got {tol}. "
+            f"The default {STATIONARY:g} is what theorems are checked to"
         )
     tol = max(tol, tolerance(STATIONARY, torch.finfo(problem.W_p.dtype).eps))
     point = Point(problem, weights, sigma)
@@ -117,8 +122,8 @@ def _judge(point: Point, walls: Walls, tol: float) -> tuple[Verdict, str, float 
         y = y / np.linalg.norm(y)
         if (off := system.off(y)) > max(OFF, tol * 1e4):
             reason = (
-                f"neuron {i}: M_d differ so much that gradients say nothing of its small ones; its "
-                f"z is {off:.1g} of its largest away from every eigenvector"
+                f"neuron {i}: M_d differ so much that gradients say nothing of its small ones; "
+                f"its z is {off:.1g} of its largest away from every eigenvector"
             )
             return Verdict.UNDECIDED, reason, None
         systems[i], values[i] = system, float(np.square(system.A @ y).sum())
@@ -131,17 +136,17 @@ def _judge(point: Point, walls: Walls, tol: float) -> tuple[Verdict, str, float 
         return verdict, *walls.way_over()
     if at is None:
         reason = (
-            "every group has a simple top eigenvalue, and lossy features are strictly below theta "
-            "on every other row"
+            "every group has a simple top eigenvalue, "
+            "and lossy features are strictly below theta on every other row"
         )
         return verdict, reason, None
     because = {
-        Verdict.SADDLE: f"its eigenvalue {values[at]:.6g} is not the group's top one, "
-        f"{systems[at].values[0]:.6g}",
-        Verdict.UNDECIDED: "its eigenvalue is not the top one, but it lies on walls z = theta that "
-        "block the way down",
-        Verdict.DEGENERATE: "the group's top eigenvalue repeats, so the minimum is one of a flat "
-        "family",
+        Verdict.SADDLE: f"its eigenvalue {values[at]:.6g} "
+        f"is not the group's top one, {systems[at].values[0]:.6g}",
+        Verdict.UNDECIDED: "its eigenvalue is not the top one, "
+        "but it lies on walls z = theta that block the way down",
+        Verdict.DEGENERATE: "the group's top eigenvalue repeats, "
+        "so the minimum is one of a flat family",
     }
     return verdict, f"neuron {at}: {because[verdict]}", None
 

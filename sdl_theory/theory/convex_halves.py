@@ -1,5 +1,6 @@
-"""Theorem 3.2's two convex problems inside one closed region: the best decoder, by least squares,
-and the best encoder, by a quadratic program.
+"""Theorem 3.2's two convex problems inside one closed region: the best decoder, the best encoder.
+
+By least squares, and by a quadratic program.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ PROXIMAL = 1e-9  # keeps the encoder's flat directions from running away; it mov
 
 
 class Halves:
-    """Both halves of a problem under the pattern P, whose closed region is G vec(W_E) >= h. E and D
-    are W_E and W_D, as arrays.
+    """Both halves of a problem under the pattern P, whose closed region is G vec(W_E) >= h.
+
+    E and D are W_E and W_D, as arrays.
     """
 
     def __init__(self, problem: Problem, P: np.ndarray, G: np.ndarray, h: np.ndarray):
@@ -39,11 +41,12 @@ class Halves:
         return (self.G @ E.ravel() - self.h).min(initial=np.inf)
 
     def best_decoder(self, E: np.ndarray) -> np.ndarray:
+        """By least squares, weighted by M_d."""
         Z = self.P * (E @ self.W_p) * np.sqrt(self.M)
         return np.linalg.lstsq(Z.T, (self.W_r * np.sqrt(self.M)).T, rcond=1e-12)[0].T
 
     def best_encoder(self, D: np.ndarray, previous: np.ndarray) -> np.ndarray:
-        """Lt is x^T H x / 2 + c^T x + const in x = vec(W_E)."""
+        """By the quadratic program: Lt is x^T H x / 2 + c^T x + const in x = vec(W_E)."""
         einsum = partial(np.einsum, optimize=True)
         H = encoder_hessian(self.M, self.P, D, self.W_p, einsum=einsum)
         c = -2 * (self.P * (D.T @ (self.W_r * self.M))) @ self.W_p.T
@@ -54,8 +57,9 @@ class Halves:
         return self._quadratic_program(np.eye(target.size), -target.ravel(), previous)
 
     def _quadratic_program(self, H: np.ndarray, c: np.ndarray, previous: np.ndarray) -> np.ndarray:
-        """argmin x^T H x / 2 + c^T x over G x >= h, pulled towards `previous` by a vanishing
-        amount.
+        """argmin x^T H x / 2 + c^T x over G x >= h.
+
+        Pulled towards `previous` by a vanishing amount.
         """
         import clarabel
         from scipy import sparse

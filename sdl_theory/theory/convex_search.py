@@ -1,6 +1,4 @@
-"""Beyond arXiv:2512.05534: alternating convex search inside one region, and every partition of few
-features at once.
-"""
+"""Beyond arXiv:2512.05534: alternating convex search inside one region, of any pattern."""
 
 from __future__ import annotations
 
@@ -24,8 +22,10 @@ from .realize_topk import topk_conditions
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Where alternating convex search ended. `losses[0]` is the start; they never rise. interior :
-    no wall within 1e-6 of the rows' size.
+    """Where alternating convex search ended.
+
+    losses : losses[0] is the start; they never rise.
+    interior : no wall within 1e-6 of the rows' size.
     """
 
     weights: Weights
@@ -44,14 +44,16 @@ def alternating_convex_search(
     tol: float = 1e-12,
     generator: torch.Generator | None = None,
 ) -> SearchResult:
-    r"""Beyond arXiv:2512.05534: minimize Lt over the closed region of P by Theorem 3.2's two convex
-    problems in turn.
+    """Beyond arXiv:2512.05534: minimize Lt over the closed region of P, a convex problem at a time.
 
-    W_D by least squares, exactly; W_E by a convex quadratic program over { z >= theta on P, z <=
-    theta off P } (Clarabel), with a vanishing proximal term; columns of W_D kept at unit norm where
-    theta = 0. Monotone. Overlapping patterns welcome: no global certificate is claimed. The end may
-    lie on a wall, where grad_E need not vanish: `.interior` says so. `tol` is the relative decrease
-    at which it stops. ValueError if P is not realizable.
+    Theorem 3.2's two in turn: W_D by least squares, exactly; W_E by a convex quadratic program over
+    { z >= theta on P, z <= theta off P } (Clarabel), with a vanishing proximal term; columns of W_D
+    kept at unit norm where theta = 0. Monotone. Overlapping patterns welcome: no global certificate
+    is claimed. The end may lie on a wall, where grad_E need not vanish: `.interior` says so.
+
+    tol : the relative decrease at which it stops.
+
+    ValueError if P is not realizable.
 
     >>> import torch
     >>> from sdl_theory import Problem, alternating_convex_search, pattern
@@ -63,8 +65,8 @@ def alternating_convex_search(
     """
     if isinstance(sigma, BatchTopK):
         raise ValueError(
-            "alternating_convex_search: BatchTopK couples the columns of a batch; use TopK(k) or "
-            "JumpReLU(theta)"
+            "alternating_convex_search: BatchTopK couples the columns of a batch; "
+            "use TopK(k) or JumpReLU(theta)"
         )
     if not tol >= 0:
         raise ValueError(f"tol must be a number >= 0; got {tol}")
@@ -125,8 +127,10 @@ def _as_weights(
     start: np.ndarray,
     loss: float,
 ) -> tuple[Weights, float]:
-    """The end of a search as weights, with their own loss: on a wall where the loss jumps (z =
-    theta is not active; a tie), so little towards the start that they show P.
+    """The end of a search as weights, with their own loss.
+
+    On a wall where the loss jumps (z = theta is not active; a tie) they are moved towards the
+    start, by so little that they show P.
     """
     if halves.cone and start.any():
         start = start * (np.linalg.norm(E) / np.linalg.norm(start))

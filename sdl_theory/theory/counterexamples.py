@@ -1,6 +1,4 @@
-"""Small problems on which a claim fails or a hypothesis shows: used by the audit, the lessons and
-the tests.
-"""
+"""Small problems on which a claim fails or a hypothesis shows: for the audit, lessons and tests."""
 
 from __future__ import annotations
 
@@ -24,8 +22,9 @@ def in_plane(*degrees: float) -> Tensor:
 
 
 def three_features(M_d) -> Problem:
-    """The robust counterexample to Theorem 3.7: cosines (12: .6, 13: .3, 23: -.2). M_d = (1,1,1) a
-    trap, (1,3,1) nothing, (.3,1,1) a saddle.
+    """The robust counterexample to Theorem 3.7: cosines (12: .6, 13: .3, 23: -.2).
+
+    M_d = (1,1,1) a trap, (1,3,1) nothing, (.3,1,1) a saddle.
     """
     return Problem(
         from_gram([[1, 0.6, 0.3], [0.6, 1, -0.2], [0.3, -0.2, 1]]),
@@ -34,8 +33,9 @@ def three_features(M_d) -> Problem:
 
 
 def outside_constraint() -> Problem:
-    """w_3 ~ 2 w_1 - w_2 with <w_1, w_2> = .5: {1,2},{3} is realizable, y = (1,1) is an eigenvector,
-    but z_3 = .577 > 0 there.
+    """w_3 ~ 2 w_1 - w_2 with <w_1, w_2> = .5: no row at the eigenvector leaves feature 3 alone.
+
+    {1,2},{3} is realizable, y = (1,1) is an eigenvector, but z_3 = .577 > 0 there.
     """
     W = from_gram([[1, 0.5], [0.5, 1]])
     W = torch.cat([W, 2 * W[:, :1] - W[:, 1:]], 1)
@@ -43,10 +43,11 @@ def outside_constraint() -> Problem:
 
 
 def no_child_can_leave() -> tuple[Problem, list[list[int]]]:
-    """Four features in the plane, 0, 60, 160, 260 degrees, and parents {2,3}, {4,1} (counted from
-    1; returned from 0).
+    """Four features and two parents, of which no child can leave at theta = 0.
 
-    At theta = 0 the two groups can be fired for, yet no child of either can leave for a neuron of
-    its own (Theorem 3.10's "some" fails); at theta = .3 each of the four can.
+    The features lie in the plane, at 0, 60, 160, 260 degrees; the parents are {2,3}, {4,1}
+    (counted from 1; returned from 0). At theta = 0 the two groups can be fired for, yet no child
+    of either can leave for a neuron of its own (Theorem 3.10's "some" fails); at theta = .3 each
+    of the four can.
     """
     return Problem(in_plane(0, 60, 160, 260)), [[1, 2], [3, 0]]

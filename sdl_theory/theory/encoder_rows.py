@@ -14,8 +14,9 @@ FORCED_LIMIT = 64
 def lifted_separation(
     on: np.ndarray, strictly_off: np.ndarray, off: np.ndarray, theta: float
 ) -> Separation:
-    """on . w > c, strictly_off . w < c, off . w <= c, with c = 0, or for theta > 0 some c >= 0: c
-    is the lifted coordinate -w[-1].
+    """on . w > c, strictly_off . w < c, off . w <= c, by one projection.
+
+    c = 0, or for theta > 0 some c >= 0: the lifted coordinate -w[-1].
     """
     if theta > 0:
         lift = lambda rows: np.c_[rows, np.ones(len(rows))]
@@ -37,14 +38,16 @@ def encoder_row(
     basis: np.ndarray | None = None,
     lossy: np.ndarray | None = None,
 ) -> np.ndarray | None:
-    """The encoder row of largest margin with z > theta on F, z < theta off F where that can be had,
-    else z <= theta; None if neither can.
+    """The encoder row of largest margin that fires for F and nothing else; None if there is none.
 
-    W (n_p, n), F bool (n,). `basis` (n_p, k), orthonormal: look for the row in its span only.
-    `lossy`, bool (n,): if z < theta cannot be had on all of off, ask it of these. Unit norm for
-    theta = 0; for theta > 0 scaled so that theta lies midway. Where z = 0 is forced off F (two
-    opposite features, theta = 0) it is kept at 0, to rounding, and the strictness asked of all the
-    others.
+    z > theta on F; z < theta off F where that can be had, else z <= theta. Unit norm for theta = 0;
+    for theta > 0 scaled so that theta lies midway. Where z = 0 is forced off F (two opposite
+    features, theta = 0) it is kept at 0, to rounding, and the strictness asked of all the others.
+
+    W : (n_p, n).
+    F : bool (n,).
+    basis : (n_p, k), orthonormal: look for the row in its span only.
+    lossy : bool (n,): if z < theta cannot be had on all of off, ask it of these.
     """
     V = W.T if basis is None else W.T @ basis
     off = ~F
@@ -63,8 +66,9 @@ def encoder_row(
 
 
 def _not_forced(V: np.ndarray, F: np.ndarray, theta: float) -> np.ndarray:
-    """The features off F whose z can be strictly below theta, each by itself and so all at once:
-    the others' z = 0 is forced.
+    """The features off F whose z can be strictly below theta.
+
+    Each by itself and so all at once: the others' z = 0 is forced.
     """
     off, free = np.flatnonzero(~F), np.zeros(len(F), dtype=bool)
     if theta > 0 or len(off) > FORCED_LIMIT:
@@ -92,11 +96,10 @@ def _rescale(W: np.ndarray, F: np.ndarray, row: np.ndarray, theta: float) -> np.
 
 
 def dead_row(W: np.ndarray, theta: float, lossy: np.ndarray | None = None) -> np.ndarray:
-    """A row that fires for nothing, strictly dead (z < theta) on all features, or else on the
-    `lossy` ones, if any row is; else zero.
+    """A row that fires for nothing: strictly dead (z < theta) if any row is; else zero.
 
-    Gordan: under ReLU a row dead on all features exists iff 0 is not in the convex hull of the
-    w_p^d. For theta > 0 the zero row is one.
+    On all features, or else on the `lossy` ones. Gordan: under ReLU a row dead on all features
+    exists iff 0 is not in the convex hull of the w_p^d. For theta > 0 the zero row is one.
     """
     if theta > 0:
         return np.zeros(len(W))

@@ -1,5 +1,6 @@
-"""Theorem 3.1's bound: how far apart the true loss and the approximate one can be, and when it
-says so.
+"""Theorem 3.1's bound on how far apart the true loss and the approximate one can be.
+
+And when it says anything.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from .loss import EXACT_LIMIT, check_features, squared_errors, stratum_errors, s
 class GapBound:
     """Theorem 3.1's bound on L - Lt at one point.
 
-    paper : n^2 C (1-S)^2.  tight : C n(n-1)/2 (1-S)^2.  sharp : C P(two or more active).
+    paper : n^2 C (1-S)^2.
+    tight : C n(n-1)/2 (1-S)^2.
+    sharp : C P(two or more active).
     C : the largest squared error (or, `estimated`, E[error | >= 2 active] for unbounded
         magnitudes).
-    applies : the theorem's hypotheses hold and 1-S <= 1/n, so that the bound says something;
-        `reason` says why or why not.
+    applies : the theorem's hypotheses hold and 1-S <= 1/n, so that the bound says something.
+    reason : why it applies or does not.
     """
 
     paper: float
@@ -48,13 +51,15 @@ def loss_gap_bound(
     samples: int = 20_000,
     generator: torch.Generator | None = None,
 ) -> GapBound:
-    r"""Theorem 3.1 with its missing hypothesis: :math:`0 \le L - \tilde L \le C\,P(\ge 2\
-    \text{active}) \le C \tfrac{n(n-1)}{2}(1-S)^2`.
+    r"""Theorem 3.1 with its missing hypothesis: bounds on the true loss less the approximate one.
+
+    .. math:: 0 \le L - \tilde L \le C\,P(\ge 2\ \text{active})
+              \le C \tfrac{n(n-1)}{2}(1-S)^2
 
     Needs independent features and sigma(tz) = t sigma(z) (ReLU, Top-k), or magnitudes all 1;
-    JumpReLU with theta > 0 is neither. C is exact (all supports) for constant magnitudes and n <=
-    20, a norm bound for other bounded magnitudes, infinite for unbounded ones unless `generator` is
-    given: then C is the sampled E[error | >= 2 active], and the bound an estimate.
+    JumpReLU with theta > 0 is neither. C is exact (all supports) for constant magnitudes and
+    n <= 20, a norm bound for other bounded magnitudes, infinite for unbounded ones unless
+    `generator` is given: then C is the sampled E[error | >= 2 active], and the bound an estimate.
 
     Returns a `GapBound`: .paper >= .tight >= .sharp, .C, .applies and .reason. Build the problem
     with M_d = features.M_d.
@@ -87,8 +92,8 @@ def loss_gap_bound(
         C = _largest_error(problem, weights, sigma, features)
     why_not = _why_not(problem, sigma, features, C)
     holds = (
-        f"independent features, homogeneous sigma or unit magnitudes, 1-S = {q:.3g} <= 1/n = "
-        f"{1 / n:.3g}"
+        f"independent features, homogeneous sigma or unit magnitudes, "
+        f"1-S = {q:.3g} <= 1/n = {1 / n:.3g}"
     )
     times_C = lambda factor: factor * C if factor else 0.0  # C may be infinite
     return GapBound(
@@ -108,23 +113,23 @@ def _why_not(problem: Problem, sigma: Activation, features: SparseFeatures, C: f
         return "Theorem 3.1 is about single samples; BatchTopK couples a batch"
     if not sigma.homogeneous and features.magnitudes != Constant(1.0):
         return (
-            "Theorem 3.1 needs sigma(tz) = t sigma(z) or all magnitudes 1; JumpReLU with theta > 0 "
-            "is not homogeneous, and L - Lt is O(1-S), of either sign"
+            "Theorem 3.1 needs sigma(tz) = t sigma(z) or all magnitudes 1; "
+            "JumpReLU with theta > 0 is not homogeneous, and L - Lt is O(1-S), of either sign"
         )
     if not torch.allclose(problem.M_d.double().cpu(), features.M_d, rtol=1e-6, atol=0):
         return (
-            "the problem's M_d are not those of these features; build Problem(W_p, W_r, "
-            "features.M_d)"
+            "the problem's M_d are not those of these features; "
+            "build Problem(W_p, W_r, features.M_d)"
         )
     if math.isinf(C):
         return (
-            "C, the largest squared error, is infinite for unbounded magnitudes; pass "
-            "generator= to estimate E[error | >= 2 active] instead"
+            "C, the largest squared error, is infinite for unbounded magnitudes; "
+            "pass generator= to estimate E[error | >= 2 active] instead"
         )
     if 1 - features.S > 1 / features.n * (1 + 1e-9):
         return (
-            f"1-S = {1 - features.S:.3g} > 1/n = {1 / features.n:.3g}: the bound can exceed C "
-            f"itself and says nothing"
+            f"1-S = {1 - features.S:.3g} > 1/n = {1 / features.n:.3g}: "
+            f"the bound can exceed C itself and says nothing"
         )
     return ""
 
@@ -132,7 +137,10 @@ def _why_not(problem: Problem, sigma: Activation, features: SparseFeatures, C: f
 def _largest_error(
     problem: Problem, weights: Weights, sigma: Activation, features: SparseFeatures
 ) -> float:
-    """Of all x that can be drawn: exact where supports can be enumerated, else a bound on it."""
+    """The largest squared error of all x that can be drawn.
+
+    Exact where supports can be enumerated, else a bound on it.
+    """
     if isinstance(features.magnitudes, Constant) and features.n <= EXACT_LIMIT:
         return max(
             squared_errors(problem, weights, sigma, x).max().item()

@@ -26,14 +26,15 @@ def _embed(problem: Problem, n_q: int, rows: Tensor, columns: Tensor, *, why: st
 
 @checked
 def ideal_weights(problem: Problem, n_q: int) -> Weights:
-    r"""Theorem 3.3, arXiv:2512.05534: the ideal point W*, :math:`W_D^* = [W_r, 0],\ W_E^* =
-    [W_p^\top; 0]`.
+    r"""Theorem 3.3, arXiv:2512.05534: the ideal point W*, which recovers every feature.
 
-    Near-zero loss (see `ideal_loss`), every feature recovered; *not* a stationary point under ReLU
-    when W_r = W_p and mu > 0. For a crosscoder of m blocks each row is w_p^d / m, so that <w_E^d,
-    w_p^d> = 1: with the rows w_p^d themselves the reconstruction would be m times too large. (Unit
-    columns per block are our convention; with unit stacked columns, as Assumption 2.1 reads,
-    nothing is divided.) ValueError if n_q < n.
+    .. math:: W_D^* = [W_r, 0], \qquad W_E^* = [W_p^\top; 0]
+
+    Near-zero loss (see `ideal_loss`); *not* a stationary point under ReLU when W_r = W_p and
+    mu > 0. For a crosscoder of m blocks each row is w_p^d / m, so that <w_E^d, w_p^d> = 1: with the
+    rows w_p^d themselves the reconstruction would be m times too large. (Unit columns per block are
+    our convention; with unit stacked columns, as Assumption 2.1 reads, nothing is divided.)
+    ValueError if n_q < n.
 
     Two features at cosine .6: each neuron fires for the other feature too, at .6.
 
@@ -62,15 +63,15 @@ class IdealLoss:
 
 @checked
 def ideal_loss(problem: Problem, sigma: Activation = ReLU()) -> IdealLoss:
-    r"""Theorem 3.3: the loss of W* in closed form, for (Jump)ReLU with 0 <= theta < 1 (ValueError
-    otherwise).
+    r"""Theorem 3.3: the loss of W* in closed form, for (Jump)ReLU with 0 <= theta < 1.
 
-    .. math:: \sum_d M_d \Big\| \sum_{k \ne d,\ \langle w_p^k, w_p^d\rangle > \theta} \langle w_p^k,
-    w_p^d\rangle w_r^k \Big\|^2
-        \le \max_k \|w_r^k\|^2 \mu^2 \sum_d M_d (K_d - 1)^2 \le \max_k \|w_r^k\|^2\, n^2 \mu^2
-        \sum_d M_d ,
+    .. math:: \sum_d M_d \Big\| \sum_{k \ne d,\ \langle w_p^k, w_p^d\rangle > \theta}
+                  \langle w_p^k, w_p^d\rangle w_r^k \Big\|^2
+              \le \max_k \|w_r^k\|^2 \mu^2 \sum_d M_d (K_d - 1)^2
+              \le \max_k \|w_r^k\|^2\, n^2 \mu^2 \sum_d M_d ,
 
-    K_d the number of neurons that fire for d, its own included. Zero when mu <= theta.
+    K_d the number of neurons that fire for d, its own included. Zero when mu <= theta. ValueError
+    for another theta or sigma.
     """
     thetas = torch.as_tensor(sigma.theta, dtype=torch.float64)
     theta = thetas.max().item()
@@ -93,8 +94,9 @@ def ideal_loss(problem: Problem, sigma: Activation = ReLU()) -> IdealLoss:
 
 @checked
 def pseudo_inverse_weights(problem: Problem, n_q: int) -> Weights:
-    """Beyond Theorem 3.3 of arXiv:2512.05534: W_E = [W_p^+; 0], W_D = [W_r, 0]. Zero loss on
-    **every** input at every S.
+    """Beyond Theorem 3.3 of arXiv:2512.05534: zero loss on **every** input at every S.
+
+        W_E = [W_p^+; 0],   W_D = [W_r, 0]
 
     Needs rank(W_p) = n (ValueError otherwise). Z = W_E W_p = I, so sigma changes nothing under
     ReLU. The decoder is the truth; the encoder rows are the dual basis, not w_p^d: a recovery
@@ -103,8 +105,8 @@ def pseudo_inverse_weights(problem: Problem, n_q: int) -> Weights:
     rank = matrix_rank(problem.W_p)
     if rank < problem.n:
         raise ValueError(
-            f"W_E = W_p^+ needs rank(W_p) = n; here rank {rank} < n = {problem.n}, so no encoder "
-            f"separates all features linearly"
+            f"W_E = W_p^+ needs rank(W_p) = n; here rank {rank} < n = {problem.n}, "
+            f"so no encoder separates all features linearly"
         )
     rows = torch.linalg.pinv(problem.W_p.double())
     return _embed(problem, n_q, rows, problem.W_r, why="[W_p^+; 0], [W_r, 0]")
@@ -117,10 +119,11 @@ def matrix_rank(A: Tensor) -> int:
 
 @checked
 def mirrored_weights(problem: Problem, n_q: int, A: Tensor | None = None) -> Weights:
-    r"""Theorem 3.4, arXiv:2512.05534: zero loss that recovers nothing, for ReLU and any invertible
-    A (n_p, n_p; default I).
+    r"""Theorem 3.4, arXiv:2512.05534: zero loss that recovers nothing, for ReLU.
 
     .. math:: W_E = [A; -A; 0], \qquad W_D = [T A^{-1}, -T A^{-1}, 0], \qquad T = W_r W_p^+
+
+    A : any invertible matrix (n_p, n_p); default I.
 
     relu(Ax) - relu(-Ax) = Ax, so when W_r W_p^+ W_p = W_r (always, for an SAE) the *true* loss is 0
     on **every** input at every S. Otherwise the family leaves sum_d M_d ||w_r^d - T w_p^d||^2. It
@@ -131,8 +134,8 @@ def mirrored_weights(problem: Problem, n_q: int, A: Tensor | None = None) -> Wei
     A = torch.eye(n_p, dtype=torch.float64) if A is None else torch.as_tensor(A).double().cpu()
     if A.shape != (n_p, n_p) or not torch.isfinite(A).all():
         raise ValueError(
-            f"A must be a finite matrix of shape (n_p, n_p) = ({n_p}, {n_p}); got shape "
-            f"{tuple(A.shape)}"
+            f"A must be a finite matrix of shape (n_p, n_p) = ({n_p}, {n_p}); "
+            f"got shape {tuple(A.shape)}"
         )
     rank = matrix_rank(A)
     if rank < n_p:

@@ -19,8 +19,11 @@ from .verdict import Verdict
 
 @dataclass(frozen=True)
 class Row:
-    """One group's encoder row at its stationary point, or why there is none. z : preactivations on
-    all n features.
+    """One group's encoder row at its stationary point, or why there is none.
+
+    w, z, w_D : the row, its preactivations on all n features, its decoder column; None
+        without a row.
+    minimum : the group's eigen-problem, with the reason.
     """
 
     minimum: GroupMinimum
@@ -31,9 +34,7 @@ class Row:
 
     @cached_property
     def walls(self) -> np.ndarray:
-        """Features outside the group that lie on this row's wall, bool (n,), by the rule of
-        `certify`.
-        """
+        """Features outside the group on this row's wall, bool (n,), by the rule of `certify`."""
         assert self.w is not None and self.z is not None  # asked of rows that there are
         walls = on_wall(self.w, self.z, self.theta)
         walls[self.minimum.group] = False
@@ -48,12 +49,13 @@ def on_wall(w: np.ndarray, z: np.ndarray, theta: float) -> np.ndarray:
 def group_row(
     problem: Problem, group: Sequence[int], theta: float, lossy: np.ndarray | None = None
 ) -> Row:
-    """The encoder row and decoder column of one group's partial minimum, or None where y, or the
-    row's walls, forbid it.
+    """The encoder row and decoder column of one group's partial minimum, or why there is none.
 
-    The rows w with B^T w in an eigenspace form a linear subspace; the row is sought in it with the
-    largest margin, so y is exact. With the problem's `dual_basis` W_p^+ (independent directions)
-    every z can be had, and the row is written down: w = z W_p^+.
+    There is none where y, or the row's walls, forbid it. The rows w with B^T w in an eigenspace
+    form a linear subspace; the row is sought in it with the largest margin, so y is exact. With the
+    problem's `dual_basis` W_p^+ (independent directions) every z can be had, and the row is written
+    down: w = z W_p^+.
+
     lossy : hold off these features, bool (n,), where not all can be: see `encoder_row`.
     """
     system = spectrum(problem, group)
@@ -82,8 +84,9 @@ def group_row(
 def _written_down(
     dual: np.ndarray, minimum: GroupMinimum, system: Spectrum, members: np.ndarray, theta: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """w = z W_p^+ for the z that the eigenvector wants on the group, well below theta elsewhere;
-    and its exact y.
+    """w = z W_p^+ for the z that the eigenvector wants on the group, and its exact y.
+
+    Elsewhere z lies well below theta.
     """
     assert minimum.y is not None
     y = minimum.y.numpy()
@@ -103,8 +106,9 @@ def _written_down(
 def _sought(
     W: np.ndarray, system: Spectrum, members: np.ndarray, theta: float, lossy: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The row of largest margin with B^T w > 0 in one eigenspace, and its exact y; None if no
-    eigenspace has one.
+    """The row of largest margin with B^T w > 0 in one eigenspace, and its exact y.
+
+    None if no eigenspace has one.
     """
     for cluster in system.clusters:
         if system.positive(cluster) is None:
@@ -122,8 +126,9 @@ def _sought(
 
 def _unreached(minimum: GroupMinimum) -> Row:
     reason = (
-        "the group has a positive eigenvector, but no encoder row reaches it without firing for "
-        "other features (or only on a wall that rounding cannot show)"
+        "the group has a positive eigenvector, "
+        "but no encoder row reaches it without firing for other features "
+        "(or only on a wall that rounding cannot show)"
     )
     return Row(replace(minimum, exists=False, verdict=Verdict.NONE, reason=reason))
 
@@ -131,8 +136,9 @@ def _unreached(minimum: GroupMinimum) -> Row:
 def _with_decoder(
     system: Spectrum, w: np.ndarray, y: np.ndarray, theta: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The row and its best decoder column, read from the exact y; for theta = 0, where scale is
-    free, the two of equal norm.
+    """The row and its best decoder column, read from the exact y.
+
+    For theta = 0, where scale is free, the two are of equal norm.
     """
     w_D = system.A @ y / (y @ y)
     if np.linalg.norm(w_D) * np.linalg.norm(y) <= SILENT * np.linalg.norm(system.A):
@@ -144,8 +150,9 @@ def _with_decoder(
 
 
 def lossy_features(rows: Sequence[Row], n: int) -> np.ndarray:
-    """Features of groups with nonzero loss: all of such a group, not only its features of nonzero
-    residual (see `certify`).
+    """Features of groups with nonzero loss, bool (n,).
+
+    All of such a group, not only its features of nonzero residual (see `Point.lossy`).
     """
     lossy = np.zeros(n, dtype=bool)
     for row in rows:

@@ -21,11 +21,11 @@ from .verdict import Shared, Verdict, verdict_of
 
 @dataclass(frozen=True)
 class GroupMinimum:
-    """The eigen-problem of one group, walls aside. `y` (|F|,) > 0 of unit norm over `features`
-    (those of the group with M_d > 0).
+    """The eigen-problem of one group, walls aside.
 
-    y > 0 is judged by z = y / s: every z_d > 1e-9 of the largest. Eigenvalues are equal within
-    1e-13 tr K.
+    features : those of the group with M_d > 0, F.
+    y : (|F|,) > 0 of unit norm. y > 0 is judged by z = y / s: every z_d > 1e-9 of the largest.
+    multiplicity : of the eigenvalue; eigenvalues are equal within 1e-13 tr K.
     """
 
     group: list[int]
@@ -42,18 +42,23 @@ class GroupMinimum:
 
 @checked
 def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
-    r"""Theorem 3.7 (corrected), arXiv:2512.05534: can one neuron sit still on all of `group`, and
-    is that a trap? Encoder walls are not asked.
+    r"""Theorem 3.7 (corrected), arXiv:2512.05534: can one neuron sit still on all of `group`?
 
-    .. math:: V^\top K V u = \lambda u, \quad y = V u > 0, \quad K = \mathrm{diag}(s) W_r^\top W_r\,
-    \mathrm{diag}(s), \quad s_d = \sqrt{M_d}
+    And is that a trap? Encoder walls are not asked.
 
-    V an orthonormal basis of the row space of W_p[:, F] diag(s). Then z_d = y_d / s_d, w_D = W_r
-    diag(s) y / ||y||^2, loss tr K - lambda. A verdict of `trap` here means that the eigenvector
-    allows it; whether a row reaches it without firing for others, ask `partial_minimum`. Repeated
-    eigenvalues (equal within 1e-13 tr K) are clustered and their whole eigenspace is searched. At
-    most one distinct eigenvalue has a positive vector. `verdict`: trap (simple top), degenerate
-    (repeated top), saddle (not top), none, or global (loss 0).
+    .. math:: V^\top K V u = \lambda u, \quad y = V u > 0, \quad
+              K = \mathrm{diag}(s) W_r^\top W_r\, \mathrm{diag}(s), \quad s_d = \sqrt{M_d}
+
+    V an orthonormal basis of the row space of W_p[:, F] diag(s). Then
+
+        z_d = y_d / s_d,   w_D = W_r diag(s) y / ||y||^2,   loss = tr K - lambda.
+
+    Repeated eigenvalues (equal within 1e-13 tr K) are clustered and their whole eigenspace is
+    searched. At most one distinct eigenvalue has a positive vector.
+
+    `verdict`: trap (simple top), degenerate (repeated top), saddle (not top), global (loss 0) or
+    none. A verdict of `trap` here means that the eigenvector allows it; whether a row reaches it
+    without firing for others, ask `partial_minimum`.
 
     >>> import torch
     >>> from sdl_theory import Problem, group_minimum
@@ -72,6 +77,7 @@ def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
 
 
 def solve_group(group: list[int], system: Spectrum) -> GroupMinimum:
+    """`group_minimum`, given the group's eigen-system."""
     features = system.features.tolist()
     if not features:
         return GroupMinimum(
@@ -90,7 +96,9 @@ def solve_group(group: list[int], system: Spectrum) -> GroupMinimum:
         y = system.positive(cluster)
         if y is not None:
             loss, multiplicity = system.loss(y), cluster.stop - cluster.start
-            place = f"eigenvalue number {rank + 1} of the group, not the top one"
+            which = "top eigenvalue"
+            if rank > 0:
+                which = f"eigenvalue number {rank + 1} of the group, not the top one"
             repeats = f", which repeats {multiplicity} times" if multiplicity > 1 else ""
             return GroupMinimum(
                 group=group,
@@ -102,9 +110,7 @@ def solve_group(group: list[int], system: Spectrum) -> GroupMinimum:
                 multiplicity=multiplicity,
                 loss=loss,
                 verdict=_alone(loss, is_top=rank == 0, is_simple=multiplicity == 1),
-                reason="a positive eigenvector with the "
-                + ("top eigenvalue" if rank == 0 else place)
-                + repeats,
+                reason=f"a positive eigenvector with the {which}{repeats}",
             )
     return GroupMinimum(
         group=group,
@@ -116,8 +122,9 @@ def solve_group(group: list[int], system: Spectrum) -> GroupMinimum:
         multiplicity=0,
         loss=float("nan"),
         verdict=Verdict.NONE,
-        reason="no eigenvector of V^T K V is positive (every z_d = y_d / s_d above 1e-9 of the "
-        "largest), so no interior stationary point fires for the whole group",
+        reason="no eigenvector of V^T K V is positive "
+        "(every z_d = y_d / s_d above 1e-9 of the largest), "
+        "so no interior stationary point fires for the whole group",
     )
 
 

@@ -1,6 +1,4 @@
-"""The ladder, beyond Theorem 3.10: a group's children leave one by one, and a bound on the loss
-falls with each.
-"""
+"""The ladder, beyond Theorem 3.10: children leave a group one by one, and its loss bound falls."""
 
 from __future__ import annotations
 
@@ -26,8 +24,8 @@ class Rung:
 
     loss : at the positive eigenvector of what remains, None where there is no partial minimum
         (walls not asked).
-    bound : tr K - lambda+, below which no point of the closed region goes; `exact` when lambda+ is
-        known exactly, else it is an upper estimate of that bound.
+    bound : tr K - lambda+, below which no point of the closed region goes.
+    exact : lambda+ is known exactly, else `bound` is an upper estimate of that bound.
     """
 
     group: list[int]
@@ -40,17 +38,21 @@ class Rung:
 
 @checked
 def loss_ladder(problem: Problem, group: Sequence[int], *, rungs: int | None = None) -> list[Rung]:
-    r"""The ladder, beyond Theorem 3.10: parent pattern >= absorbed >= ... >= fully split, in infima
-    over closed regions.
+    r"""The ladder, beyond Theorem 3.10: children leave one by one, and a bound on the loss falls.
 
-    .. math:: \text{bound}(F) = \mathrm{tr} K_F - \lambda_+(K_F), \qquad \lambda_+(K) = \max_{y \ge
-    0, \|y\| = 1} y^\top K y
+    Parent pattern >= absorbed >= ... >= fully split, in infima over closed regions:
+
+    .. math:: \text{bound}(F) = \mathrm{tr} K_F - \lambda_+(K_F), \qquad
+              \lambda_+(K) = \max_{y \ge 0, \|y\| = 1} y^\top K y
 
     :math:`\lambda_+(K_F) \le \lambda_+(K_{F \setminus d}) + K_{dd}`, so no step goes up. Greedy:
     each rung absorbs the child that leaves the smallest bound. Only the bounds are ordered; `.loss`
-    at stationary points need not be. `rungs` stops early. lambda+ is exact when the top eigenvector
-    is non-negative, and for groups of at most 12 by enumeration; else a projected power iteration
-    from many starts, `exact` False.
+    at stationary points need not be.
+
+    rungs : stop after so many.
+
+    lambda+ is exact when the top eigenvector is non-negative, and for groups of at most 12 by
+    enumeration; else a projected power iteration from many starts, `exact` False.
 
     Feature 1 lies between the other two; the one farther from it leaves first:
 
@@ -121,8 +123,10 @@ def lambda_plus(K: np.ndarray, eigensystem=None) -> tuple[float, bool]:
 
 
 def _on_supports(K: np.ndarray) -> Iterator[float]:
-    """At the maximum, y on its support maximizes that principal submatrix's Rayleigh quotient
-    inside the cone: a positive *top* eigenvector.
+    """For every size of support, the largest top eigenvalue with a non-negative eigenvector.
+
+    At the maximum, y on its support maximizes that principal submatrix's Rayleigh quotient inside
+    the cone: a positive *top* eigenvector.
     """
     m = len(K)
     for size in range(1, m + 1):

@@ -22,12 +22,12 @@ CHUNK = 1 << 14
 
 @checked
 def approximate_loss(problem: Problem, weights: Weights, sigma: Activation = ReLU()) -> Tensor:
-    r"""Theorem 3.1, arXiv:2512.05534: the approximate loss, a scalar, differentiable in the
-    weights.
+    r"""Theorem 3.1, arXiv:2512.05534: the approximate loss, differentiable in the weights.
 
     .. math:: \tilde L = \sum_d M_d \| w_r^d - W_D \sigma(W_E w_p^d) \|^2
 
-    One neuron for two orthogonal features gives each half of itself and half of the other:
+    Returns a scalar tensor. One neuron for two orthogonal features gives each half of itself and
+    half of the other:
 
     >>> import torch
     >>> from sdl_theory import Problem, Weights, approximate_loss
@@ -44,8 +44,9 @@ def approximate_loss(problem: Problem, weights: Weights, sigma: Activation = ReL
 
 
 def squared_errors(problem: Problem, weights: Weights, sigma: Activation, x: Tensor) -> Tensor:
-    """||W_r x - W_D sigma(W_E W_p x)||^2 of each row of x (batch, n); shape (batch,). Latents level
-    but for rounding are level: Top-k takes the first.
+    """||W_r x - W_D sigma(W_E W_p x)||^2 of each row of x (batch, n); shape (batch,).
+
+    Latents level but for rounding are level: Top-k takes the first.
     """
     x_p = problem.W_p @ x.mT
     row_norms = weights.W_E.detach().norm(dim=1, keepdim=True)
@@ -57,12 +58,13 @@ def squared_errors(problem: Problem, weights: Weights, sigma: Activation, x: Ten
 def exact_loss(
     problem: Problem, weights: Weights, sigma: Activation, features: SparseFeatures
 ) -> Tensor:
-    r"""The true loss :math:`L = E\|x_r - W_D\sigma(W_E x_p)\|^2` of Theorem 3.1, by enumeration of
-    all 2^n supports.
+    r"""The true loss of Theorem 3.1, by enumeration of all 2^n supports.
 
-    Returns a scalar tensor. Needs constant magnitudes and n <= 20 (else ValueError: use
-    `sampled_loss`). Exact to rounding. The law of x comes from `features` alone; `problem.M_d` is
-    not read.
+    .. math:: L = E\|x_r - W_D\sigma(W_E x_p)\|^2
+
+    Returns a scalar tensor, exact to rounding. Needs constant magnitudes and n <= 20 (else
+    ValueError: use `sampled_loss`). The law of x comes from `features` alone; `problem.M_d`
+    is not read.
 
     Two features at cosine .6, both active in one sample of a hundred, which Lt leaves out:
 
@@ -81,13 +83,13 @@ def exact_loss(
     check_features(problem, weights, sigma, features)
     if not isinstance(features.magnitudes, Constant):
         raise ValueError(
-            f"exact_loss enumerates supports, so magnitudes must be Constant(v); got "
-            f"{features.magnitudes}. Use sampled_loss"
+            f"exact_loss enumerates supports, so magnitudes must be Constant(v); "
+            f"got {features.magnitudes}. Use sampled_loss"
         )
     if isinstance(sigma, BatchTopK):
         raise ValueError(
-            "exact_loss: BatchTopK couples the samples of a batch, so L is not an expectation over "
-            "single samples"
+            "exact_loss: BatchTopK couples the samples of a batch, "
+            "so L is not an expectation over single samples"
         )
     total = problem.W_p.new_zeros(())
     for x, counts in supports(features.n, features.magnitudes.v, problem.W_p):
@@ -100,8 +102,8 @@ def supports(n: int, v: float, like: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """All 2^n rows x of magnitude v, in chunks, each with its number of active features."""
     if n > EXACT_LIMIT:
         raise ValueError(
-            f"enumeration of all 2^n supports is limited to n <= {EXACT_LIMIT}; got n = {n}. Use "
-            f"sampled_loss"
+            f"enumeration of all 2^n supports is limited to n <= {EXACT_LIMIT}; got n = {n}. "
+            f"Use sampled_loss"
         )
     bits = torch.arange(n, device=like.device)
     for start in range(0, 1 << n, CHUNK):
@@ -125,19 +127,20 @@ def sampled_loss(
     samples: int,
     generator: torch.Generator | None = None,
 ) -> Estimate:
-    """The true loss of Theorem 3.1 by stratified sampling, any magnitudes, any n: an `Estimate`
-    with .value, .low, .high (95%).
+    """The true loss of Theorem 3.1 by stratified sampling, any magnitudes, any n.
 
-    L = P(1 active) E[err | 1 active] + P(>= 2 active) E[err | >= 2 active]; with none active a
-    bias-free model errs by 0. Half of `samples` goes to each stratum, so the interval stays honest
-    at S = .9999, where plain sampling sees only zeros.
+        L = P(1 active) E[err | 1 active] + P(>= 2 active) E[err | >= 2 active]
+
+    With none active a bias-free model errs by 0. Half of `samples` goes to each stratum, so the
+    interval stays honest at S = .9999, where plain sampling sees only zeros. Returns an `Estimate`
+    with .value, .low, .high (95%).
     """
     check_features(problem, weights, sigma, features)
     samples = check_count("samples (two a stratum at least)", samples, 4)
     if isinstance(sigma, BatchTopK):
         raise ValueError(
-            "sampled_loss: BatchTopK couples the samples of a batch; use its inference form "
-            "JumpReLU(threshold)"
+            "sampled_loss: BatchTopK couples the samples of a batch; "
+            "use its inference form JumpReLU(threshold)"
         )
     p = features.count_probabilities()
     value = variance = 0.0
@@ -165,8 +168,9 @@ def stratum_errors(
     samples: int,
     generator: torch.Generator | None,
 ) -> Tensor:
-    """Squared errors of `samples` draws of x, given that the number of active features is one of
-    `counts`; float64.
+    """Squared errors of `samples` draws of x, float64.
+
+    counts : given that the number of active features is one of these.
     """
     p = features.count_probabilities()[counts]
     device = generator.device if generator else "cpu"
@@ -182,6 +186,7 @@ def stratum_errors(
 def check_features(
     problem: Problem, weights: Weights, sigma: Activation, features: SparseFeatures
 ) -> None:
+    """Raise a ValueError unless problem, weights, sigma and features go together."""
     check_match(problem, weights)
     check_sigma(sigma)
     if features.n != problem.n:

@@ -1,4 +1,4 @@
-"""Groups of features that somebody named: which of them a single neuron may hold for ever."""
+"""Groups of features that somebody named: is one neuron on such a group a trap?"""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ class GroupDiagnosis:
 
     verdict : of `group_minimum`, walls aside: it is a point of the landscape only if `reached`.
     smallest : least component of y (unit norm), None without one.
-    loss, scale : Lt of the group, and tr K.  cosine : mean pairwise cosine of its w_r.
-    realizable : some encoder row fires for exactly this group; reached : one does so at the
-        stationary point.
+    loss, scale : Lt of the group, and tr K.
+    cosine : mean pairwise cosine of its w_r.
+    realizable : some encoder row fires for exactly this group.
+    reached : one does so at the stationary point.
     control : share of random groups that are traps, with its 95% Wilson interval [control_low,
         control_high].
     """
@@ -62,14 +63,16 @@ def diagnose_groups(
     sigma: Activation = ReLU(),
     names: Sequence[str] | None = None,
 ) -> Table[GroupDiagnosis]:
-    """Beyond arXiv:2512.05534, its Theorem 3.7 on real directions: is one neuron on all of this
-    group a trap, and is that special?
+    """Beyond Theorem 3.7 of arXiv:2512.05534: are these named groups traps, and is that special?
 
-    `groups` maps a name to feature indices (or to names, when `names` lists the problem's
-    features). For each: the verdict of `group_minimum`, whether an encoder row can fire for exactly
-    that group, and the share of `controls` random groups of its size that are traps, with a 95%
-    interval. Returns a `Table` of GroupDiagnosis. Groups with a single feature are `global`, not
-    traps.
+    For each group, as if one neuron held all of it: the verdict of `group_minimum`, whether an
+    encoder row can fire for exactly that group, and the share of random groups of its size that are
+    traps, with a 95% interval. Returns a `Table` of GroupDiagnosis. Groups with a single feature
+    are `global`, not traps.
+
+    groups : maps a name to feature indices (or to names, when `names` lists the
+        problem's features).
+    controls : number of random groups of each size.
 
     Features at cosines .6, -.6 and .28; a row that fires for 0 and 2 would fire for 1 too:
 
@@ -85,8 +88,8 @@ def diagnose_groups(
     controls = check_count("controls", controls)
     if hasattr(sigma, "k") or torch.as_tensor(sigma.theta).ndim:
         raise ValueError(
-            f"diagnose_groups judges single rows: use ReLU() or JumpReLU(theta) with one theta; "
-            f"got {sigma}"
+            f"diagnose_groups judges single rows: "
+            f"use ReLU() or JumpReLU(theta) with one theta; got {sigma}"
         )
     generator = generator or torch.Generator().manual_seed(0)
     table: Table[GroupDiagnosis] = Table()
@@ -126,8 +129,9 @@ def diagnose_groups(
 
 
 class _Lookup:
-    """Feature names as indices; one that several features bear is refused, as `Directions.index`
-    refuses it.
+    """Feature names as indices.
+
+    A name that several features bear is refused, as `Directions.index` refuses it.
     """
 
     def __init__(self, problem: Problem, names: Sequence[str] | None):
@@ -142,8 +146,9 @@ class _Lookup:
             self.of.setdefault(name, []).append(d)
 
     def features(self, group: str, members) -> list:
-        """The members as indices, where they are names; a ValueError for those that are none, or of
-        several features.
+        """The members as indices, where they are names.
+
+        A ValueError for those that are none, or of several features.
         """
         if isinstance(members, (str, bytes, Mapping)) or not isinstance(members, Iterable):
             refuse(f"group {group!r} of groups", "a list of feature indices or names", members)
@@ -154,9 +159,10 @@ class _Lookup:
             fix = known if self.known else "pass names= with the problem's feature names"
             raise ValueError(f"group {group!r} of groups has unknown features {unknown[:5]}; {fix}")
         if twice := [word for word in words if len(self.of[word]) > 1]:
+            bearers = self.of[twice[0]]
             raise ValueError(
-                f"group {group!r} of groups: {twice[0]!r} names {len(self.of[twice[0]])} features "
-                f"{self.of[twice[0]]}; use the index"
+                f"group {group!r} of groups: "
+                f"{twice[0]!r} names {len(bearers)} features {bearers}; use the index"
             )
         return [self.of[member][0] if isinstance(member, str) else member for member in members]
 
@@ -173,8 +179,9 @@ def _mean_cosine(W: Tensor) -> float:
 def trap_share(
     problem: Problem, size: int, draws: int, generator: torch.Generator
 ) -> tuple[float, float, float]:
-    """Share of random groups of `size` features that `group_minimum` calls a trap, and its 95%
-    Wilson interval.
+    """Share of random groups of `size` features that are traps, and its 95% Wilson interval.
+
+    Traps are what `group_minimum` calls so.
     """
     size, draws = check_count("size", size), check_count("draws", draws)
     if size > problem.n:
@@ -197,8 +204,9 @@ def _is_trap(problem: Problem, group: Tensor) -> bool:
 
 
 def _traps_in_batches(problem: Problem, groups: Tensor) -> int:
-    """How many of the groups (draws, size) are traps, many at a time, when V = I; those that lie
-    near a tolerance of `group_minimum` as one asks singly.
+    """How many of the groups (draws, size) are traps, many at a time, when V = I.
+
+    Those that lie near a tolerance of `group_minimum` are judged by it, one at a time.
     """
     root = problem.M_d.sqrt().double().cpu()
     A = problem.W_r.double().cpu() * root

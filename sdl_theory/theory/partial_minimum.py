@@ -1,5 +1,4 @@
-"""Theorem 3.7, corrected: which polysemantic patterns are partial minima, and which of those are
-traps.
+"""Theorem 3.7, corrected: which polysemantic patterns are partial minima, which of those are traps.
 
 Inside the region of a partition the groups decouple. Each group's eigen-problem (`groups`) says
 where its neuron may sit; a projection (`encoder_rows`) finds the encoder row that sits there and
@@ -29,21 +28,21 @@ from .verdict import Verdict
 
 @checked
 def printed_recipe(problem: Problem, P: Tensor, W_E: Tensor) -> Weights:
-    """Theorem 3.7 as printed (3.6 in v6): this encoder, and the least-squares decoder for the
-    pattern P. **Not** a partial minimum in general.
+    """Theorem 3.7 as printed (3.6 in v6): **not** a partial minimum in general.
 
-    P is imposed, whatever W_E's own pattern: z is masked by P.
+    This encoder, and the least-squares decoder for the pattern P. P is imposed, whatever W_E's own
+    pattern: z is masked by P. Its proof replaces the vector w_p^d by the scalar <w_E, w_p^d>
+    between eq. 64 and 65 and so shows <w_E, grad_E> = 0, not grad_E = 0.
 
-    Its proof replaces the vector w_p^d by the scalar <w_E, w_p^d> between eq. 64 and 65 and so
-    shows <w_E, grad_E> = 0, not grad_E = 0.
-    P : bool (n_q, n). W_E : (n_q, n_p), any encoder that shows P.
+    P : bool (n_q, n).
+    W_E : (n_q, n_p), any encoder that shows P.
     """
     P = check_pattern(P, problem.n).to(problem.W_p.device)
     W_E = as_matrix("W_E", W_E, "(n_q, n_p)").to(problem.W_p)
     if W_E.shape != (len(P), problem.n_p):
         raise ValueError(
-            f"W_E must have shape (n_q, n_p) = ({len(P)}, {problem.n_p}) to go with P; got "
-            f"{tuple(W_E.shape)}"
+            f"W_E must have shape (n_q, n_p) = ({len(P)}, {problem.n_p}) to go with P; "
+            f"got {tuple(W_E.shape)}"
         )
     root = problem.M_d.sqrt()
     Z = P * (W_E @ problem.W_p) * root
@@ -55,8 +54,10 @@ def printed_recipe(problem: Problem, P: Tensor, W_E: Tensor) -> Weights:
 
 @dataclass(frozen=True)
 class PartialMinimum:
-    """Theorem 3.7's answer for one pattern. `weights` is None unless `exists`; `groups` holds one
-    GroupMinimum per non-empty row of P.
+    """Theorem 3.7's answer for one pattern.
+
+    weights : None unless `exists`.
+    groups : one GroupMinimum per non-empty row of P.
     """
 
     exists: bool
@@ -69,22 +70,27 @@ class PartialMinimum:
 
 @checked
 def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> PartialMinimum:
-    """Theorem 3.7 (3.6 in v6), corrected, arXiv:2512.05534: the interior partial minimum that shows
-    the partition P, or why there is none.
+    """Theorem 3.7 (3.6 in v6), corrected, arXiv:2512.05534: the partial minimum that shows P.
 
-    A partial minimum has both gradients zero inside Omega_P. Every group needs a positive
-    eigenvector (`group_minimum`) that some encoder row reaches without firing elsewhere. Rows are
-    built with the largest margin, unused rows strictly dead where that is possible.
+    Or why there is none. A partial minimum has both gradients zero inside Omega_P. Every group
+    needs a positive eigenvector (`group_minimum`) that some encoder row reaches without firing
+    elsewhere. Rows are built with the largest margin, unused rows strictly dead where that is
+    possible. Weights are returned only if they pass `certify`.
 
-    `verdict`: trap (every group at a simple top eigenvalue, and every feature of a group with
-    nonzero loss strictly below theta on all other rows), degenerate (a repeated top: a flat family
-    of minima), saddle (some group not top, and free to move), escapable (top, but a wall or an
-    unused row can be reached), undecided (not top, but held by walls), global (loss 0), none.
-    Weights are returned only if they pass `certify`.
+    P : bool (n_q, n), each feature in exactly one row (ValueError otherwise).
+    sigma : ReLU or JumpReLU; TopK is answered through the ReLU conditions, which suffice for it,
+        and is `undecided` where they fail. BatchTopK: ValueError.
 
-    P : bool (n_q, n), each feature in exactly one row (ValueError otherwise). sigma: ReLU or
-        JumpReLU; TopK is answered through the ReLU
-    conditions, which suffice for it, and is `undecided` where they fail. BatchTopK: ValueError.
+    `verdict`:
+
+    * trap: every group at a simple top eigenvalue, and every feature of a group with nonzero loss
+      strictly below theta on all other rows.
+    * degenerate: a repeated top: a flat family of minima.
+    * saddle: some group not top, and free to move.
+    * escapable: top, but a wall or an unused row can be reached.
+    * undecided: not top, but held by walls.
+    * global: loss 0.
+    * none: there is no such point.
 
     >>> import torch
     >>> from sdl_theory import Problem, partial_minimum, pattern
@@ -113,8 +119,8 @@ def partial_minimum(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> 
     certificate = certify(problem, weights, sigma)
     if not certificate.stationary or not torch.equal(certificate.pattern.cpu(), P):
         return nowhere(
-            f"rounding in {problem.W_p.dtype} defeats the construction (relative gradients "
-            f"{certificate.grad_D:.1e}, {certificate.grad_E:.1e}); try float64",
+            f"rounding in {problem.W_p.dtype} defeats the construction "
+            f"(relative gradients {certificate.grad_D:.1e}, {certificate.grad_E:.1e}); try float64",
             groups=[row.minimum for row in rows.values()],
         )
     return PartialMinimum(
@@ -142,20 +148,18 @@ def _check_partition(problem: Problem, P: Tensor, sigma: Activation) -> Tensor:
     P = check_pattern(P, problem.n)
     if isinstance(sigma, BatchTopK):
         raise ValueError(
-            "Theorem 3.7: BatchTopK couples the columns of a batch; use TopK(k), ReLU() or "
-            "JumpReLU(theta)"
+            "Theorem 3.7: BatchTopK couples the columns of a batch; "
+            "use TopK(k), ReLU() or JumpReLU(theta)"
         )
     counts = P.sum(0)
     if (counts != 1).any():
         d = int((counts != 1).nonzero()[0])
-        fix = (
-            "For overlapping patterns use alternating_convex_search"
-            if counts[d]
-            else f"Add [{d}] to a group, or as a group of its own"
-        )
+        fix = f"Add [{d}] to a group, or as a group of its own"
+        if counts[d]:
+            fix = "For overlapping patterns use alternating_convex_search"
         raise ValueError(
-            f"Theorem 3.7 needs P to be a partition, each feature in exactly one row; feature {d} "
-            f"is in {int(counts[d])}. {fix}"
+            f"Theorem 3.7 needs P to be a partition, each feature in exactly one row; "
+            f"feature {d} is in {int(counts[d])}. {fix}"
         )
     return P
 
@@ -176,8 +180,9 @@ def _refused(rows: dict[int, Row], sigma: Activation) -> PartialMinimum | None:
 
 
 def _assembled(problem: Problem, rows: dict[int, Row], theta: Sequence[float]) -> Weights:
-    """The rows together; unused ones strictly dead where that is possible, else zero, as above a
-    threshold.
+    """The rows together, as weights.
+
+    Unused ones strictly dead where that is possible, else zero, as above a threshold.
     """
     W_E, W_D = np.zeros((len(theta), problem.n_p)), np.zeros((problem.n_r, len(theta)))
     for i, row in rows.items():

@@ -24,8 +24,10 @@ BEST_LIMIT = 10
 
 @dataclass(frozen=True)
 class PartitionRow:
-    """One partition of the features. realizable : some encoder shows it. loss : of its partial
-    minimum, nan without one.
+    """One partition of the features.
+
+    realizable : some encoder shows it.
+    loss : of its partial minimum, nan without one.
     """
 
     groups: list[list[int]]
@@ -35,15 +37,14 @@ class PartitionRow:
 
 
 class _SolvedGroups:
-    """Every group of a small problem, solved once each; partitions are judged by looking theirs
-    up.
+    """Every group of a small problem, solved once each.
+
+    Partitions are judged by looking theirs up.
     """
 
     def __init__(self, problem: Problem, sigma: Activation):
-        if (
-            isinstance(sigma, (TopK, BatchTopK))
-            or torch.as_tensor(sigma.theta, dtype=torch.float64).ndim
-        ):
+        many_thetas = torch.as_tensor(sigma.theta, dtype=torch.float64).ndim
+        if isinstance(sigma, (TopK, BatchTopK)) or many_thetas:
             raise ValueError(
                 "enumeration of partitions is for ReLU() and JumpReLU(theta) with one theta"
             )
@@ -94,8 +95,8 @@ class _SolvedGroups:
         lossy = lossy_features(rows, self.problem.n)
         if not lossy.any():
             return PartitionRow(groups, True, Verdict.GLOBAL, 0.0)
-        # as `partial_minimum` does: one that touches a lossy feature's wall is sought anew, with
-        # only those held off
+        # as `partial_minimum` does: a row that touches a lossy feature's wall is sought anew, with
+        # only the lossy ones held off
         rows = [
             self.row(row.minimum.group, lossy) if (row.walls & lossy).any() else row for row in rows
         ]
@@ -122,11 +123,10 @@ class _SolvedGroups:
 def survey_partitions(
     problem: Problem, sigma: Activation = ReLU(), n_q: int | None = None
 ) -> Iterator[PartitionRow]:
-    """Theorem 3.7 (corrected) for every partition of n <= 12 features into at most n_q groups
-    (default n): realizable? what verdict, what loss?
+    """Theorem 3.7 (corrected) for every partition of n <= 12 features: what verdict, what loss?
 
-    Yields `PartitionRow`s: .groups, .realizable, .verdict, .loss. Each of the 2^n - 1 possible
-    groups is solved once. (Jump)ReLU with one theta.
+    Into at most n_q groups (default n). Yields `PartitionRow`s: .groups, .realizable, .verdict,
+    .loss. Each of the 2^n - 1 possible groups is solved once. (Jump)ReLU with one theta.
 
     >>> import torch
     >>> from sdl_theory import Problem, survey_partitions
@@ -147,17 +147,16 @@ def survey_partitions(
 
 @checked
 def best_partition(problem: Problem, n_neurons: int, sigma: Activation = ReLU()) -> PartialMinimum:
-    """Beyond arXiv:2512.05534: the partial minimum of least loss among all partitions of the
-    features onto at most n_neurons neurons, n <= 10.
+    """Beyond arXiv:2512.05534: the partial minimum of least loss among all partitions, n <= 10.
 
-    Exhaustive. Among equals the one with fewest groups. `.exists` is False if no partition has an
-    interior partial minimum.
+    Of the features onto at most n_neurons neurons; exhaustive. Among equals the one with fewest
+    groups. `.exists` is False if no partition has an interior partial minimum.
     """
     n_neurons = check_count("n_neurons", n_neurons)
     if problem.n > BEST_LIMIT:
         raise ValueError(
-            f"best_partition enumerates all partitions and stops at n = {BEST_LIMIT} features; got "
-            f"n = {problem.n}"
+            f"best_partition enumerates all partitions and stops at n = {BEST_LIMIT} features; "
+            f"got n = {problem.n}"
         )
     from tqdm import tqdm
 

@@ -1,5 +1,6 @@
-"""Activation patterns, which neuron fires for which feature: read from weights, built from groups,
-enumerated, checked.
+"""Activation patterns, which neuron fires for which feature: read off weights, built, enumerated.
+
+And checked: groups of features, patterns, thresholds.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from ..weights import Weights, check_match
 
 @checked
 def activation_pattern(problem: Problem, weights: Weights, sigma: Activation = ReLU()) -> Tensor:
-    """P, bool (n_q, n): P[i, d] iff neuron i is active (z > theta, and selected) on feature d
-    alone. Column d is the A(d) of Theorem 3.2, arXiv:2512.05534.
+    """P, bool (n_q, n): P[i, d] iff neuron i is active on feature d alone.
 
-    z counts as above theta, or above another latent's z, if it is so by more than rounding: 8
+    Active is z > theta, and selected. Column d is the A(d) of Theorem 3.2, arXiv:2512.05534. z
+    counts as above theta, or above another latent's z, if it is so by more than rounding, 8
     sqrt(n_p) machine epsilons of ||w_E^i||.
     """
     check_match(problem, weights)
@@ -32,8 +33,9 @@ def activation_pattern(problem: Problem, weights: Weights, sigma: Activation = R
 
 @checked
 def pattern(groups: Sequence[Sequence[int]], n: int, n_q: int) -> Tensor:
-    """P, bool (n_q, n), with groups[i] as row i and the rows after the groups empty. Groups may
-    overlap; indices in [0, n), no repeats in a group.
+    """P, bool (n_q, n), with groups[i] as row i and the rows after the groups empty.
+
+    Groups may overlap; indices in [0, n), no repeats in a group.
 
     >>> from sdl_theory import pattern
     >>> pattern([[0, 2], [1]], n=3, n_q=3).int()
@@ -60,14 +62,14 @@ def check_group(group: Sequence[int], n: int, name: str = "group") -> list[int]:
         isinstance(d, (bool, np.bool_)) or getattr(d, "dtype", None) == torch.bool for d in group
     ):
         raise ValueError(
-            f"{name} must list feature indices in [0, {n}), not a mask of them; for a mask use "
-            f"mask.nonzero()[:, 0]"
+            f"{name} must list feature indices in [0, {n}), not a mask of them; "
+            f"for a mask use mask.nonzero()[:, 0]"
         )
     indices = [check_index(f"a feature index in {name} (0 <= d < n = {n})", d) for d in group]
     if outside := [d for d in indices if not 0 <= d < n]:
         raise ValueError(
-            f"{name} has feature {outside[0]}, outside [0, {n}): the problem has n = {n} features, "
-            f"counted from 0"
+            f"{name} has feature {outside[0]}, outside [0, {n}): "
+            f"the problem has n = {n} features, counted from 0"
         )
     if len(set(indices)) < len(indices):
         raise ValueError(f"{name} lists a feature twice: {indices}")
@@ -87,22 +89,23 @@ def check_pattern(P: Tensor, n: int) -> Tensor:
     P = as_tensor("P (build it with pattern(groups, n, n_q))", P)
     if P.dtype != torch.bool or P.ndim != 2 or P.shape[1] != n or not len(P):
         raise ValueError(
-            f"P must be a bool tensor of shape (n_q, n = {n}); got {P.dtype} of shape "
-            f"{tuple(P.shape)}. Build it with pattern(groups, n, n_q)"
+            f"P must be a bool tensor of shape (n_q, n = {n}); "
+            f"got {P.dtype} of shape {tuple(P.shape)}. Build it with pattern(groups, n, n_q)"
         )
     return P.cpu().clone()
 
 
 @checked
 def partitions(n: int) -> Iterator[list[list[int]]]:
-    """Every set partition of range(n), Bell(n) of them, n <= 12; groups ordered by their smallest
-    member.
+    """Every set partition of range(n), n <= 12; groups ordered by their smallest member.
+
+    There are Bell(n) of them.
     """
     n = check_count("n", n)
     if n > 12:
         raise ValueError(
-            f"partitions enumerates Bell(n) set partitions and stops at n = 12 (4,213,597 of "
-            f"them); got n = {n}"
+            f"partitions enumerates Bell(n) set partitions and stops at n = 12 "
+            f"(4,213,597 of them); got n = {n}"
         )
 
     def grow(d: int, groups: list[list[int]]) -> Iterator[list[list[int]]]:

@@ -16,8 +16,10 @@ from ..weights import Weights
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """Weights of a problem under sigma. P is all of the pattern; `fired`, `Z`, `W_D` are of the
-    rows that fire alone: the others have no gradient, and no product sums over them.
+    """Weights of a problem under sigma.
+
+    P is all of the pattern; `fired`, `Z`, `W_D` are of the rows that fire alone: the others have no
+    gradient, and no product sums over them.
     """
 
     problem: Problem
@@ -86,12 +88,12 @@ class Point:
 
     @cached_property
     def lossy(self) -> Tensor:
-        """Features with M_d > 0 whose group has nonzero loss; features that fire nothing and have
-        w_r^d != 0; all of an overlap.
+        """Features with M_d > 0 that lose something, by whole groups: bool (n,).
 
-        A whole group counts, not only its features of nonzero residual: on a wall, another row can
-        take over a feature that its group reconstructs exactly, and set the group free to move
-        along a direction that only this feature held up.
+        Those whose group has nonzero loss; those that fire nothing and have w_r^d != 0; all of an
+        overlap. A whole group counts, not only its features of nonzero residual: on a wall, another
+        row can take over a feature that its group reconstructs exactly, and set the group free to
+        move along a direction that only this feature held up.
         """
         problem, M = self.problem, self.problem.M_d
         terms = problem.W_r.norm(dim=0) + self.W_D.norm(dim=0) @ self.Z.abs()
@@ -102,8 +104,9 @@ class Point:
         return ((P.mT @ group_missed.to(M.dtype) > 0) | missed) & (M > 0)
 
     def relative_norms(self, tol: float) -> tuple[float, float]:
-        """Norms of grad_D and grad_E, the worst neuron's, relative to what their terms add up to
-        without cancelling: the formula is in `certify`.
+        """Norms of grad_D and grad_E, the worst neuron's, by the formula in `certify`.
+
+        Relative to what their terms add up to without cancelling.
         """
         if not len(self.firing):
             return 0.0, 0.0
@@ -118,16 +121,14 @@ class Point:
         C = P * (W_D.mT @ RM)
         # a w_D below 100 eps of its natural size is zero, and has no direction
         noise = 100 * torch.finfo(M.dtype).eps / tol * own / fired
-        size_E = (
-            torch.maximum(W_D.norm(dim=0), noise.nan_to_num(0.0))
-            * own
-            * (P.to(M.dtype) @ (M * problem.W_p.square().sum(0))).sqrt()
-        )
+        columns = torch.maximum(W_D.norm(dim=0), noise.nan_to_num(0.0))
+        directions = (P.to(M.dtype) @ (M * problem.W_p.square().sum(0))).sqrt()
+        size_E = columns * own * directions
         norm_D, norm_E = (RM @ Z.mT).norm(dim=0), (C @ problem.W_p.mT).norm(dim=1)
         if not all(torch.isfinite(t).all() for t in (size_D, size_E, norm_D, norm_E)):
             raise ValueError(
-                f"certify: products of these weights overflow {M.dtype}; rescale rows, "
-                f"W_E -> t W_E and W_D -> W_D / t, or use float64"
+                f"certify: products of these weights overflow {M.dtype}; "
+                f"rescale rows, W_E -> t W_E and W_D -> W_D / t, or use float64"
             )
         return _worst(norm_D, size_D), _worst(norm_E, size_E)
 

@@ -16,8 +16,10 @@ from .patterns import activation_pattern
 
 @dataclass(frozen=True)
 class Farkas:
-    """Why row `row` cannot fire for F and nowhere else: sum_F a_d w_p^d = sum_off b_d w_p^d (theta
-    > 0: also sum b <= 1).
+    """Why row `row` cannot fire for F and nowhere else: a mix of F is a mix of the others.
+
+    a, b : weights >= 0, sum a = 1, with sum_F a_d w_p^d = sum_off b_d w_p^d (theta > 0: also
+        sum b <= 1).
     """
 
     row: int
@@ -30,8 +32,9 @@ class Farkas:
 
     @checked
     def check(self, problem: Problem | None = None, tol: float = 1e-8) -> Farkas:
-        """Verify the certificate from the problem's data alone (its own, or another's);
-        AssertionError if it does not hold.
+        """Verify the certificate from the problem's data alone; AssertionError if it does not hold.
+
+        problem : its own, or another.
         """
         W = (problem or self.problem).W_p.double().cpu()
         assert (self.a >= 0).all() and (self.b >= 0).all(), "Farkas weights must be non-negative"
@@ -47,12 +50,13 @@ class Farkas:
 
 @dataclass(frozen=True)
 class Realization:
-    """Whether an encoder shows P. `W_E` if so, with its margin; else `certificate` (None for a
-    Top-k count) and `reason`.
+    """Whether an encoder shows P.
 
-    margin : the largest t reached with z >= theta + t on F and, if `two_sided`, z <= theta - t off
-        F (else z <= theta); rows of unit norm where theta = 0. Rows that fire for nothing do not
-        count.
+    W_E : an encoder that does, if there is one, with its margin.
+    margin : the largest t reached with z >= theta + t on F and, if `two_sided`, z <= theta - t
+        off F (else z <= theta); rows of unit norm where theta = 0. Rows that fire for nothing
+        do not count.
+    certificate, reason : else, why there is none (the former is None for a Top-k count).
     """
 
     problem: Problem

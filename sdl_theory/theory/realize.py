@@ -1,5 +1,6 @@
-"""Which activation patterns exist, row by row: an encoder that shows one, or Farkas' proof that
-none does.
+"""Which activation patterns exist: an encoder that shows one, or Farkas' proof that none does.
+
+Row by row, under ReLU and JumpReLU.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ from .realize_topk import realize_topk
 
 @checked
 def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realization:
-    r"""Theorem 3.2's regions Omega_P, arXiv:2512.05534: an encoder that shows P, or the proof that
-    there is none.
+    """Theorem 3.2's regions Omega_P, arXiv:2512.05534: an encoder that shows P, or proof of none.
 
-    ReLU, JumpReLU: row by row, z > theta on F_i and <= theta off it. TopK(k): all rows jointly,
-    z_id > max(theta, z_jd) for i in A(d), j not, when |A(d)| = k; z_jd <= theta when |A(d)| < k.
-    Plain Top-k (theta = -inf) needs |A(d)| = k for every d. Regions are meant without ties: a
-    pattern that only level latents show, the lower index first, counts as infeasible. Infeasible
-    (Jump)ReLU rows carry Farkas weights: conv(F) meets cone(off), resp. conv(off, 0) when theta >
-    0.
-    P : bool (n_q, n). Only theta = 0 against theta > 0 decides, not theta's value. BatchTopK:
-        ValueError.
+    P : bool (n_q, n).
+    sigma : ReLU, JumpReLU: row by row, z > theta on F_i and <= theta off it. TopK(k): all rows
+        jointly, z_id > max(theta, z_jd) for i in A(d), j not, when |A(d)| = k; z_jd <= theta when
+        |A(d)| < k. Plain Top-k (theta = -inf) needs |A(d)| = k for every d. Only theta = 0 against
+        theta > 0 decides, not theta's value. BatchTopK: ValueError.
+
+    Regions are meant without ties: a pattern that only level latents show, the lower index first,
+    counts as infeasible. Infeasible (Jump)ReLU rows carry Farkas weights, the proof: conv(F) meets
+    cone(off), resp. conv(off, 0) when theta > 0.
 
     Feature 1 lies between features 0 and 2, so no neuron fires for those two without it:
 
@@ -51,8 +52,8 @@ def realize(problem: Problem, P: Tensor, sigma: Activation = ReLU()) -> Realizat
     P = check_pattern(P, problem.n)
     if isinstance(sigma, BatchTopK):
         raise ValueError(
-            "realize: BatchTopK couples the columns of a batch, so P has no region of its own; use "
-            "TopK(k) or JumpReLU(theta)"
+            "realize: BatchTopK couples the columns of a batch, so P has no region of its own; "
+            "use TopK(k) or JumpReLU(theta)"
         )
     if isinstance(sigma, TopK):
         return realize_topk(problem, P, sigma)
@@ -96,13 +97,13 @@ def _refusal(problem: Problem, P: Tensor, sigma: Activation, missing: list[int])
         if certificate is not None:
             meets = "conv(off, 0)" if certificate.positive_theta else "cone(off)"
             reason = (
-                f"row {i}: no encoder fires for {certificate.F} alone: a mix of those directions "
-                f"is also a mix of others (conv(F) meets {meets})"
+                f"row {i}: no encoder fires for {certificate.F} alone: "
+                f"a mix of those directions is also a mix of others (conv(F) meets {meets})"
             )
             return Realization.refused(problem, P, sigma, reason, certificate=certificate)
     reason = (
-        f"row {missing[0]}: realizable only on a wall z = theta, where rounding cannot show the "
-        f"pattern"
+        f"row {missing[0]}: realizable only on a wall z = theta, "
+        f"where rounding cannot show the pattern"
     )
     return Realization.refused(problem, P, sigma, reason)
 

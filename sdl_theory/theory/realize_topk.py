@@ -1,6 +1,4 @@
-"""Which activation patterns exist under Top-k, whose latents compete: all rows of the encoder at
-once.
-"""
+"""Which activation patterns exist under Top-k, whose latents compete: all rows at once."""
 
 from __future__ import annotations
 
@@ -87,17 +85,21 @@ def _check_size(problem: Problem, P: Tensor, sigma: TopK) -> None:
     unknowns = len(P) * problem.n_p
     if conditions * unknowns > COUPLED_LIMIT:
         raise ValueError(
-            f"realize couples all rows under Top-k: {conditions} conditions on {unknowns} "
-            f"unknowns are over the limit of {COUPLED_LIMIT:,} entries. Use fewer neurons or "
-            f"features, or JumpReLU(theta)"
+            f"realize couples all rows under Top-k: "
+            f"{conditions} conditions on {unknowns} unknowns "
+            f"are over the limit of {COUPLED_LIMIT:,} entries. "
+            f"Use fewer neurons or features, or JumpReLU(theta)"
         )
 
 
 def topk_conditions(
     W: np.ndarray, P: np.ndarray, sigma: TopK
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Linear conditions on (vec W_E, -c): the strict ones; z_jd <= theta where places are free;
-    and, for theta > 0, c >= 0.
+    """Linear conditions on (vec W_E, -c): strict, soft and weak ones.
+
+    strict : must hold strictly.
+    soft : z_jd <= theta, where places are free.
+    weak : for theta > 0, c >= 0.
     """
     n_q, n = P.shape
     plain, lifted = sigma.theta == -np.inf, sigma.theta > 0

@@ -20,8 +20,9 @@ from ..tolerances import CLEAR, TOUCHING, rounding
 
 @dataclass(frozen=True)
 class Separation:
-    """Either w with <w, strict> > 0 and <w, weak> >= 0 (unit norm, largest margin), or multipliers
-    a, b that forbid it.
+    """Either a row w, or multipliers a, b that forbid it.
+
+    w : <w, strict> > 0 and <w, weak> >= 0; unit norm, largest margin.
     """
 
     w: np.ndarray | None
@@ -31,13 +32,13 @@ class Separation:
 
 
 def separate(strict: np.ndarray, weak: np.ndarray) -> Separation:
-    r"""Motzkin's alternative for the rows of `strict` (p, k) and `weak` (q, k), of norm 1 or less,
-    by non-negative least squares.
+    """Motzkin's alternative for the rows of `strict` (p, k) and `weak` (q, k), of norm 1 or less.
 
     Either some w has strict w > 0 and weak w >= 0 (to rounding: see `rounding`), or some a >= 0,
-    sum a = 1, b >= 0 have strict^T a + weak^T b = 0. Minimizing ||strict^T a + weak^T b||^2 + (sum
-    a - 1)^2 over a, b >= 0 gives the shortest vector from 0 to conv(strict) + cone(weak): that
-    vector is w, its length the margin min <w/||w||, strict>. RuntimeError if the solver gives up.
+    sum a = 1, b >= 0 have strict^T a + weak^T b = 0. By non-negative least squares: minimizing
+    ||strict^T a + weak^T b||^2 + (sum a - 1)^2 over a, b >= 0 gives the shortest vector from 0 to
+    conv(strict) + cone(weak): that vector is w, its length the margin min <w/||w||, strict>.
+    RuntimeError if the solver gives up.
     """
     if len(strict) == 0:
         raise ValueError("separate needs at least one strict condition; without any, w = 0 will do")
@@ -45,7 +46,7 @@ def separate(strict: np.ndarray, weak: np.ndarray) -> Separation:
     if norms.min() <= TOUCHING:  # a direction that is zero here: no w is positive on it
         a = np.eye(1, len(strict), int(norms.argmin()))[0]
         return Separation(None, 0.0, a, np.zeros(len(weak)))
-    # these ask nothing; their rounding must not ask either
+    # weak rows that are zero ask nothing; their rounding must not ask either
     if len(weak) and (nothing := np.linalg.norm(weak, axis=1) <= TOUCHING).any():
         weak = np.where(nothing[:, None], 0.0, weak)
     a, b = _shortest(strict, weak)
@@ -93,8 +94,9 @@ def _row(w: np.ndarray, strict: np.ndarray, a: np.ndarray, b: np.ndarray) -> Sep
 
 
 def _refined_row(strict: np.ndarray, weak: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The shortest w with <w, strict> = 1 and <w, weak> = 0 on the support: by itself, not as a
-    difference of nearly equal sums.
+    """The shortest w with <w, strict> = 1 and <w, weak> = 0 on the support.
+
+    By itself, not as a difference of nearly equal sums.
     """
     on = np.r_[strict[a > 0], weak[b > 0]]
     level = np.r_[np.ones((a > 0).sum()), np.zeros((b > 0).sum())]
@@ -104,8 +106,9 @@ def _refined_row(strict: np.ndarray, weak: np.ndarray, a: np.ndarray, b: np.ndar
 def _refined_weights(
     strict: np.ndarray, weak: np.ndarray, a: np.ndarray, b: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """The same support's multipliers to rounding, and the length of what is left of strict^T a +
-    weak^T b.
+    """The same support's multipliers to rounding, and the length of strict^T a + weak^T b.
+
+    That length is what is left of it: 0 for a proof.
     """
     rows, p = np.r_[strict, weak], len(a)
     A = np.c_[rows, np.r_[np.ones(p), np.zeros(len(b))]].T  # the last line: sum a
@@ -121,8 +124,9 @@ def _refined_weights(
 
 
 def _spread_out(strict: np.ndarray, weak: np.ndarray) -> Separation:
-    """The same question after the linear map that makes the directions' second moments a unit
-    matrix: nearly equal ones are far apart there.
+    """The same question in coordinates in which nearly equal directions are far apart.
+
+    After the linear map that makes the directions' second moments a unit matrix.
     """
     rows, p = np.r_[strict, weak], len(strict)
     lengths = np.linalg.norm(rows, axis=1)

@@ -30,8 +30,9 @@ from .separation import separate
 
 @dataclass(frozen=True)
 class Spectrum:
-    """A group's arrays: s, A = W_r diag(s), B = W_p diag(s), and the eigenvectors V u of K in the
-    row space of B, top first.
+    """A group's arrays, and the eigenvectors V u of K in the row space of B, top first.
+
+    s = sqrt(M_d), A = W_r diag(s), B = W_p diag(s).
     """
 
     features: np.ndarray
@@ -45,8 +46,9 @@ class Spectrum:
 
     @cached_property
     def total(self) -> float:
-        """tr K = sum_d M_d ||w_r^d||^2: what eigenvalues are compared with, for the top one may be
-        0.
+        """tr K = sum_d M_d ||w_r^d||^2.
+
+        What eigenvalues are compared with, for the top one may be 0.
         """
         return float(np.square(self.A).sum())
 
@@ -63,8 +65,10 @@ class Spectrum:
         return self.clusters[0].stop == 1
 
     def is_top(self, y: np.ndarray) -> bool:
-        """Does this y of unit norm, stationary but for rounding and so in one eigenspace, lie in
-        the top one? More of it than in all others.
+        """Does this y of unit norm lie in the top eigenspace?
+
+        It is stationary but for rounding, and so in one eigenspace: the one with more of it
+        than all others.
         """
         return bool(np.square(self.vectors[:, self.clusters[0]].T @ y).sum() > 0.5)
 
@@ -76,8 +80,9 @@ class Spectrum:
         return self._sharpened(y, float(self.values[cluster].mean()))
 
     def _sharpened(self, y: np.ndarray, eigenvalue: float) -> np.ndarray | None:
-        """Small components anew from their own row of K y = lambda y, where eigh knows them to an
-        epsilon of the *largest* only.
+        """Small components of y anew, from their own row of K y = lambda y.
+
+        eigh knows them to an epsilon of the *largest* only.
         """
         K, small = self.A.T @ self.A, y < 1e-4 * y.max()
         if not small.any():
@@ -89,8 +94,9 @@ class Spectrum:
         return y / np.linalg.norm(y) if z.min() > POSITIVE_TOLERANCE * z.max() else None
 
     def exact(self, y: np.ndarray, cluster: slice) -> np.ndarray:
-        """This y, which an encoder row has but for rounding, in the eigenspace: what a decoder
-        column may be read from where eigenvalues differ much.
+        """This y, which an encoder row has but for rounding, in the eigenspace.
+
+        So a decoder column may be read from it where eigenvalues differ much.
         """
         E = self.vectors[:, cluster]
         if cluster.stop - cluster.start == 1:
@@ -100,12 +106,12 @@ class Spectrum:
         return E @ (E.T @ y)
 
     def off(self, y: np.ndarray) -> float:
-        """How far, in z and of its largest, this y of unit norm is from its eigenspace: small M_d
-        hide it from a gradient's norm.
+        """How far, in z and of its largest, this y of unit norm is from its eigenspace.
+
+        Small M_d hide it from a gradient's norm.
         """
-        nearest = max(
-            self.clusters, key=lambda cluster: np.square(self.vectors[:, cluster].T @ y).sum()
-        )
+        part = lambda cluster: np.square(self.vectors[:, cluster].T @ y).sum()
+        nearest = max(self.clusters, key=part)
         E = self.vectors[:, nearest]
         if nearest.stop - nearest.start == 1 and (positive := self.positive(nearest)) is not None:
             E = positive[:, None]
@@ -113,19 +119,17 @@ class Spectrum:
         return float((np.abs(y - E @ (E.T @ y)) / self.s).max() / z.max())
 
     def loss(self, y: np.ndarray) -> float:
-        """||A - w_D y^T||_F^2 with the best w_D: tr K - lambda, without the cancellation; 0 if
-        every feature is reconstructed.
+        """||A - w_D y^T||_F^2 with the best w_D: tr K - lambda, without the cancellation.
+
+        0 if every feature is reconstructed.
         """
         if not len(y):
             return 0.0
         w_D = self.A @ y / (y @ y)
         left = self.A - np.outer(w_D, y)
         terms = np.linalg.norm(self.A, axis=0) + np.linalg.norm(w_D) * np.abs(y)
-        return (
-            float(np.square(left).sum())
-            if (np.linalg.norm(left, axis=0) > ZERO_RESIDUAL * terms).any()
-            else 0.0
-        )
+        missed = np.linalg.norm(left, axis=0) > ZERO_RESIDUAL * terms
+        return float(np.square(left).sum()) if missed.any() else 0.0
 
 
 def spectrum(problem: Problem, group: Sequence[int]) -> Spectrum:
@@ -164,8 +168,9 @@ def spectrum(problem: Problem, group: Sequence[int]) -> Spectrum:
 
 
 def positive_vector(vectors: np.ndarray, s: np.ndarray) -> np.ndarray | None:
-    """A strictly positive vector y in the span of the orthonormal columns, of unit norm, or None;
-    positive as z = y / s is.
+    """A y > 0 of unit norm in the span of the orthonormal columns, or None.
+
+    Positive as z = y / s is.
     """
     if vectors.shape[1] == 1:
         y = vectors[:, 0] * np.sign(vectors[np.abs(vectors[:, 0]).argmax(), 0])
@@ -182,11 +187,11 @@ def positive_vector(vectors: np.ndarray, s: np.ndarray) -> np.ndarray | None:
 
 
 def way_down_is_free(system: Spectrum, W: np.ndarray, touching: np.ndarray) -> bool:
-    """Can a row below the top eigenvalue move its y towards the top eigenvector, one way or the
-    other, without firing for a feature it touches?
+    """Can a row below the top eigenvalue move towards it without firing for a feature it touches?
 
-    On a wall a saddle of the region may be a local minimum all the same: the shortest move of the
-    row is tried, both ways.
+    What moves is its y, towards the top eigenvector, one way or the other. On a wall a
+    saddle of the region may be a local minimum all the same: the shortest move of the row is
+    tried, both ways.
     """
     if not touching.any():
         return True
@@ -196,13 +201,13 @@ def way_down_is_free(system: Spectrum, W: np.ndarray, touching: np.ndarray) -> b
 
 
 def admissible_rows(system: Spectrum, cluster: slice) -> np.ndarray:
-    """Orthonormal basis of {w : B^T w lies in this eigenspace}, shape (n_p, k); asked of z = W_p^T
-    w, whose columns are of unit norm whatever M_d.
+    """Orthonormal basis of {w : B^T w lies in this eigenspace}, shape (n_p, k).
+
+    Asked of z = W_p^T w, whose columns are of unit norm whatever M_d.
     """
     y = system.positive(cluster) if cluster.stop - cluster.start == 1 else None
-    E = np.linalg.qr((system.vectors[:, cluster] if y is None else y[:, None]) / system.s[:, None])[
-        0
-    ]
+    vectors = system.vectors[:, cluster] if y is None else y[:, None]
+    E = np.linalg.qr(vectors / system.s[:, None])[0]
     W_p = system.B / system.s
     U, sizes, _ = np.linalg.svd(W_p - (W_p @ E) @ E.T, full_matrices=True)  # w^T of this is 0
     return U[:, int((sizes > SUBSPACE * np.linalg.norm(W_p, 2)).sum()) :]

@@ -18,10 +18,11 @@ from ..checks import refuse
 
 @dataclass(frozen=True)
 class PrintedRecipe:
-    """The printed recipe in letters, two orthonormal features on one neuron w_E = (a, b), a, b > 0,
-    weights m_1, m_2.
+    """The printed recipe in letters: two orthonormal features on one neuron w_E = (a, b), a, b > 0.
 
-    w_D, grad_D, grad_E : column vectors (2, 1). loss : scalar. All in a, b, m_1, m_2.
+    m_1, m_2 : their weights M_d.
+    w_D, grad_D, grad_E : column vectors (2, 1), in a, b, m_1, m_2.
+    loss : scalar, in the same.
     """
 
     a: sp.Symbol
@@ -40,12 +41,11 @@ class PrintedRecipe:
 
 
 def example_3_5() -> PrintedRecipe:
-    """Example 3.5's setting, arXiv:2512.05534: W_p = W_r = I_2, group {1, 2}, any realizing
-    encoder, least-squares decoder, in letters.
+    """Example 3.5's setting, arXiv:2512.05534, in letters: W_p = W_r = I_2, group {1, 2}.
 
-    grad_D = 0 always. grad_E is a multiple of (m_1 - m_2): the recipe passes there because the
-    directions are orthonormal *and* the M_d are equal. At m = (1, 2), a = b = 1: ||grad_E|| = 4
-    sqrt(2) / 9.
+    Any realizing encoder, least-squares decoder. grad_D = 0 always. grad_E is a multiple of
+    (m_1 - m_2): the recipe passes there because the directions are orthonormal *and* the M_d are
+    equal. At m = (1, 2), a = b = 1: ||grad_E|| = 4 sqrt(2) / 9.
     """
     a, b, m_1, m_2 = sp.symbols("a b m_1 m_2", positive=True)
     W, M = sp.eye(2), sp.diag(m_1, m_2)
@@ -78,11 +78,12 @@ def _pair_loss(W: sp.Matrix, M: sp.Matrix) -> tuple[sp.Expr, list[sp.Symbol], li
 
 @dataclass(frozen=True)
 class StationaryPoint:
-    """One eigenvector of K: y up to scale, its eigenvalue, the loss tr K - eigenvalue, and the
-    curvature along the way out.
+    """One eigenvector of K.
 
-    curvature : second derivative of the loss, with w_D refitted, as y of unit norm turns towards
-        the other eigenvector: 2 (eigenvalue - the other).
+    y : up to scale.
+    loss : tr K - eigenvalue.
+    curvature : along the way out: second derivative of the loss, with w_D refitted, as y of unit
+        norm turns towards the other eigenvector: 2 (eigenvalue - the other).
     """
 
     y: sp.Matrix
@@ -93,8 +94,9 @@ class StationaryPoint:
 
 @dataclass(frozen=True)
 class TwoFeatures:
-    """Two unit features at cosine rho, weights m_1, m_2, one neuron: K and its two stationary
-    points, top first.
+    """Two unit features at cosine rho, weights m_1, m_2, one neuron.
+
+    points : K's two stationary points, top first.
     """
 
     rho: sp.Symbol
@@ -104,16 +106,17 @@ class TwoFeatures:
     points: tuple[StationaryPoint, StationaryPoint]
 
     def at(self, rho, m_1, m_2) -> TwoFeaturesAt:
-        """The exact verdict at numbers (rationals stay exact): rho in (-1, 1), m_1, m_2 > 0;
-        ValueError otherwise.
+        """The exact verdict at numbers (rationals stay exact).
+
+        rho in (-1, 1), m_1, m_2 > 0; ValueError otherwise.
         """
         rho, m_1, m_2 = (
             _rational(name, value) for name, value in (("rho", rho), ("m_1", m_1), ("m_2", m_2))
         )
         if not (-1 < rho < 1 and m_1 > 0 and m_2 > 0):
             raise ValueError(
-                f"two_features().at needs -1 < rho < 1 and m_1, m_2 > 0; got rho={rho}, m_1={m_1}, "
-                f"m_2={m_2}"
+                f"two_features().at needs -1 < rho < 1 and m_1, m_2 > 0; "
+                f"got rho={rho}, m_1={m_1}, m_2={m_2}"
             )
         numbers = dict(rho=rho, m_1=m_1, m_2=m_2)
         # K is diagonal: a positive eigenvector only when the whole plane is one eigenspace
@@ -131,8 +134,9 @@ class TwoFeatures:
 
 
 def _rational(name: str, value) -> sp.Rational:
-    """A finite number, or its text ("3/5"), as an exact rational, floats as the decimals they
-    print; or a ValueError.
+    """A finite number, or its text ("3/5"), as an exact rational; or a ValueError.
+
+    Floats as the decimals they print.
     """
     given = value
     try:
@@ -162,13 +166,14 @@ class TwoFeaturesAt:
     m_2: sp.Expr
 
     def hessian_inertia(self) -> tuple[int, int, int]:
-        """Exact signs (negative, zero, positive) of the joint 4x4 Hessian of Lt at this point, w_E
-        of the scale that y has. None-points: ValueError.
+        """Exact signs (negative, zero, positive) of the joint 4x4 Hessian of Lt at this point.
+
+        w_E of the scale that y has. None-points: ValueError.
         """
         if self.y is None:
             raise ValueError(
-                f"no partial minimum at rho={self.rho}, m_1={self.m_1}, m_2={self.m_2}: y would "
-                f"need a zero entry"
+                f"no partial minimum at rho={self.rho}, m_1={self.m_1}, m_2={self.m_2}: "
+                f"y would need a zero entry"
             )
         W = sp.Matrix([[1, self.rho], [0, sp.sqrt(1 - self.rho**2)]])
         M = sp.diag(self.m_1, self.m_2)
@@ -195,8 +200,9 @@ class TwoFeaturesAt:
 def two_features() -> TwoFeatures:
     r"""Theorem 3.7 (corrected) for two features in letters: cosine rho, weights m_1, m_2.
 
-    .. math:: \lambda_\pm = \tfrac12 \big( m_1 + m_2 \pm \sqrt{(m_1 - m_2)^2 + 4 \rho^2 m_1 m_2}
-    \big), \quad \text{loss} = \lambda_\mp
+    .. math:: \lambda_\pm = \tfrac12 \big( m_1 + m_2
+                  \pm \sqrt{(m_1 - m_2)^2 + 4 \rho^2 m_1 m_2} \big), \quad
+              \text{loss} = \lambda_\mp
 
     rho > 0: the positive eigenvector is the top one, a trap. rho < 0: it is the bottom one, a
     saddle. rho = 0: none unless m_1 = m_2, and then the minimum is degenerate.

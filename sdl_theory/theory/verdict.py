@@ -1,4 +1,4 @@
-"""One vocabulary of verdicts, used by every certificate."""
+"""The words in which every certificate judges, and the one rule of traps."""
 
 from __future__ import annotations
 
@@ -8,26 +8,40 @@ from typing import NamedTuple
 
 
 class Verdict(str, Enum):
-    """What a point, a group or a neuron is. See the glossary in lesson 00."""
+    """What a point, a group or a neuron is. See the glossary in lesson 00.
 
-    # a true local minimum of Lt: every group's y has a simple top eigenvalue; all of a lossy group
-    # strictly below theta elsewhere
+    A point or a group:
+
+    TRAP : a true local minimum of Lt: every group's y has a simple top eigenvalue, all of a lossy
+        group strictly below theta elsewhere.
+    DEGENERATE : the top eigenvalue repeats: a flat family of minima.
+    SADDLE : some group's eigenvalue is not the top one.
+    ESCAPABLE : groups are top, but a wall or an unused row can be reached: that descent leaves
+        there is not promised.
+    NONE : no interior partial minimum shows this pattern.
+    GLOBAL : loss 0.
+    NOT_STATIONARY : a gradient is not zero.
+    UNDECIDED : overlapping groups, or a saddle held by walls: search or Hessian can tell.
+
+    A neuron:
+
+    MONOSEMANTIC : fires for one feature.
+    POLYSEMANTIC : fires for several.
+    STRICTLY_DEAD : fires for none, z < theta on every feature with nonzero residual.
+    ESCAPABLE_DEAD : fires for none, but sits on a wall of a feature with nonzero residual.
+    """
+
     TRAP = "trap"
-    DEGENERATE = "degenerate"  # the top eigenvalue repeats: a flat family of minima
-    SADDLE = "saddle"  # some group's eigenvalue is not the top one
-    # groups are top, but a wall or an unused row can be reached: that descent leaves there is not
-    # promised
+    DEGENERATE = "degenerate"
+    SADDLE = "saddle"
     ESCAPABLE = "escapable"
-    NONE = "none"  # no interior partial minimum shows this pattern
-    GLOBAL = "global"  # loss 0
-    NOT_STATIONARY = "not_stationary"  # a gradient is not zero
-    # overlapping groups, or a saddle held by walls: search or Hessian can tell
+    NONE = "none"
+    GLOBAL = "global"
+    NOT_STATIONARY = "not_stationary"
     UNDECIDED = "undecided"
-    MONOSEMANTIC = "monosemantic"  # a neuron that fires for one feature
-    POLYSEMANTIC = "polysemantic"  # a neuron that fires for several
-    # fires for none, z < theta on every feature with nonzero residual
+    MONOSEMANTIC = "monosemantic"
+    POLYSEMANTIC = "polysemantic"
     STRICTLY_DEAD = "strictly_dead"
-    # fires for none, but sits on a wall of a feature with nonzero residual
     ESCAPABLE_DEAD = "escapable_dead"
 
     def __str__(self) -> str:
@@ -46,11 +60,12 @@ class Shared(NamedTuple):
 def verdict_of(
     shared: Sequence[Shared], falls: Callable[[int], bool], leaks: Callable[[], bool]
 ) -> tuple[Verdict, int | None]:
-    """THE rule (Theorem 3.7, corrected), of a stationary point whose loss is not zero (else it is
-    global): its verdict, and the neuron that decided it, if one did.
+    """THE rule (Theorem 3.7, corrected): the verdict of a stationary point whose loss is not zero.
 
-    falls(name) : can a neuron below its top eigenvalue move towards the top one? Asked of those
-        alone.
+    And the neuron that decided it, if one did. (Loss zero is global.)
+
+    falls(name) : can a neuron below its top eigenvalue move towards the top one? Asked of
+        those alone.
     leaks() : does a feature of nonzero loss touch the wall of another row, or of an unused one?
         Asked last, for it costs most.
     """

@@ -25,8 +25,9 @@ class Walls:
 
     @cached_property
     def touching(self) -> Tensor:
-        """Rows (bool, n_q) with a lossy feature on their wall. Most rows fire for nothing: one
-        maximum a row settles those.
+        """Rows (bool, n_q) with a lossy feature on their wall.
+
+        Most rows fire for nothing: one maximum a row settles those.
         """
         point = self.point
         touching = torch.zeros(len(point.P), dtype=torch.bool, device=point.z.device)
@@ -52,8 +53,9 @@ class Walls:
         return way_down_is_free(system, problem.W_p_array, touching)
 
     def way_over(self) -> tuple[str, float]:
-        """Where the first leak is, and `first_order` over all walls that rows with a decoder column
-        touch.
+        """Where the first leak is, in words, and `first_order`.
+
+        The latter over all walls that rows with a decoder column touch.
         """
         row = self.touching.nonzero()[:1, 0]
         features = self._lossy

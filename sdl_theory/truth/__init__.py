@@ -1,3 +1,4 @@
-"""What is known of the features: directions, laws, streams of samples. Imports the ground floor
-alone.
+"""What is known of the features: directions, laws, streams of samples.
+
+Imports the ground floor alone.
 """

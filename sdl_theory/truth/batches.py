@@ -1,4 +1,4 @@
-"""What training reads: anything that hands out batches."""
+"""What training reads: `Data`, anything that hands out batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ class Data(Protocol):
     """A LinearRepresentationBench, Samples, or a class of your own with their `batch`."""
 
     def batch(self, t: int, size: int, *, rank: int = 0, world: int = 1) -> Batch:
-        """The t-th batch of `size` samples, the same at every call; of these the share of machine
-        `rank` of `world`. Of the answer only x_p (size, n_p) and x_r (size, n_r) are read.
+        """The t-th batch of `size` samples, the same at every call.
+
+        Of these the share of machine `rank` of `world`. Of the answer only x_p (size, n_p) and x_r
+        (size, n_r) are read.
         """
         ...

@@ -1,6 +1,4 @@
-"""The Linear Representation Bench: endless or fixed streams x_p = W_p x, x_r = W_r x with the truth
-W_p, W_r at hand.
-"""
+"""The Linear Representation Bench: endless or fixed streams of samples, their truth at hand."""
 
 from __future__ import annotations
 
@@ -24,25 +22,25 @@ from .streams import SAMPLE, SET, STREAM, TRUTH, Batch, Codes, Epochs, draw_code
 
 
 class LinearRepresentationBench:
-    """Linear Representation Bench, arXiv:2512.05534: x_p = W_p x, x_r = W_r x with n sparse
-    non-negative features x and interference mu.
+    """Linear Representation Bench, arXiv:2512.05534: x_p = W_p x, x_r = W_r x.
 
-    Parameters
-    ----------
-    n, n_p : features and input dimension. n_r : target dimension, n_p by default (it may differ for
-        a transcoder only).
-    S : P(x_d = 0).  mu : maximum interference of the feature directions, see `feature_matrix`.
+    n sparse non-negative features x, whose directions W_p, W_r, of interference mu, are at hand.
+
+    n, n_p : features and input dimension.
+    n_r : target dimension, n_p by default (it may differ for a transcoder only).
+    S : P(x_d = 0).
+    mu : maximum interference of the feature directions, see `feature_matrix`.
     magnitudes : law of the active features, ShiftedExponential() by default.
     seed : decides the truth and every stream.
     kind : "sae" (W_r = W_p), "transcoder" (W_r drawn independently of W_p), "crosscoder" (`blocks`
         stacked blocks of rows, each with unit columns and interference mu of its own; W_r = W_p).
         n_p counts the rows of all blocks.
     blocks : a crosscoder's number of blocks (as equal as can be), or their row counts.
-    samples : size of the fixed training set (each epoch in a new order), or None for an endless
-        stream.
-    W_p, W_r : your own directions (unit columns, as for `Problem`) instead of drawn ones: n, n_p,
-        n_r and mu are then theirs. A transcoder takes both, the other kinds W_p alone; ValueError
-        otherwise.
+    samples : size of the fixed training set (each epoch in a new order), or None for an
+        endless stream.
+    W_p, W_r : your own directions (unit columns, as for `Problem`) instead of drawn ones: n,
+        n_p, n_r and mu are then theirs. A transcoder takes both, the other kinds W_p alone;
+        ValueError otherwise.
     dtype, device : of what is drawn. A device has random numbers of its own: the same seed gives
         the same truth everywhere, but other samples on a GPU than on a CPU.
 
@@ -94,8 +92,8 @@ class LinearRepresentationBench:
         self.n_r = self.n_p if n_r is None else check_count("n_r", n_r)
         if kind != "transcoder" and self.n_r != self.n_p:
             raise ValueError(
-                f"n_r = {n_r} differs from n_p = {n_p}: only kind='transcoder' has another target "
-                f"than its input; got kind={kind!r}"
+                f"n_r = {n_r} differs from n_p = {n_p}: "
+                f"only kind='transcoder' has another target than its input; got kind={kind!r}"
             )
         self.dtype, self.device = dtype, torch.device(device)
         self._truth = own or self._draw_truth()
@@ -191,8 +189,9 @@ class LinearRepresentationBench:
 
     @property
     def settings(self) -> dict:
-        """All that the truth and the streams follow from, ready for JSON; of directions of your
-        own, under "own", a figure that tells them apart.
+        """All that the truth and the streams follow from, ready for JSON.
+
+        Of directions of your own, under "own", a figure that tells them apart.
         """
         law = {"law": type(self.magnitudes).__name__} | {
             name: plain(name, value) for name, value in asdict(self.magnitudes).items()
@@ -212,8 +211,9 @@ class LinearRepresentationBench:
 
     @checked
     def save(self, folder: str | Path) -> None:
-        """Write `bench.json` and `truth.safetensors` (W_p and W_r in float64) into `folder`, each
-        at once or not at all.
+        """Write `bench.json` and `truth.safetensors` into `folder`, each at once or not at all.
+
+        The latter holds W_p and W_r in float64.
         """
         write_bench(self, Path(folder))
 
@@ -226,8 +226,7 @@ class LinearRepresentationBench:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> LinearRepresentationBench:
-        """The bench that `save` wrote: the same truth, and on the same kind of device the same
-        streams.
+        """The bench that `save` wrote: the same truth; the same streams on the same kind of device.
 
         ValueError if bench.json and the truth beside it do not go together (shapes, unit columns,
         mu, figures of directions of your own).

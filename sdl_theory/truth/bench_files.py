@@ -62,8 +62,8 @@ def read_bench(
     if made.mu > settings["mu"] + 1e-6 or figures and not same_figures(figures, made._own or []):
         says = f"mu = {settings['mu']}" + (f", own = {figures}" if figures else "")
         raise ValueError(
-            f"{file} says {says}; the directions of {truth.name} have mu = {made.mu:.6g}, own = "
-            f"{made._own}"
+            f"{file} says {says}; "
+            f"the directions of {truth.name} have mu = {made.mu:.6g}, own = {made._own}"
         )
     # what was asked for, not what was reached: the runs' checkpoints carry it
     made.mu, made._own = settings["mu"], figures
@@ -78,6 +78,6 @@ def _check_truth(settings: dict, tensors: dict[str, Tensor]) -> None:
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if found != wanted:
         raise ValueError(
-            f"settings n = {n}, n_p = {n_p}, n_r = {n_r}, kind = {settings['kind']!r} call for "
-            f"{wanted}; the directions stored are {found}"
+            f"settings n = {n}, n_p = {n_p}, n_r = {n_r}, kind = {settings['kind']!r} "
+            f"call for {wanted}; the directions stored are {found}"
         )

@@ -1,5 +1,6 @@
-"""What a bench of each kind takes: directions of your own, with figures that tell one truth from
-another, and blocks of rows.
+"""What a bench of each kind takes: directions of your own, blocks of rows.
+
+And figures that tell one truth from another.
 """
 
 from __future__ import annotations

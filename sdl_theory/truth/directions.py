@@ -1,5 +1,6 @@
-"""Real feature directions: the 1000 ImageNet classes of a trained network, or your own; and which
-named groups of them are traps.
+"""Real feature directions: the 1000 ImageNet classes of a trained network, or your own.
+
+And which features a name means: one class, or all below a WordNet noun.
 """
 
 from __future__ import annotations
@@ -23,8 +24,12 @@ DATA = Path(__file__).parent / "data"
 
 @dataclass(frozen=True)
 class Directions:
-    """Named feature directions. `W_p` (n_p, n), unit columns, float64; `names` (n,); `wnids` (n,)
-    where WordNet knows them. All are copies.
+    """Named feature directions. All are copies.
+
+    W_p : (n_p, n), unit columns, float64.
+    names : (n,).
+    wnids : (n,) where WordNet knows them.
+    synsets : WordNet's words and hypernyms of these and all above them, by wnid.
     """
 
     W_p: Tensor
@@ -39,15 +44,13 @@ class Directions:
         n = self.W_p.shape[1]
         if len(self.names) != n or len(self.wnids) not in (0, n):
             raise ValueError(
-                f"names and wnids must have one entry for each of W_p's n = {n} columns (no wnids "
-                f"at all will do); got {len(self.names)} and {len(self.wnids)}"
+                f"names and wnids must have one entry for each of W_p's n = {n} columns "
+                f"(no wnids at all will do); got {len(self.names)} and {len(self.wnids)}"
             )
 
     @checked
     def index(self, name: str) -> int:
-        """The feature of this name (any case) or wnid; ValueError if there is none, or more than
-        one.
-        """
+        """The feature of this name (any case) or wnid; ValueError if there is none, or several."""
         hits = [d for d, own in enumerate(self.names) if own.lower() == name.lower()]
         hits += [d for d, own in enumerate(self.wnids) if own == name]
         if len(hits) == 1:
@@ -60,8 +63,9 @@ class Directions:
 
     @checked
     def group(self, name: str) -> list[int]:
-        """Features at or below the WordNet noun of this name, e.g. "dog" (118 breeds), or of this
-        wnid. ValueError if unknown or ambiguous.
+        """Features at or below the WordNet noun of this name, or of this wnid.
+
+        "dog" has 118 breeds. ValueError if unknown or ambiguous.
         """
         return list(named_group(name, self._below, self.synsets))
 
@@ -74,12 +78,12 @@ class Directions:
 def imagenet_directions(
     n_p: int | None = None, *, generator: torch.Generator | None = None
 ) -> Directions:
-    """The 1000 ImageNet class directions of EfficientNet-Lite0: real, named, hierarchical, linearly
-    independent.
+    """The 1000 ImageNet class directions of EfficientNet-Lite0: real, named, hierarchical.
 
-    W_p is (1280, 1000), the classifier's rows, unit-normalized; or with n_p < 1280 their image
-    under a Gaussian (n_p, 1280) map drawn from `generator`, renormalized: superposition begins at
-    n_p < 1000. Stored in float16 (error 3e-4). Sources and licences: data/NOTICE.
+    W_p is (1280, 1000), the classifier's rows, unit-normalized: linearly independent. Or with
+    n_p < 1280 their image under a Gaussian (n_p, 1280) map drawn from `generator`, renormalized:
+    superposition begins at n_p < 1000. Stored in float16 (error 3e-4). Sources and licences:
+    data/NOTICE.
 
     >>> from sdl_theory import imagenet_directions
     >>> directions = imagenet_directions(n_p=32)
@@ -110,12 +114,14 @@ def load_directions(
     key: str | None = None,
     rows: bool = False,
 ) -> Directions:
-    """Your own directions: a tensor, a .npy or a .safetensors file (`key` picks the tensor),
-    columns normalized.
+    """Your own directions: a tensor, a .npy or a .safetensors file, columns normalized.
 
-    One feature a column, (n_p, n), as in W_p or a decoder W_D; with rows=True one a row (class
-    means, a classifier's weight, most stored decoders). `names` default to "0", "1", ... ValueError
-    on zero or non-finite columns, unknown files or keys, wrong counts.
+    source : one feature a column, (n_p, n), as in W_p or a decoder W_D.
+    names : "0", "1", ... by default.
+    key : picks the tensor of a .safetensors file.
+    rows : True for one feature a row (class means, a classifier's weight, most stored decoders).
+
+    ValueError on zero or non-finite columns, unknown files or keys, wrong counts.
 
     >>> import torch
     >>> from sdl_theory import load_directions
@@ -129,7 +135,7 @@ def load_directions(
     where = f" of {source}" if isinstance(source, (str, Path)) else ""
     matrix = as_matrix(f"directions{where}", _read(source, key), "(n_p, n)").detach().double().cpu()
     matrix = matrix.mT if rows else matrix
-    # first, so that no square over- or underflows
+    # largest entries become 1 first, so that no square over- or underflows
     matrix = matrix / matrix.abs().amax(0).where(matrix.any(0), 1.0)
     norms = matrix.norm(dim=0)
     if (norms == 0).any():

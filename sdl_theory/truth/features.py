@@ -1,4 +1,4 @@
-"""True feature directions of bounded interference, and what is possible at all."""
+"""True feature directions of bounded interference, and bounds on what is possible at all."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def gram(W: Tensor) -> Tensor:
 
 @checked
 def interference(W: Tensor) -> float:
-    """mu = max_{i != j} <w^i, w^j>, signed, of the columns of W (n_p, n). ValueError for one
-    column: there is no pair.
+    """mu = max_{i != j} <w^i, w^j>, signed, of the columns of W (n_p, n).
+
+    ValueError for one column: there is no pair.
 
     >>> import torch
     >>> from sdl_theory import interference
@@ -59,8 +60,8 @@ def gaussian(rows: int, columns: int, generator: torch.Generator | None) -> Tens
 def rankin_bound(n: int, n_p: int) -> float:
     """Rankin (1955): no n unit vectors in R^n_p have mu below this.
 
-    -1/(n-1) for n <= n_p + 1 (the regular simplex), else 0 (the cross-polytope reaches it for n <=
-    2 n_p; beyond, mu > 0 strictly and `levenshtein_bound` is sharper).
+    -1/(n-1) for n <= n_p + 1 (the regular simplex), else 0 (the cross-polytope reaches it for
+    n <= 2 n_p; beyond, mu > 0 strictly and `levenshtein_bound` is sharper).
     """
     n, n_p = check_count("n", n, 2), check_count("n_p", n_p)
     return -1.0 / (n - 1) if n <= n_p + 1 else 0.0
@@ -70,11 +71,11 @@ def rankin_bound(n: int, n_p: int) -> float:
 def levenshtein_bound(n: int, n_p: int) -> float:
     """Levenshtein's bound: for n > 2 n_p, the smallest mu with
 
-        n <= n_p (1 - mu) (2 + (n_p + 1) mu) / (1 - n_p mu^2),   0 <= mu <= (sqrt(n_p + 3) - 1) /
-        (n_p + 2).
+        n <= n_p (1 - mu) (2 + (n_p + 1) mu) / (1 - n_p mu^2),
+        0 <= mu <= (sqrt(n_p + 3) - 1) / (n_p + 2).
 
-    Returns the right end of that interval when even it is too small, and Rankin's bound for n <= 2
-    n_p.
+    Returns the right end of that interval when even it is too small, and Rankin's bound
+    for n <= 2 n_p.
     """
     n, n_p = check_count("n", n, 2), check_count("n_p", n_p)
     if n <= 2 * n_p:
@@ -87,8 +88,9 @@ def levenshtein_bound(n: int, n_p: int) -> float:
 
 
 class InterferenceNotReached(ValueError):
-    """The search for W_p stopped above the mu asked for. `.mu` is the best it reached, `.W_p` the
-    matrix.
+    """The search for W_p stopped above the mu asked for.
+
+    `.mu` is the best it reached, `.W_p` the matrix.
     """
 
     def __init__(self, message: str, mu: float, W_p: Tensor):
@@ -107,17 +109,18 @@ def feature_matrix(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    r"""Linear Representation Bench, arXiv:2512.05534: n unit directions in R^n_p with max_{i != j}
-    <w^i, w^j> <= mu.
+    r"""Linear Representation Bench, arXiv:2512.05534: n unit directions of interference mu at most.
 
-    Projected gradient on :math:`\sum_{i\ne j} [g_{ij} - (\mu - \epsilon)]_+^2 + \lambda \sum_{i \ne
-    j} [g_{ij}]_+^2` from a Gaussian start; columns renormalized at each step, the step halved when
-    the maximum rises. If the search stalls and an exact configuration exists (orthonormal, simplex,
+    W_p, shape (n_p, n), with max_{i != j} <w^i, w^j> <= mu: by projected gradient on
+
+    .. math:: \sum_{i \ne j} [g_{ij} - (\mu - \epsilon)]_+^2 + \lambda \sum_{i \ne j} [g_{ij}]_+^2
+
+    from a Gaussian start; columns renormalized at each step, the step halved when the maximum
+    rises. If the search stalls and an exact configuration exists (orthonormal, simplex,
     cross-polytope), that one is returned, randomly rotated.
 
-    Returns W_p, shape (n_p, n). Raises ValueError if mu is below Rankin's or Levenshtein's bound,
-    and `InterferenceNotReached` (a ValueError that carries the best mu and its matrix) when the
-    search gives up.
+    Raises ValueError if mu is below Rankin's or Levenshtein's bound, and `InterferenceNotReached`
+    (a ValueError that carries the best mu and its matrix) when the search gives up.
 
     >>> import torch
     >>> from sdl_theory import feature_matrix, interference
@@ -165,14 +168,15 @@ def _check_reachable(n: int, n_p: int, mu: float) -> None:
         bound, name = levenshtein_bound(n, n_p), "Levenshtein"
     if mu < bound - 1e-12:
         raise ValueError(
-            f"mu = {mu:g} is below {name}'s bound {bound:.6g} for n = {n} unit vectors in R^{n_p}; "
-            f"ask for mu >= {bound:.6g}"
+            f"mu = {mu:g} is below {name}'s bound {bound:.6g} "
+            f"for n = {n} unit vectors in R^{n_p}; ask for mu >= {bound:.6g}"
         )
 
 
 def _search(W: Tensor, mu: float, max_steps: int) -> tuple[Tensor, float]:
-    """`feature_matrix`'s projected gradient from W: the best matrix and its maximum interference,
-    as soon as that is <= mu.
+    """`feature_matrix`'s projected gradient from W: the best matrix, and its maximum interference.
+
+    It ends as soon as that is <= mu.
     """
     from tqdm import tqdm
 
@@ -197,8 +201,9 @@ def _search(W: Tensor, mu: float, max_steps: int) -> tuple[Tensor, float]:
 
 
 def _descent(W: Tensor, target: float) -> tuple[Tensor, float]:
-    """W C of the gradient 4 W C, and the present maximum interference, one block of Gram columns at
-    a time.
+    """W C of the gradient 4 W C, and the present maximum interference.
+
+    One block of Gram columns at a time.
     """
     out, highest = torch.empty_like(W), -math.inf
     for start in range(0, W.shape[1], CHUNK):

@@ -15,8 +15,11 @@ from .features import gaussian
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """Child features grouped under parents. `W_p` (n_p, n) directions, `groups[p]` the children of
-    parent p, `names` one per feature. Copies all.
+    """Child features grouped under parents. Copies all.
+
+    W_p : (n_p, n) directions.
+    groups : groups[p] are the children of parent p.
+    names : one per feature.
     """
 
     W_p: Tensor
@@ -37,12 +40,13 @@ def hierarchy(
     *,
     generator: torch.Generator | None = None,
 ) -> Hierarchy:
-    r"""Hierarchical feature directions (Theorem 3.10's setting): child = strength * parent + sqrt(1
-    - strength^2) * own direction.
+    """Hierarchical feature directions (Theorem 3.10's setting): children that lean on their parent.
+
+        child = strength * parent + sqrt(1 - strength^2) * own direction,   strength in [0, 1)
 
     All parents and own directions are orthonormal when n_p has room for them; then siblings have
     cosine strength^2 exactly and strangers 0. Otherwise they are random unit vectors and this holds
-    up to O(1/sqrt(n_p)). strength lies in [0, 1).
+    up to O(1/sqrt(n_p)).
 
     >>> import torch
     >>> from sdl_theory import gram, hierarchy
@@ -63,8 +67,8 @@ def hierarchy(
     n_p = check_count("n_p", n_p)
     if len(sizes) != parents:
         raise ValueError(
-            f"children_per_parent must be one number or one per parent ({parents}); got "
-            f"{len(sizes)} of them"
+            f"children_per_parent must be one number or one per parent ({parents}); "
+            f"got {len(sizes)} of them"
         )
     if not 0 <= strength < 1:
         raise ValueError(

@@ -9,12 +9,13 @@ from .streams import Batch, Epochs, share
 
 
 class Samples:
-    """Your own pairs (x_p, x_r), tensors of shape (N, n_p) and (N, n_r) (x_r = x_p by default), as
-    endless shuffled epochs.
+    """Your own pairs (x_p, x_r) as endless shuffled epochs.
 
-    Float tensors are shared, not copied (they may be large): leave them alone while a run reads
-    them. `.batch(t, size)` as in `LinearRepresentationBench`. Raises ValueError on shapes that do
-    not match, or numbers that are not finite.
+    x_p, x_r : tensors of shape (N, n_p) and (N, n_r); x_r = x_p by default. Float tensors are
+        shared, not copied (they may be large): leave them alone while a run reads them.
+
+    `.batch(t, size)` as in `LinearRepresentationBench`. Raises ValueError on shapes that do not
+    match, or numbers that are not finite.
 
     >>> import torch
     >>> from sdl_theory import Samples
@@ -31,8 +32,8 @@ class Samples:
         self.x_r = self.x_p if x_r is None else as_matrix("x_r", x_r, "(N, n_r)")
         if len(self.x_p) != len(self.x_r):
             raise ValueError(
-                f"x_p and x_r must have one row a sample; got {len(self.x_p)} and {len(self.x_r)} "
-                f"rows"
+                f"x_p and x_r must have one row a sample; "
+                f"got {len(self.x_p)} and {len(self.x_r)} rows"
             )
         self._order = Epochs(len(self.x_p), check_count("seed", seed, 0), self.x_p.device)
 

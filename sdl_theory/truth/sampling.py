@@ -1,6 +1,4 @@
-"""Sparse non-negative features x_d, independent: zero with probability S, else drawn from a
-magnitude law: the bench's data.
-"""
+"""The bench's features x_d >= 0: independent, zero with probability S, else drawn from a law."""
 
 from __future__ import annotations
 
@@ -15,8 +13,9 @@ from ..signature import check_fields, checked
 
 @dataclass(frozen=True)
 class ShiftedExponential:
-    """x_d = c_min + Exp(scale beta) when active: E[x_d^2 | active] = c^2 + 2 c beta + 2 beta^2.
-    Unbounded.
+    """x_d = c_min + Exp(scale beta) when active, unbounded: c = c_min.
+
+    E[x_d^2 | active] = c^2 + 2 c beta + 2 beta^2.
     """
 
     c_min: float = 0.0
@@ -26,8 +25,8 @@ class ShiftedExponential:
         check_fields(self)
         if not (0 <= self.c_min < math.inf and 0 < self.beta < math.inf):
             raise ValueError(
-                f"ShiftedExponential needs c_min >= 0 and beta > 0, finite; got "
-                f"c_min={self.c_min}, beta={self.beta}"
+                f"ShiftedExponential needs c_min >= 0 and beta > 0, finite; "
+                f"got c_min={self.c_min}, beta={self.beta}"
             )
 
     @property
@@ -97,14 +96,14 @@ Magnitudes = ShiftedExponential | Uniform | Constant
 
 @dataclass(frozen=True)
 class SparseFeatures:
-    """n independent features with sparsity S = P(x_d = 0) in [0, 1) and a magnitude law for the
-    active ones.
+    """n independent features, zero with probability S, and a magnitude law for the active ones.
 
+    S : the sparsity P(x_d = 0), in [0, 1).
     magnitudes : ShiftedExponential(c_min=0, beta=1), the default; Uniform(a, b); or Constant(v),
         which `exact_loss` needs.
 
-    `.sample(batch, generator)` draws x, shape (batch, n). `.M_d` is the closed form (1-S) S^(n-1)
-    E[x_d^2 | active], shape (n,).
+    `.sample(batch, generator)` draws x, shape (batch, n). `.M_d`, shape (n,), is the closed form
+    (1-S) S^(n-1) E[x_d^2 | active].
 
     >>> from sdl_theory import SparseFeatures
     >>> features = SparseFeatures(n=10, S=0.9)
@@ -125,8 +124,8 @@ class SparseFeatures:
         object.__setattr__(self, "S", check_number("S = P(x_d = 0)", self.S))
         if not isinstance(self.magnitudes, Magnitudes):
             raise ValueError(
-                f"magnitudes must be ShiftedExponential, Uniform or Constant; got "
-                f"{self.magnitudes!r}. A number v is Constant(v)"
+                f"magnitudes must be ShiftedExponential, Uniform or Constant; "
+                f"got {self.magnitudes!r}. A number v is Constant(v)"
             )
         if not 0 <= self.S < 1:
             raise ValueError(f"S = P(x_d = 0) must lie in [0, 1); got {self.S}")
@@ -159,8 +158,9 @@ class SparseFeatures:
         *,
         dtype: torch.dtype = torch.float64,
     ) -> Tensor:
-        """x with exactly counts[b] >= 1 active features in row b: uniform supports, since features
-        are exchangeable.
+        """x with exactly counts[b] >= 1 active features in row b.
+
+        Supports are uniform, since features are exchangeable.
         """
         if (
             counts.ndim != 1

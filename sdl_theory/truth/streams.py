@@ -1,5 +1,6 @@
-"""Sparse features as (sample, feature, value) triples, drawn in time proportional to the active
-ones.
+"""Samples of sparse features, drawn in time proportional to the active ones.
+
+As triples (sample, feature, value).
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from ..checks import Tensor, check_count
 from .sampling import SparseFeatures
 
 TRUTH, SET, ORDER, STREAM, SAMPLE = range(5)  # what a random stream is for: each has its own seeds
-# standard deviations of room for more active features than expected; if it does not do, more are
-# drawn
+# standard deviations of room for more active features than expected; where it does not do, more
+# are drawn
 SPARE = 6.0
 
 
 @dataclass(frozen=True)
 class Codes:
-    """Sparse features x, row by row: sample b has features `indices[offsets[b]:offsets[b+1]]` with
-    `values` there.
+    """Sparse features x, row by row.
+
+    Sample b has features `indices[offsets[b]:offsets[b+1]]` with `values` there.
     """
 
     indices: Tensor
@@ -64,8 +66,10 @@ class Codes:
 
 @dataclass(frozen=True)
 class Batch:
-    """`x_p` (batch, n_p), `x_r` (batch, n_r), and the features they came from: sparse `codes`,
-    dense `.x` (batch, n).
+    """Samples, and the features they came from.
+
+    x_p, x_r : (batch, n_p) and (batch, n_r).
+    codes : the features, sparse; None where they are not known. Dense, `.x` (batch, n).
     """
 
     x_p: Tensor
@@ -82,8 +86,9 @@ class Batch:
 def draw_codes(
     features: SparseFeatures, batch: int, generator: torch.Generator, dtype=torch.float32
 ) -> Codes:
-    """`batch` samples of x in time proportional to the *active* features: the gaps between them are
-    geometric. Exact in law but for u's 53 bits.
+    """`batch` samples of x in time proportional to the *active* features.
+
+    The gaps between them are geometric. Exact in law but for u's 53 bits.
     """
     n, S, total = features.n, features.S, batch * features.n
     expected, last = total * (1 - S), -1
@@ -91,11 +96,10 @@ def draw_codes(
     while last < total - 1:
         count = int(expected + SPARE * math.sqrt(expected + 1)) + 16
         u = torch.rand(count, generator=generator, dtype=torch.float64, device=generator.device)
-        gaps = (
-            torch.log1p(-u).div_(math.log(S)).long() + 1
-            if S > 0
-            else torch.ones(count, dtype=torch.long, device=generator.device)
-        )
+        if S > 0:
+            gaps = torch.log1p(-u).div_(math.log(S)).long() + 1
+        else:
+            gaps = torch.ones(count, dtype=torch.long, device=generator.device)
         drawn.append(last + gaps.cumsum(0))
         last = int(drawn[-1][-1])
     places = torch.cat(drawn)
@@ -106,8 +110,9 @@ def draw_codes(
 
 
 def seeded(device, *words: int) -> torch.Generator:
-    """A generator whose seed mixes all the words: the same words, the same stream, whatever ran
-    before. Trailing zeros do not count.
+    """A generator whose seed mixes all the words: the same words, the same stream.
+
+    Whatever ran before. Trailing zeros do not count.
     """
     words_64 = [word & 0xFFFFFFFFFFFFFFFF for word in words]
     mixed = int(np.random.SeedSequence(words_64).generate_state(1, np.uint64)[0])
@@ -115,13 +120,14 @@ def seeded(device, *words: int) -> torch.Generator:
 
 
 class Epochs:
-    """Shuffled epochs of `count` samples in an endless row: numbers start, start + 1, ... of it."""
+    """Shuffled epochs of `count` samples, one after the other, in an endless row."""
 
     def __init__(self, count: int, seed: int, device):
         self.count, self.seed, self.device = count, seed, device
         self._shuffled: dict[int, Tensor] = {}  # the present epoch's order alone
 
     def slice(self, start: int, size: int) -> Tensor:
+        """The numbers of the row from place `start` on, `size` of them."""
         parts, end = [], start + size
         while start < end:
             epoch, at = divmod(start, self.count)
@@ -141,7 +147,7 @@ def share(size: int, rank: int, world: int) -> slice:
         raise ValueError(f"rank must lie in [0, world = {world}); got {rank}")
     if size % world:
         raise ValueError(
-            f"batch size {size} cannot be shared out evenly over {world} processes; make it a "
-            f"multiple of {world} (size = {size}, world = {world})"
+            f"batch size {size} cannot be shared out evenly over {world} processes; "
+            f"make it a multiple of {world} (size = {size}, world = {world})"
         )
     return slice(rank * size // world, (rank + 1) * size // world)

@@ -1,4 +1,4 @@
-"""Classes below a WordNet noun: which of some wnids are dogs."""
+"""Groups of classes by meaning: all that lie below a WordNet noun, such as the dogs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def classes_below(wnids: Sequence[str], synsets: Mapping[str, dict]) -> dict[str
 def named_group(
     name: str, below: Mapping[str, list[int]], synsets: Mapping[str, dict]
 ) -> list[int]:
-    """The classes at or below the noun of this name, or of this wnid; ValueError if there is none,
-    or more than one.
+    """The classes at or below the noun of this name, or of this wnid.
+
+    ValueError if there is none, or more than one.
     """
     if name in below:
         return below[name]
@@ -36,8 +37,8 @@ def named_group(
         return below[heads[0]]
     if not heads:
         raise ValueError(
-            f"no WordNet noun of name {name!r} has a class below it; try 'dog', 'bird', 'vehicle' "
-            f"or a wnid such as 'n02084071'"
+            f"no WordNet noun of name {name!r} has a class below it; "
+            f"try 'dog', 'bird', 'vehicle' or a wnid such as 'n02084071'"
         )
     choices = ", ".join(
         f"{wnid} ({synsets[wnid]['words'][0]}, {len(below[wnid])} classes)" for wnid in heads

