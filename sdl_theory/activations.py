@@ -16,34 +16,26 @@ from dataclasses import dataclass
 import torch
 
 from .checks import Tensor, as_tensor, check_count, own, refuse, shown
-from .problem import Problem
-from .tolerances import rounding
-from .weights import Weights
 
 LEAST_THETA = 1e-30  # below, encoder rows scaled to the threshold underflow
-
-
-def read(problem: Problem, weights: Weights) -> tuple[Tensor, Tensor]:
-    """The preactivations z = W_E W_p (n_q, n) of single features, and their rounding.
-
-    The second, (n_q, 1), is what rounding may have added to each row of z.
-    """
-    with torch.no_grad():
-        slack = weights.W_E.norm(dim=1, keepdim=True)
-        if not torch.isfinite(slack).all():  # the squares overflow
-            largest = weights.W_E.abs().amax(1, keepdim=True).clamp(min=1)
-            slack = largest * (weights.W_E / largest).norm(dim=1, keepdim=True)
-        slack = slack * (rounding(problem.n_p, problem.W_p.dtype) * len(problem.blocks) ** 0.5)
-    return weights.W_E @ problem.W_p, slack
 
 
 class Activation:
     """sigma(z) = z where active, else 0. Subclasses say what is active.
 
-    A NaN in z stays NaN, active or not.
+    One that changes `active` must say its `barrier` and `wall_distance` too: certificates rest on
+    all three. A NaN in z stays NaN, active or not.
     """
 
     theta: float | Tensor = 0.0
+
+    def __init_subclass__(cls):
+        own = vars(cls)
+        if "active" in own and not {"barrier", "wall_distance"} <= set(own):
+            raise TypeError(
+                f"{cls.__name__} changes `active`: it must say its `barrier` (what an inactive "
+                f"latent must exceed) and its `wall_distance` (how far a change is) too"
+            )
 
     def active(self, z: Tensor, dim: int = 0, slack: float | Tensor = 0.0) -> Tensor:
         """Boolean mask of z's shape: which latents fire; a NaN fires for nothing.
@@ -191,8 +183,13 @@ class BatchTopK(Activation):
         kept = _largest(flat, min(self.k * batch, flat.numel()), 0)
         return kept.view(latents_first.shape).movedim(0, dim) & (z > slack)
 
-    def wall_distance(self, z: Tensor, dim: int = 0) -> Tensor:
+    def barrier(self, z: Tensor, slack: float | Tensor = 0.0) -> Tensor:
         """That of Top-(k * batch) over the whole batch as one sample."""
+        slack = torch.as_tensor(slack, dtype=z.dtype, device=z.device).expand_as(z).reshape(-1, 1)
+        return TopK(self.k * (z.numel() // len(z))).barrier(z.reshape(-1, 1), slack)
+
+    def wall_distance(self, z: Tensor, dim: int = 0) -> Tensor:
+        """Likewise."""
         return TopK(self.k * (z.numel() // z.shape[dim])).wall_distance(z.reshape(-1, 1))
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 from .checks import Tensor, as_matrix, own, refuse
 from .problem import Problem, check_problem, mover
+from .tolerances import rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,3 +80,17 @@ def check_match(problem: Problem, weights: Weights) -> None:
             f"the problem is {problem.W_p.dtype} on {problem.W_p.device}; "
             f"convert one: weights.to({problem.W_p.dtype}) or problem.to(...)"
         )
+
+
+def preactivations(problem: Problem, weights: Weights) -> tuple[Tensor, Tensor]:
+    """The preactivations z = W_E W_p (n_q, n) of single features, and their rounding.
+
+    The second, (n_q, 1), is what rounding may have added to each row of z.
+    """
+    with torch.no_grad():
+        slack = weights.W_E.norm(dim=1, keepdim=True)
+        if not torch.isfinite(slack).all():  # the squares overflow
+            largest = weights.W_E.abs().amax(1, keepdim=True).clamp(min=1)
+            slack = largest * (weights.W_E / largest).norm(dim=1, keepdim=True)
+        slack = slack * (rounding(problem.n_p, problem.W_p.dtype) * len(problem.blocks) ** 0.5)
+    return weights.W_E @ problem.W_p, slack

@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,12 @@ def test_every_module_and_lesson_is_listed():
     assert all(name in README for name in lessons)
     assert sum(name in lesson_table() for name in lessons) == len(lessons) - 1
     assert "Coming:" not in START
+
+
+def test_the_map_s_command_finds_the_file_of_a_public_name():
+    code = (ROOT / "sdl_theory/README.md").read_text("utf-8").split('python -c "')[1].split('"')[0]
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert Path(found.stdout.strip()) == ROOT / "sdl_theory/theory/certify.py"
 
 
 def test_a_first_sentence():

@@ -50,7 +50,7 @@ class Diagnosis:
     groups : the isolated neurons that fire for several features, a `Table`.
     lost : features that fire nothing.
     certificate : of (W_E, W_D), or None for models with biases or gates, which are no point of the
-        theory's landscape.
+        theory's landscape, and where no feature is ever alone (S = 0), so that Lt sees nothing.
     loss, approximate_loss : L on fresh samples and Lt, both as shares of the loss of a model
         that answers 0.
     one_active, two_active : P(exactly one feature active), P(two or more): Lt sees only the first
@@ -76,7 +76,7 @@ class Diagnosis:
         counts, given = self.P.sum(0), self.certificate
         one, several = int((counts == 1).sum()), int((counts > 1).sum())
         verdicts = ", ".join(sorted({str(g.verdict) for g in self.groups}))
-        certificate = "none: biases or gates"
+        certificate = "none: biases or gates" if self.one_active else "none: no feature is alone"
         if given is not None:
             certificate = f"{given.verdict}, {given.reason}"
         lost = "-" if self.approximate_loss is None else f"{self.approximate_loss:.4g}"

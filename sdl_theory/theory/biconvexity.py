@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import torch
 
-from ..activations import Activation, ReLU, check_sigma, read
+from ..activations import Activation, ReLU, check_sigma
 from ..checks import Tensor
 from ..problem import Problem
 from ..signature import checked
-from ..weights import Weights, check_match
+from ..weights import Weights, check_match, preactivations
 
 HESSIAN_LIMIT = 4096  # variables of a dense Hessian
 
@@ -47,7 +47,7 @@ def residual_parts(
     """Z = P * (W_E W_p), the mask P, and R diag(M_d)."""
     check_match(problem, weights)
     check_sigma(sigma)
-    z, slack = read(problem, weights)
+    z, slack = preactivations(problem, weights)
     P = sigma.active(z, 0, slack)
     Z = z * P
     return Z, P, (problem.W_r - weights.W_D @ Z) * problem.M_d

@@ -70,11 +70,6 @@ def certify(
     """
     check_match(problem, weights)
     check_sigma(sigma)
-    if not 0 < tol < 1:
-        raise ValueError(
-            f"tol is a relative gradient norm, in (0, 1); got {tol}. "
-            f"The default {STATIONARY:g} is what theorems are checked to"
-        )
     tol = max(tol, tolerance(STATIONARY, torch.finfo(problem.W_p.dtype).eps))
     point = Point(problem, weights, sigma)
     walls = Walls(point)

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import torch
 
-from ..activations import Activation, BatchTopK, ReLU, check_sigma, read
+from ..activations import Activation, BatchTopK, ReLU, check_sigma
 from ..checks import Tensor, check_count
 from ..estimate import Estimate
 from ..problem import Problem
 from ..signature import checked
 from ..tolerances import rounding
 from ..truth.sampling import Constant, SparseFeatures
-from ..weights import Weights, check_match
+from ..weights import Weights, check_match, preactivations
 
 EXACT_LIMIT = 20  # 2^20 supports
 CHUNK = 1 << 14
@@ -38,7 +38,7 @@ def approximate_loss(problem: Problem, weights: Weights, sigma: Activation = ReL
     """
     check_match(problem, weights)
     check_sigma(sigma)
-    z, slack = read(problem, weights)
+    z, slack = preactivations(problem, weights)
     residual = problem.W_r - weights.W_D @ sigma(z, 0, slack)
     return (problem.M_d * residual.square().sum(0)).sum()
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import torch
 
-from ..activations import Activation, ReLU, check_sigma, read
+from ..activations import Activation, ReLU, check_sigma
 from ..checks import Tensor, as_tensor, check_count
 from ..problem import Problem
 from ..signature import checked
-from ..weights import Weights, check_match
+from ..weights import Weights, check_match, preactivations
 
 
 @checked
@@ -27,7 +27,7 @@ def activation_pattern(problem: Problem, weights: Weights, sigma: Activation = R
     """
     check_match(problem, weights)
     check_sigma(sigma)
-    z, slack = read(problem, weights)
+    z, slack = preactivations(problem, weights)
     return sigma.active(z.detach(), 0, slack)
 
 

@@ -7,11 +7,11 @@ from functools import cached_property
 
 import torch
 
-from ..activations import Activation, read
+from ..activations import Activation
 from ..checks import Tensor
 from ..problem import Problem
 from ..tolerances import ZERO_RESIDUAL, tolerance
-from ..weights import Weights
+from ..weights import Weights, preactivations
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Point:
 
     @cached_property
     def _preactivations(self) -> tuple[Tensor, Tensor]:
-        return read(self.problem, self.weights)
+        return preactivations(self.problem, self.weights)
 
     @property
     def z(self) -> Tensor:

@@ -211,8 +211,7 @@ def _descent(W: Tensor, target: float) -> tuple[Tensor, float]:
         G.diagonal(-start).fill_(-math.inf)
         highest = max(highest, G.max().item())
         C = (G - target).clamp_(min=0)
-        if LAM:
-            C += G.clamp_(min=0).mul_(LAM)
+        C += G.clamp_(min=0).mul_(LAM)
         out[:, start : start + CHUNK] = W @ C
     return out, highest
 

@@ -149,3 +149,12 @@ def test_trained_models_of_every_kind_are_read(method, extra):
         )
     with pytest.raises(ValueError, match=r"model.instance\(0\)"):
         diagnose(SDLModel(24, 40, instances=2), bench)
+
+
+def test_where_no_feature_is_ever_alone_there_is_no_certificate():
+    """S = 0: Lt sees nothing."""
+    bench = LinearRepresentationBench(n=4, n_p=3, S=0.0, mu=0.5, dtype=torch.float64)
+    made = model(bench, torch.ones(2, 3), torch.ones(3, 2))
+    found = diagnose(made, bench, samples=100)
+    assert found.certificate is None and found.one_active == 0
+    assert "certificate       none: no feature is alone" in str(found)

@@ -22,6 +22,7 @@ from sdl_theory import (
     pattern,
     realize,
 )
+from sdl_theory.activations import Activation
 from sdl_theory.theory.counterexamples import three_features
 
 
@@ -142,3 +143,12 @@ def test_float32_has_its_own_tolerance():
     answer = partial_minimum(problem, pattern([[0, 1, 2]], 3, 3))
     assert answer.verdict is Verdict.TRAP and answer.weights.W_E.dtype is torch.float32
     assert certify(problem, ideal_weights(problem, 3)).verdict is Verdict.NOT_STATIONARY
+
+
+def test_an_activation_that_changes_what_is_active_owes_its_walls():
+    """A two-sided one would else be certified by the walls of a one-sided one."""
+    with pytest.raises(TypeError, match="TwoSided changes `active`: it must say its `barrier`"):
+
+        class TwoSided(Activation):
+            def active(self, z, dim=0, slack=0.0):
+                return z.abs() > 0.1 + slack
