@@ -20,8 +20,9 @@ WINGS = {  # one rule a wing: what it may import, beside itself
 
 
 def wing_of(parts):
-    """The wing of sdl_theory/..., by its path; __init__ and __main__ are the door, every other file
-    beside them is the ground floor.
+    """The wing of sdl_theory/..., by its path.
+
+    __init__ and __main__ are the door, every other file beside them is the ground floor.
     """
     if len(parts) > 1 or parts[0] in WINGS:
         return parts[0]
