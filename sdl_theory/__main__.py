@@ -1,7 +1,4 @@
-"""The commands: `python -m sdl_theory verify | train | table`.
-
-The audit of the theory, one training run, the paper's Table 1.
-"""
+"""`python -m sdl_theory verify | train | table`: the audit, a training run, the paper's Table 1."""
 
 from __future__ import annotations
 
@@ -58,10 +55,9 @@ def _train(commands) -> None:
     parser = commands.add_parser(
         "train",
         help="train one dictionary on the bench; under torchrun, by all its processes together",
-        epilog="Under torchrun: torchrun --nproc-per-node N -m sdl_theory train ... "
-        "(NCCL on GPUs, gloo on CPUs). "
-        "Ctrl-C and SIGTERM write the checkpoint and the report, and end with 130 and 143; "
-        "a second one ends at once.",
+        epilog="Under torchrun: torchrun --nproc-per-node N -m sdl_theory train ... (NCCL on GPUs, "
+        "gloo on CPUs). Ctrl-C and SIGTERM write the checkpoint and the report, "
+        "and end with 130 and 143; a second one ends at once.",
     )
     _shared(parser)
     parser.add_argument(
@@ -128,9 +124,8 @@ def _shared(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="override n, n_p, S, mu, samples, c_min, beta of the bench, "
-        "n_q, k, ks, plain, biases of the model, "
-        "or any field of sdl_theory.Config: lr=3e-3 steps=500 ks=8,16,32",
+        help="override n, n_p, S, mu, samples, c_min, beta of the bench, n_q, k, ks, plain, biases "
+        "of the model, or any field of sdl_theory.Config: lr=3e-3 steps=500 ks=8,16,32",
     )
 
 

@@ -1,9 +1,8 @@
-"""The library against exact rational arithmetic: the oracle for `realize`, `partial_minimum` and
-`survey_partitions`.
+"""The library against exact rational arithmetic: `realize` and partial minima have an oracle.
 
-`python -m tests.exact 50000` runs so many and counts disagreements (about ten minutes); the tests
-run a few hundred. Problems and answers are in `exact_problem`, and nothing there is from the
-library.
+It is the oracle for `realize`, `partial_minimum` and `survey_partitions`. The tests run a few
+hundred problems; `python -m tests.exact 50000` runs so many and counts disagreements (about ten
+minutes). Problems and answers are in `exact_problem`, and nothing there is from the library.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ def disagreements(seed: int) -> tuple[list[str], str]:
         )
         if (row.verdict, row.realizable) != (said.verdict, possible):
             wrong.append(
-                f"survey says {row.verdict}, {row.realizable}; partial_minimum {said.verdict}; "
-                f"exactly {possible}"
+                f"survey says {row.verdict}, {row.realizable}; "
+                f"partial_minimum {said.verdict}; exactly {possible}"
             )
     return wrong, "/".join(sorted(wanted))
 

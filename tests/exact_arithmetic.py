@@ -46,10 +46,10 @@ def orthogonalized(vectors: list) -> list:
 
 
 def feasible(strict: list, weak: list) -> bool:
-    """Is there a w with <w, strict> > 0 and <w, weak> >= 0? By Motzkin: not iff strict^T a + weak^T
-    b = 0, sum a = 1 has a solution a, b >= 0.
+    """Is there a w with <w, strict> > 0 and <w, weak> >= 0?
 
-    Phase one of the simplex method with Bland's rule.
+    By Motzkin: not iff strict^T a + weak^T b = 0, sum a = 1 has a solution a, b >= 0. Phase one of
+    the simplex method with Bland's rule.
     """
     if not strict:
         return True
@@ -81,8 +81,9 @@ def feasible(strict: list, weak: list) -> bool:
 def row_exists(
     on: list, strictly_off: list, off: list, positive_theta: bool, span: list | None = None
 ) -> bool:
-    """<w, on> > theta, <w, strictly_off> < theta, <w, off> <= theta for some w, in the span of the
-    given basis if there is one.
+    """Whether <w, on> > theta, <w, strictly_off> < theta, <w, off> <= theta for some w.
+
+    span : a basis of the space in which w must lie, if there is one.
     """
     if span is not None:
         project = lambda vs: [[dot(v, basis) for basis in span] for v in vs]

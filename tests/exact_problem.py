@@ -1,8 +1,11 @@
 """Integer problems whose answers are known exactly, without the library's own code.
 
-Directions are rational unit vectors, many of them opposite, equal or dependent. Each group's K =
-sum_j lambda_j q_j q_j^T / |q_j|^2 is made from rational orthogonal vectors q_j and rational
-lambda_j, repeated and zero ones among them, so its eigenvectors are known and not computed.
+Directions are rational unit vectors, many of them opposite, equal or dependent. Each group's
+
+    K = sum_j lambda_j q_j q_j^T / |q_j|^2
+
+is made from rational orthogonal vectors q_j and rational lambda_j, repeated and zero ones among
+them, so its eigenvectors are known and not computed.
 """
 
 from __future__ import annotations
@@ -46,8 +49,12 @@ UNIT = {
 
 @dataclass(frozen=True)
 class Settled:
-    """One group at its stationary point: the basis `span` of its rows, its features of nonzero
-    weight, whether it leaves a loss, lies at its top eigenvalue, and whether that is repeated.
+    """One group at its stationary point.
+
+    span : basis of its rows.
+    live : its features of nonzero weight.
+    lossy, top, several : whether it leaves a loss, lies at its top eigenvalue, and whether that is
+        repeated.
     """
 
     group: list
@@ -60,8 +67,10 @@ class Settled:
 
 @dataclass
 class Exact:
-    """A problem in rationals: unit directions w (one a feature), s_d = sqrt(M_d), a partition, and
-    each group's eigenvectors with their lambdas.
+    """A problem in rationals, with eigenvectors that are known.
+
+    w, s : unit directions, one a feature, and s_d = sqrt(M_d).
+    groups, spectra : a partition, and each group's eigenvectors with their lambdas.
     """
 
     w: list
@@ -163,8 +172,9 @@ class Exact:
         return null_space(leave, len(self.w[0]))
 
     def _settled(self, group: list, spectrum: list) -> Settled | None:
-        """Where the group's neuron may sit still: at the largest eigenvalue that an encoder row
-        allows; None if there is none.
+        """Where the group's neuron may sit still; None if nowhere.
+
+        At the largest eigenvalue that an encoder row allows.
         """
         live, on = [d for d in group if self.s[d]], [self.w[d] for d in group]
         off = [v for d, v in enumerate(self.w) if d not in group]
@@ -186,8 +196,9 @@ class Exact:
         return None
 
     def _clear_of(self, one: Settled, strictly: set) -> bool:
-        """Can the group's row sit where it is with z < theta on `strictly` outside it, and z <=
-        theta on the rest?
+        """Can the group's row sit where it is with z < theta on `strictly` outside it?
+
+        And with z <= theta on the rest.
         """
         outside = [d for d in range(len(self.w)) if d not in one.group]
         on = [self.w[d] for d in one.group]
@@ -196,8 +207,9 @@ class Exact:
         return row_exists(on, held, free, self.theta > 0, one.span)
 
     def verdict(self) -> set[str]:
-        """What `partial_minimum` may say: one word, or two where a saddle lies on walls, which may
-        block its way down.
+        """What `partial_minimum` may say: one word, or two.
+
+        Two where a saddle lies on walls, which may block its way down.
         """
         chosen = []
         for group, spectrum in zip(self.groups, self.spectra):

@@ -4,8 +4,8 @@ Another processor sums in another order, so the same program prints 0.6753562547
 ...405 there. Hence, for a stored figure a and a new one b:
 
 * whole numbers (51 of 52, 64,000) are counts, and equal;
-* where one of the two has a point, an exponent or a percent sign, |a - b| <= RELATIVE max(|a|,
-    |b|), or
+* where one of the two has a point, an exponent or a percent sign,
+  |a - b| <= RELATIVE max(|a|, |b|), or
 * they differ by one unit of the last printed place, as a figure beside a rounding boundary does
   (0.36 and 0.37), but only where that unit is at most a STEP of the figure: 0.4 and 0.5, or 4% and
   5%, are no rounding. The unit is that of the finer print.
@@ -18,8 +18,8 @@ before it: `1-0.5` is a figure, a word and a figure.
 import math
 import re
 
-# far above what the order of sums does to float64 (1e-12 at the end of the search for W_p), far
-# below what a reader sees
+# far above what the order of sums does to float64 (1e-12 at the end of the search for W_p),
+# far below what a reader sees
 RELATIVE = 1e-6
 # two digits show it (0.36: a 36th), one digit does not: nothing that is 5% off passes
 STEP = 1 / 20
@@ -37,8 +37,9 @@ FIGURE = re.compile(
 
 
 def figures(text):
-    """(value, unit of its last place or None for a whole number, (start, end)) of each figure in
-    `text`.
+    """(value, unit, (start, end)) of each figure in `text`.
+
+    unit : of its last place, or None for a whole number.
     """
     for found in FIGURE.finditer(text):
         number, decimals, exponent = found[0].replace(",", ""), found["decimals"], found["exponent"]
@@ -60,8 +61,9 @@ def words(text):
 
 
 def close(a, b, unit, its):
-    """Whether figures a and b, of last places `unit` and `its`, may be one number; the rule is the
-    module's.
+    """Whether figures a and b, of last places `unit` and `its`, may be one number.
+
+    The rule is the module's.
     """
     if a == b or unit is its is None:
         return a == b

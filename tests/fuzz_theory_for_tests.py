@@ -1,5 +1,6 @@
-"""Small things that calls are made of, and one good call of everything public of truth and theory:
-name -> (function, its arguments).
+"""Small things that calls are made of, and good calls of truth and theory.
+
+One of everything public: name -> (function, its arguments).
 """
 
 from __future__ import annotations

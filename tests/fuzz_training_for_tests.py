@@ -1,5 +1,6 @@
-"""One good call of everything public of measure, training and experiments: name -> (function, its
-arguments).
+"""Good calls of measure, training and experiments.
+
+One of everything public: name -> (function, its arguments).
 """
 
 from __future__ import annotations

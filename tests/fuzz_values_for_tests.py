@@ -1,5 +1,6 @@
-"""What arguments should not be; by which other words an error may name an argument; which errors
-are answers.
+"""What arguments should not be, and which errors are answers to that.
+
+Also by which other words an error may name an argument.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What is frozen is copied, what is wrong is named, what is NaN stays NaN, what is too large is
-refused before memory is taken.
+"""What is frozen is copied, what is wrong is named, what is NaN stays NaN.
+
+What is too large is refused before memory is taken.
 """
 
 import inspect
@@ -29,11 +30,9 @@ def test_frozen_means_copied():
     W, M, T = unit(randn(0, 3, 4)), torch.ones(4, dtype=torch.float64), randn(1, 2, 4)
     problem = lib.Problem(W, T, M)
     M[1], T[0, 0], W[0, 0] = -5, math.nan, 9
-    assert (
-        problem.M_d.tolist() == [1] * 4
-        and problem.W_r.isfinite().all()
-        and lib.Problem(problem.W_p).W_p.isfinite().all()
-    )
+    assert problem.M_d.tolist() == [1] * 4
+    assert problem.W_r.isfinite().all()
+    assert lib.Problem(problem.W_p).W_p.isfinite().all()
     array = np.ones(4)
     from_numpy = lib.Problem(problem.W_p, M_d=array)
     array[0] = -1
@@ -94,10 +93,8 @@ def test_weights_that_are_variables_stay_variables():
 
 def test_an_sae_moved_is_an_sae():
     problem = lib.Problem(unit(randn(0, 3, 4)))
-    assert (
-        "SAE" in repr(problem.to(torch.float32))
-        and problem.to(torch.float32).W_p.dtype is torch.float32
-    )
+    assert "SAE" in repr(problem.to(torch.float32))
+    assert problem.to(torch.float32).W_p.dtype is torch.float32
     with pytest.raises(ValueError, match="dtype"):
         problem.to("nowhere")
 
@@ -134,16 +131,12 @@ def test_a_name_of_two_features_is_refused_everywhere():
 
 
 def test_numbers_come_as_they_should():
-    assert (
-        check_count("n", np.int64(3)) == 3
-        and type(check_count("n", torch.tensor(3))) is int
-        and type(check_number("x", np.float32(0.5))) is float
-    )
-    assert (
-        check_number("x", 2) == 2
-        and check_flag("f", np.bool_(True)) is True
-        and check_device("d", "cpu") == torch.device("cpu")
-    )
+    assert check_count("n", np.int64(3)) == 3
+    assert type(check_count("n", torch.tensor(3))) is int
+    assert type(check_number("x", np.float32(0.5))) is float
+    assert check_number("x", 2) == 2
+    assert check_flag("f", np.bool_(True)) is True
+    assert check_device("d", "cpu") == torch.device("cpu")
     for call, words in [
         (lambda: check_count("n", 1.5), r"n must be a whole number >= 1; got 1.5"),
         (lambda: check_count("n", 10**30), "below 2\\^63"),
@@ -163,11 +156,9 @@ def test_numbers_come_as_they_should():
     ]:
         with pytest.raises(ValueError, match=words):
             call()
-    assert (
-        shown("x" * 200).endswith("...")
-        and len(shown("x" * 200)) == 80
-        and "shape (2, 3)" in shown(torch.ones(2, 3))
-    )
+    assert shown("x" * 200).endswith("...")
+    assert len(shown("x" * 200)) == 80
+    assert "shape (2, 3)" in shown(torch.ones(2, 3))
 
 
 def test_checked_keeps_what_a_function_is():
@@ -228,8 +219,6 @@ def test_a_copy_inside_a_foreign_repository_has_no_commit(tmp_path):
     git("add", "theirs.py"), git("commit", "-q", "-m", "theirs")
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "__init__.py").write_text("")
-    assert (
-        own_commit(tmp_path / "theirs.py")
-        and own_commit(tmp_path / "site" / "__init__.py") is None
-        and own_commit(tmp_path / "nowhere" / "x.py") is None
-    )
+    assert own_commit(tmp_path / "theirs.py")
+    assert own_commit(tmp_path / "site" / "__init__.py") is None
+    assert own_commit(tmp_path / "nowhere" / "x.py") is None

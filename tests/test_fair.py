@@ -1,5 +1,6 @@
-"""Fair to the paper: a sentence about it names the place it speaks of; what was false once does not
-come back; a trap is said to be what it is.
+"""Fair to the paper: a sentence about it names the place it speaks of.
+
+What was false once does not come back; a trap is said to be what it is.
 """
 
 import ast
@@ -21,8 +22,8 @@ PLACE = re.compile(
 )
 PAPER = re.compile(r"\b(the|its own|their) paper\b|2512\.05534\b", re.I)
 
-# A sentence with one of these says nothing about what is in the paper, so it names no place. Each
-# with its reason.
+# A sentence with one of these says nothing about what is in the paper, so it names no place.
+# Each has its reason.
 ALLOWED = {
     "the paper's orientation": "how our matrices lie: W_E by rows, W_D by columns",
     "the paper's size": "the size of a run of ours, named after the preset",
@@ -141,7 +142,8 @@ def test_a_sentence_about_the_paper_names_its_place():
     ],
 )
 def test_the_test_can_fail(text):
-    assert nameless(text) and not nameless(
+    assert nameless(text)
+    assert not nameless(
         text.replace("the paper", "Table 1 of the paper").replace(
             "The paper", "The paper's section 2.3"
         )
@@ -156,8 +158,9 @@ def test_what_was_false_does_not_come_back(phrase):
 
 
 def test_our_own_section_numbers_are_not_taken_for_the_papers():
-    """In code, "section N" is the paper's and stands beside its name. (Lessons have sections of
-    their own.)
+    """In code, "section N" is the paper's and stands beside its name.
+
+    (Lessons have sections of their own.)
     """
     known = {"2.3", "5.1", "3", "4", "5"}  # the paper's 2.3 and 5.1, the walkthrough's 3 to 5
     for name, text in TEXTS:
@@ -196,8 +199,9 @@ def test_the_words_say_what_a_trap_and_escapable_are():
 
 
 def test_the_papers_metric_comes_first_beside_its_figures():
-    """The tables of results that hold the paper's figures: our figure by its metric in the first
-    column of figures, then cosines; k = 32 beside Table 7.
+    """The tables of results that hold the paper's figures have ours by its metric first.
+
+    In the first column of figures; then cosines; k = 32 beside Table 7.
     """
     head = next(
         line

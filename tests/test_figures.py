@@ -1,5 +1,6 @@
-"""Notebooks are green on every processor: their figures are compared as numbers, their words
-exactly (tests/figures.py).
+"""Notebooks are green on every processor (tests/figures.py).
+
+Their figures are compared as numbers, their words exactly.
 """
 
 import json

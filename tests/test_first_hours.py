@@ -1,5 +1,6 @@
-"""What a newcomer does in the first hours, from the shell and from Python: no work lost, nothing
-ignored in silence, one line that says what to do.
+"""What a newcomer does in the first hours, from the shell and from Python.
+
+No work is lost, nothing ignored in silence, and one line says what to do.
 """
 
 import json
@@ -67,17 +68,14 @@ def test_a_setting_that_would_change_nothing_is_refused(words, said, capsys):
 def test_what_somebody_keeps_in_a_folder_is_not_overwritten(tmp_path, capsys):
     (tmp_path / "report.json").write_text("mine")
     assert main(["train", "--out", str(tmp_path), *QUICK]) == 1
-    assert (
-        tmp_path / "report.json"
-    ).read_text() == "mine" and "a folder of its own" in capsys.readouterr().err
+    assert (tmp_path / "report.json").read_text() == "mine"
+    assert "a folder of its own" in capsys.readouterr().err
     run = tmp_path / "run"
     assert main(["train", "--out", str(run), *QUICK]) == 0
     assert torch.equal(SDLModel.load(run).W_E, SDLModel.load(run / "checkpoint.safetensors").W_E)
     (run / "checkpoint.safetensors").unlink()
-    assert (
-        main(["train", "--out", str(run), *QUICK]) == 1
-        and "no checkpoint that they belong to" in capsys.readouterr().err
-    )
+    assert main(["train", "--out", str(run), *QUICK]) == 1
+    assert "no checkpoint that they belong to" in capsys.readouterr().err
 
 
 def test_a_saelens_folder_is_tried_before_the_training(tmp_path, monkeypatch, capsys):
@@ -86,24 +84,18 @@ def test_a_saelens_folder_is_tried_before_the_training(tmp_path, monkeypatch, ca
         lambda *_, **__: pytest.fail("it trained"),
     )
     (tmp_path / "file").write_text("")
-    assert (
-        main(["train", "--saelens", str(tmp_path / "file"), *QUICK]) == 1
-        and "is no folder" in capsys.readouterr().err
-    )
-    assert (
-        main(["train", "--saelens", str(tmp_path / "new"), *QUICK, "plain=true"]) == 1
-        and "plain" in capsys.readouterr().err
-    )
+    assert main(["train", "--saelens", str(tmp_path / "file"), *QUICK]) == 1
+    assert "is no folder" in capsys.readouterr().err
+    assert main(["train", "--saelens", str(tmp_path / "new"), *QUICK, "plain=true"]) == 1
+    assert "plain" in capsys.readouterr().err
 
 
 def test_a_fault_in_the_last_row_is_found_before_the_first(monkeypatch, capsys):
     monkeypatch.setattr(
         "sdl_theory.experiments.tables.train_row", lambda *_, **__: pytest.fail("it trained")
     )
-    assert (
-        main(["table", "--methods", "topk", "foo", *QUICK]) == 1
-        and "foo" in capsys.readouterr().err
-    )
+    assert main(["table", "--methods", "topk", "foo", *QUICK]) == 1
+    assert "foo" in capsys.readouterr().err
 
 
 def test_rows_of_two_makings_say_both(tmp_path):
@@ -113,11 +105,9 @@ def test_rows_of_two_makings_say_both(tmp_path):
     out.write_text(out.read_text().replace(f'"torch": "{torch.__version__}"', '"torch": "1.0"'))
     assert main(["table", "--methods", "batchtopk", *few]) == 0
     stored = json.loads(out.read_text())
-    assert (
-        stored["torch"] == torch.__version__
-        and stored["before"][0]["torch"] == "1.0"
-        and len(stored["rows"]) == 4
-    )
+    assert stored["torch"] == torch.__version__
+    assert stored["before"][0]["torch"] == "1.0"
+    assert len(stored["rows"]) == 4
 
 
 def test_the_record_of_gains_keeps_its_groups(tmp_path, monkeypatch, capsys):
@@ -140,18 +130,14 @@ def test_the_record_of_gains_keeps_its_groups(tmp_path, monkeypatch, capsys):
         (["--seeds", "1", "1"], "each once"),
         (["--seeds", "-1"], "each once"),
     ):
-        assert (
-            record.main(["--methods", "topk", "--out", str(out), *words]) == 1
-            and said in capsys.readouterr().err
-        )
+        assert record.main(["--methods", "topk", "--out", str(out), *words]) == 1
+        assert said in capsys.readouterr().err
     # not into the project's own record
     assert record.main(["--seeds", "7"]) == 1 and "a file of their own" in capsys.readouterr().err
     assert out.read_text() == before
     (tmp_path / "other.json").write_text("{}")
-    assert (
-        record.main(["--out", str(tmp_path / "other.json")]) == 1
-        and "no record" in capsys.readouterr().err
-    )
+    assert record.main(["--out", str(tmp_path / "other.json")]) == 1
+    assert "no record" in capsys.readouterr().err
 
 
 def test_a_place_that_cannot_be_written_is_named(capsys):

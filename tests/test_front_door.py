@@ -1,5 +1,6 @@
-"""The front door: README is short, what it names is there, its code runs, and the pages that are
-made from sources are those of now.
+"""The front door: README is short, what it names is there, its code runs.
+
+And the pages that are made from sources are those of now.
 """
 
 import contextlib

@@ -1,5 +1,6 @@
-"""Every public call, one argument at a time replaced by what it should not be: an answer without
-NaN, or an error that names the argument.
+"""Every public call, one argument at a time replaced by what it should not be.
+
+What comes back is an answer without NaN, or an error that names the argument.
 """
 
 from __future__ import annotations
@@ -125,8 +126,9 @@ def test_good_calls_are_good(table):
 
 
 def test_everything_public_is_attacked(table):
-    """Functions, and the classes that users build; records that functions return, and errors, are
-    left out.
+    """Functions, and the classes that users build.
+
+    Records that functions return, and errors, are left out.
     """
     returned = {
         "Absorption",
@@ -166,8 +168,9 @@ def test_everything_public_is_attacked(table):
 
 
 def test_no_argument_breaks_a_call_in_silence_or_with_a_foreign_error(table, tmp_path, monkeypatch):
-    """Some 15,800 calls in seconds. On the code before `checked`: 5,325 wrong outcomes over 232
-    arguments.
+    """Some 15,800 calls in seconds.
+
+    On the code before `checked`: 5,325 wrong outcomes over 232 arguments.
     """
     monkeypatch.chdir(tmp_path)  # "x" is a good path
     with warnings.catch_warnings():

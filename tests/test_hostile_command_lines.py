@@ -63,11 +63,9 @@ def test_the_command_line_has_no_traceback(words, capsys):
         told = capsys.readouterr().err
     except SystemExit as stopped:
         code, told = stopped.code if isinstance(stopped.code, int) else 1, str(stopped.code)
-    assert (
-        code != 0
-        and len([line for line in told.splitlines() if line.startswith("error: ")]) == 1
-        and "Traceback" not in told
-    )
+    assert code != 0
+    assert len([line for line in told.splitlines() if line.startswith("error: ")]) == 1
+    assert "Traceback" not in told
     assert told.strip().splitlines()[-1].startswith("error: ")
 
 
@@ -75,7 +73,5 @@ def test_the_command_line_has_no_traceback(words, capsys):
 def test_a_folder_that_cannot_be_is_one_line(out, tmp_path, capsys):
     (tmp_path / "file").write_text("mine")
     assert main([*SMALL, "--out", out if out[0] == "/" else str(tmp_path / out)]) == 1
-    assert (
-        capsys.readouterr().err.strip().splitlines()[-1].startswith("error: ")
-        and (tmp_path / "file").read_text() == "mine"
-    )
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("error: ")
+    assert (tmp_path / "file").read_text() == "mine"

@@ -142,8 +142,9 @@ TRAINERS = {
 
 
 def trained(cells):
-    """Which code cells print what comes out of a training or a descent; variables carry it from
-    cell to cell.
+    """Which code cells print what comes out of a training or a descent.
+
+    Variables carry it from cell to cell.
     """
     carried = set()
     named = lambda nodes: {

@@ -131,14 +131,10 @@ def test_wrong_types_and_numbers_are_value_errors(call, words):
 
 
 def test_lists_and_arrays_are_welcome():
-    assert (
-        JumpReLU([0.1, 0.2]).theta.tolist() == pytest.approx([0.1, 0.2])
-        and len(hierarchy(2, 2, 8, 0.5).names) == 4
-    )
-    assert (
-        Problem([[1.0, 0.0], [0.0, 1.0]]).W_p.dtype is torch.float64
-        and JumpReLU([0.1, 0.2]).theta[0].item() == 0.1
-    )
+    assert JumpReLU([0.1, 0.2]).theta.tolist() == pytest.approx([0.1, 0.2])
+    assert len(hierarchy(2, 2, 8, 0.5).names) == 4
+    assert Problem([[1.0, 0.0], [0.0, 1.0]]).W_p.dtype is torch.float64
+    assert JumpReLU([0.1, 0.2]).theta[0].item() == 0.1
 
 
 def test_mismatch_is_named():
@@ -155,10 +151,8 @@ def test_mismatch_is_named():
 def test_columns_are_renormalized_in_float64_and_dtype_is_kept():
     W = unit(randn(0, 7, 9)) * (1 + 5e-7)
     assert (Problem(W).W_p.norm(dim=0) - 1).abs().max() < 1e-15
-    assert (
-        Problem(W.float()).M_d.dtype is torch.float32
-        and Problem(torch.eye(2, dtype=torch.int64)).W_p.dtype is torch.float64
-    )
+    assert Problem(W.float()).M_d.dtype is torch.float32
+    assert Problem(torch.eye(2, dtype=torch.int64)).W_p.dtype is torch.float64
     assert Problem(W).to(torch.float32).W_p.dtype is torch.float32
     with pytest.raises(ValueError, match="1e-06"):
         Problem(W * (1 + 2e-6))

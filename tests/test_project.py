@@ -1,5 +1,6 @@
-"""The house itself: one list of dependencies, a light import, names that exist, notebooks that keep
-the rules.
+"""The house itself: one list of dependencies, a light import, names that exist.
+
+And notebooks that keep the rules.
 """
 
 import ast
@@ -42,14 +43,14 @@ def test_constraints_pin_every_direct_dependency():
         for line in (ROOT / "constraints.txt").read_text().split()
     }
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
-    assert {re.split(r"[<>=]", name)[0] for name in wanted} <= pinned and "torch==2.13.0" in (
-        ROOT / "constraints.txt"
-    ).read_text()
+    assert {re.split(r"[<>=]", name)[0] for name in wanted} <= pinned
+    assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text()
 
 
 def test_every_import_is_declared():
-    """What a module imports is in the dependencies; what a function imports (rebuilding the data)
-    may be the developers'.
+    """What a module imports is in the dependencies.
+
+    What a function imports (rebuilding the data) may be the developers'.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     users, developers = (
@@ -98,15 +99,12 @@ def test_every_public_callable_has_a_docstring():
         for name in dir(library)
         if not name.startswith("_") and callable(getattr(library, name))
     }
-    assert (
-        len(public) > 45
-        and [
-            name
-            for name, value in public.items()
-            if not (value.__doc__ or "").strip() or value.__doc__.startswith(name + "(")
-        ]
-        == []
-    )
+    assert len(public) > 45
+    assert [
+        name
+        for name, value in public.items()
+        if not (value.__doc__ or "").strip() or value.__doc__.startswith(name + "(")
+    ] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -117,15 +115,11 @@ def test_notebooks_keep_the_rules(path):
             not re.search(r"^\s*(def|class) |^\s*[!%]", cell, re.M) and len(cell.splitlines()) <= 15
         ), cell
         assert max(map(len, cell.splitlines())) <= 100, f"too long for a projector: {cell}"
-    assert (
-        sorted(len(cell.splitlines()) for cell in code)[len(code) // 2] <= 5
-        and path.stat().st_size <= 400_000
-    )
+    assert sorted(len(cell.splitlines()) for cell in code)[len(code) // 2] <= 5
+    assert path.stat().st_size <= 400_000
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    assert (
-        "widgets" not in notebook["metadata"]
-        and sum(cell.startswith("assert") or "\nassert" in cell for cell in code) >= 5
-    )
+    assert "widgets" not in notebook["metadata"]
+    assert sum(cell.startswith("assert") or "\nassert" in cell for cell in code) >= 5
     pictures = [
         i
         for i, cell in enumerate(notebook["cells"])

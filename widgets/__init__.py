@@ -1,3 +1,6 @@
-"""Pictures with handles: rows (parameters to numbers), charts (numbers to pictures), explorers
-(controls).
+"""Pictures with handles, in three layers.
+
+rows : parameters to numbers.
+charts : numbers to pictures.
+explorers : pictures with controls.
 """

@@ -1,5 +1,6 @@
-"""A lesson's cells as the site shows them: one picture for each chart and explorer, in words too,
-and the frames that bring an explorer with one slider to life.
+"""A lesson's cells as the site shows them: a picture for each chart and explorer, in words too.
+
+And the frames that bring an explorer with one slider to life.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ EXPLORER = """<figure class="sdl-explorer">
 {rest}
 </figure>"""
 KERNEL = (
-    '<p class="sdl-note">This one {why}needs a kernel: open the notebook (<code>make '
-    "lab</code>).</p>"
+    '<p class="sdl-note">This one {why}needs a kernel: '
+    "open the notebook (<code>make lab</code>).</p>"
 )
 
 
@@ -38,8 +39,9 @@ def chart_words(spec: dict) -> list[str]:
 
 
 def explorer_of(source: str) -> explorers.Explorer | None:
-    """The explorer that a cell's last line calls, with literal arguments; the call is read, never
-    evaluated.
+    """The explorer that a cell's last line calls, with literal arguments; None if it calls none.
+
+    The call is read, never evaluated.
     """
     last = (ast.parse(source).body or [None])[-1]
     call = getattr(last, "value", None)
@@ -52,7 +54,7 @@ def explorer_of(source: str) -> explorers.Explorer | None:
 
 
 def live_data(explorer: explorers.Explorer) -> str:
-    """The one control, and all frames, for page.js; empty if a kernel is needed."""
+    """The one control and all frames, for page.js; empty if a kernel is needed."""
     chart = explorer.chart
     if not chart.ends:
         return ""
@@ -88,8 +90,9 @@ def figure(explorer: explorers.Explorer, picture: str | None) -> str:
 
 
 def show(cell: nbformat.NotebookNode) -> None:
-    """One picture for each chart and explorer, with words for those who cannot see it; formulas
-    among the outputs as markdown.
+    """Put one picture in the place of each chart and explorer, in words too.
+
+    The words are for those who cannot see it. Formulas among the outputs become markdown.
     """
     explorer = explorer_of(cell.source)
     pictures = [

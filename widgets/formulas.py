@@ -1,5 +1,4 @@
-r"""LaTeX to MathML, which browsers draw by themselves: latex2mathml, with what it does not do well
-mended.
+r"""LaTeX to MathML, which browsers draw by themselves: latex2mathml, mended where it needs it.
 
 What it would pass on as it stands (an unknown \command, a stray &) raises BadFormula.
 """
@@ -37,8 +36,9 @@ class BadFormula(ValueError):
 
 
 def mathml(formula: str, display: str) -> str:
-    """A <math> element; for display "block" several, one for each part that may begin a line, since
-    browsers break none.
+    """A <math> element; for display "block" several, since browsers break none.
+
+    One for each part that may begin a line.
     """
     source = (
         formula.replace(r"\|", r"\Vert ")
@@ -79,8 +79,9 @@ def mathml(formula: str, display: str) -> str:
 
 
 def _names(row: ET.Element) -> None:
-    r"""An upright name is one element, whether its letters came one by one (\mathrm) or as an
-    operator (\operatorname).
+    r"""An upright name is one element.
+
+    Whether its letters came one by one (\mathrm) or as an operator (\operatorname).
     """
     if len(row) > 1 and all(
         child.tag == "mi" and child.get("mathvariant") == "normal" for child in row
@@ -102,9 +103,7 @@ def _name(element: ET.Element) -> str:
 
 
 def _kinds(row: ET.Element, block: bool) -> None:
-    """Big fences, accents that sit on their letter, limits under max, the right kind for each
-    symbol.
-    """
+    """Big fences, accents that sit on their letter, limits under max, each symbol's right kind."""
     for child in row:
         if child.get("minsize"):
             child.text = BIG.get(child.text, child.text)
@@ -138,17 +137,16 @@ def _spaces(row: ET.Element) -> None:
 
 
 def _lines(tree: ET.Element) -> str:
-    """The formula cut after its wide spaces and before its relations, outside all brackets: a span
-    for each statement, a <math> for each part of it.
+    """The formula cut after its wide spaces and before its relations, outside all brackets.
+
+    A span for each statement, a <math> for each part of it.
     """
     start, depth = '<math displaystyle="true">', 0
     lines = ["<span>" + start]
     for child in tree[0]:
-        base = (
-            next(part.text or "" for part in child.iter() if not len(part))
-            if child.tag in ("mi", "mo", "msub", "msup", "msubsup")
-            else ""
-        )
+        base = ""
+        if child.tag in ("mi", "mo", "msub", "msup", "msubsup"):
+            base = next(part.text or "" for part in child.iter() if not len(part))
         depth += (base in OPEN) - (base in CLOSE)
         if child.tag == "mo" and base in RELATIONS and depth == 0 and not lines[-1].endswith(start):
             child.set("form", "infix")

@@ -1,5 +1,7 @@
-"""The codes that rows write and charts read: `kind` says which layer of a picture a row belongs to,
-`value` what colours it. Neither torch nor altair is needed to know them.
+"""The codes that rows write and charts read: what a row of numbers is in its picture.
+
+`kind` says which layer of a picture a row belongs to, `value` what colours it. Neither torch nor
+altair is needed to know them.
 """
 
 from __future__ import annotations
@@ -8,8 +10,9 @@ from enum import IntEnum
 
 
 class Layer(IntEnum):
-    """Layers that several pictures have. In the first one CURVE is the approximate loss, TRUE the
-    true one, DATA the samples.
+    """Layers that several pictures have.
+
+    In the first one CURVE is the approximate loss, TRUE the true one, DATA the samples.
     """
 
     CURVE, REGION, POINT, ARROW, BAR, DATA, TRUE = range(7)
@@ -28,17 +31,13 @@ class Code(IntEnum):
 
 
 class Sign(IntEnum):
-    """What an eigenvector is: of mixed signs, positive with the top eigenvalue, positive with
-    another.
-    """
+    """What an eigenvector is: of mixed signs, positive with the top eigenvalue, or with another."""
 
     MIXED, TOP, LOWER = range(3)
 
 
 class Exact(IntEnum):
-    """The loss at the positive eigenvector of a pair, and at the other one; beside Layer's POINT
-    and BAR.
-    """
+    """The loss at a pair's positive eigenvector, and at the other; beside Layer's POINT and BAR."""
 
     POSITIVE, MIXED = 0, 1
 
@@ -101,8 +100,10 @@ class Line(IntEnum):
 
 
 class Vector(IntEnum):
-    """What points somewhere beside a feature: encoder rows and decoder columns as trained, rows of
-    the ideal point and of the dual basis, random ones.
+    """What points somewhere beside a feature.
+
+    Encoder rows and decoder columns as trained, rows of the ideal point and of the dual basis,
+    random ones.
     """
 
     TRAINED, COLUMN, IDEAL, DUAL, RANDOM = range(5)

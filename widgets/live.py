@@ -1,5 +1,6 @@
-"""The persistent chart: a Vega view that stays, and takes new columns in place. Works offline: the
-bundle ships inside the kernel.
+"""The persistent chart: a Vega view that stays, and takes new columns in place.
+
+Works offline: the bundle ships inside the kernel.
 """
 
 from __future__ import annotations
@@ -17,8 +18,6 @@ import vl_convert as vlc
 from PIL import Image
 
 VEGA_LITE = "6.4"
-
-
 HERE = Path(__file__).parent
 
 
@@ -47,15 +46,14 @@ def pack(columns: dict[str, np.ndarray]) -> bytes:
 
 
 class LiveChart(anywidget.AnyWidget):
-    """`chart` drawn over the data set named "live", with a line of words under it; `set_data`
-    replaces both in place, without a new view.
+    """A chart drawn over the data set named "live", with a line of words under it.
 
-    data : columns of equal length, sent as float32. headline, alt : the words; a screen reader gets
-        them as the picture's description.
-    frames : for a picture that one slider drives, (low, step, stories), the slider's values and a
-        (columns, headline, words) for each of
-    them. They travel once; link the slider to `value` in the browser (ipywidgets.jslink), and no
-    kernel is needed.
+    chart : the picture; `set_data` replaces data and words in place, without a new view.
+    data : columns of equal length, sent as float32.
+    headline, words : the line under it; to a screen reader the words are the picture's description.
+    frames : for a picture that one slider drives, (low, step, stories): the slider's values, and
+        (columns, headline, words) for each of them. They travel once; link the slider to `value` in
+        the browser (ipywidgets.jslink), and no kernel is needed.
     """
 
     _esm = ""  # set on first use
@@ -105,8 +103,8 @@ class LiveChart(anywidget.AnyWidget):
         columns = {key: np.asarray(column, dtype="<f4") for key, column in data.items()}
         if list(columns) != self.columns or len({len(c) for c in columns.values()}) != 1:
             raise ValueError(
-                f"data must have the columns {self.columns}, of one length; got "
-                f"{[(k, len(c)) for k, c in columns.items()]}"
+                f"data must have the columns {self.columns}, of one length; "
+                f"got {[(k, len(c)) for k, c in columns.items()]}"
             )
         self.data = columns
         with self.hold_sync():
@@ -135,11 +133,10 @@ class LiveChart(anywidget.AnyWidget):
 
 
 def enable_charts() -> None:
-    """Make altair charts show in JupyterLab without a network, with a PNG beside them for viewers
-    that run nothing.
+    """Make altair charts show in JupyterLab without a network.
 
-    JupyterLab 4 bundles Vega-Lite 5 and knows its MIME type alone; the charts here keep to what
-    both versions draw.
+    With a PNG beside them for viewers that run nothing. JupyterLab 4 bundles Vega-Lite 5 and knows
+    its MIME type alone; the charts here keep to what both versions draw.
     """
 
     def renderer(spec: dict, **_):

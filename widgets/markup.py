@@ -44,8 +44,10 @@ def markdown(source: str) -> str:
 
 
 def hanging(line: str, column: str) -> str:
-    """A line of code or print as a block: where it is too long it wraps under the end of what
-    `column` matches, and nothing hides behind a scrollbar.
+    """A line of code or print as a block that wraps where it is too long.
+
+    column : a pattern; the rest hangs under the end of what it matches, and nothing hides behind a
+        scrollbar.
     """
     text = unescape(re.sub("<[^>]+>", "", line)).rstrip()
     return f'<span class="line" style="--deep: {re.match(column, text).end()}ch">{line}</span>'
@@ -69,7 +71,7 @@ class Exporter(HTMLExporter):
 def exporter() -> Exporter:
     """The exporter of all pages. Notebooks are our own, so nothing is cleaned away."""
     code = lambda source, **_: highlight(source, PythonLexer(), Lines())
-    # under its last column
+    # what is printed wraps under its last column
     printed = lambda text: "".join(
         hanging(line, r"(.* {2,})?") for line in ansi2html(text).splitlines(keepends=True)
     )

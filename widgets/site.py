@@ -1,8 +1,7 @@
-"""The notebooks as a folder of web pages that needs no server, no network and no kernel: `python -m
-widgets.site [folder]`.
+"""The notebooks as a folder of web pages that needs no server, no network and no kernel.
 
-Pages show the outputs that the notebooks were committed with. Explorers with one slider stay alive:
-their frames travel inside the page.
+`python -m widgets.site [folder]` writes it. Pages show the outputs that the notebooks were
+committed with. Explorers with one slider stay alive: their frames travel inside the page.
 """
 
 from __future__ import annotations
@@ -43,8 +42,10 @@ PAGE = """<!doctype html>
 
 
 def mend(body: str, folder: Path) -> str:
-    """Links to notebooks become links to pages; pictures travel inside the page; wide tables scroll
-    by themselves.
+    """The body with all that the site has: links to pages, pictures inside, tables that scroll.
+
+    Links to notebooks become links to pages; pictures travel inside the page; wide tables scroll by
+    themselves.
     """
     soup = BeautifulSoup(body, "html.parser")
     for link in soup.select("a[href]"):
@@ -78,11 +79,8 @@ def heads(notebook: nbformat.NotebookNode) -> tuple[str, str]:
 
 def page(title: str, nav: str, body: str) -> str:
     """The skeleton around a body; Vega is loaded where there is something to bring to life."""
-    script = (
-        '\n<script src="vega.js" defer></script>'
-        if '<script type="application/json">' in body
-        else ""
-    )
+    alive = '<script type="application/json">' in body
+    script = '\n<script src="vega.js" defer></script>' if alive else ""
     return PAGE.format(title=re.sub("<[^>]+>", "", title), nav=nav, body=body, script=script)
 
 
@@ -138,8 +136,9 @@ def index(lessons: list[Lesson], notebooks: Path) -> str:
 
 
 def build(folder: Path, notebooks: Path = ROOT / "notebooks") -> list[Path]:
-    """Write one page a notebook, index.html, page.css and vega.js; return the pages. What cannot be
-    written is an error that names its notebook.
+    """Write one page a notebook, index.html, page.css and vega.js; return the pages.
+
+    What cannot be written is an error that names its notebook.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write = lambda name, text: (folder / name).write_text(text, encoding="utf-8")

@@ -1,3 +1,4 @@
-"""Whatever runs others and writes results: the audit, Table 1 of arXiv:2512.05534, the gain of
-anchoring.
+"""Whatever runs others and writes results.
+
+These are the audit, Table 1 of arXiv:2512.05534, and the gain of anchoring.
 """

@@ -1,5 +1,6 @@
-"""How anchoring is tried: plain, anchored at true features or at random directions (sham), clipped
-and not; each arm trained and judged by itself.
+"""How anchoring is tried: plain, at true features, at random directions (sham); clipped and not.
+
+Each arm is trained and judged by itself.
 """
 
 from __future__ import annotations
@@ -32,8 +33,11 @@ FIGURES = (
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train. anchors 0: plain. sham: anchored at as many random directions. clipped:
-    Config's gradient clipping, or none.
+    """One way to train.
+
+    anchors : how many; 0 is plain.
+    sham : anchored at as many random directions.
+    clipped : with Config's gradient clipping, or with none.
     """
 
     method: str
@@ -55,8 +59,9 @@ def arms(method: str) -> list[Arm]:
 
 
 def sham_anchors(anchors: Anchors, seed: int) -> Anchors:
-    """As many random unit directions in place of the true ones, in W_E as in W_D; the features they
-    stand for keep their places in the held-out mask.
+    """As many random unit directions in place of the true ones, in W_E as in W_D.
+
+    The features they stand for keep their places in the held-out mask.
     """
     rows = torch.randn(
         anchors.W_E.shape, generator=seeded("cpu", seed, 55), dtype=anchors.W_E.dtype
@@ -66,8 +71,9 @@ def sham_anchors(anchors: Anchors, seed: int) -> Anchors:
 
 
 def run_arm(arm: Arm, seeds: tuple[int, ...]) -> list[dict]:
-    """Train one batched model and judge it on the features held out: a row a seed and number of
-    features left out, `FIGURES` by name.
+    """Train one batched model and judge it on the features held out.
+
+    A row a seed and number of features left out, with `FIGURES` by name.
     """
     clip = {} if arm.clipped else dict(clip=NO_CLIP)
     row = setup("demo", arm.method, anchors=arm.anchors, seeds=seeds, lam_anchor=arm.lam, **clip)
@@ -85,9 +91,6 @@ def run_arm(arm: Arm, seeds: tuple[int, ...]) -> list[dict]:
         reports = evaluate(row.model, row.data, anchored=features, samples=2000, null_draws=1)
         for seed, report in zip(seeds, reports):
             figures = report.summary()
-            rows.append(
-                asdict(arm)
-                | dict(seed=seed, left_out=k)
-                | {name: round(figures[name], 6) for name in FIGURES}
-            )
+            rounded = {name: round(figures[name], 6) for name in FIGURES}
+            rows.append(asdict(arm) | dict(seed=seed, left_out=k) | rounded)
     return rows

@@ -1,4 +1,4 @@
-"""The commit of the code that made a record."""
+"""Which commit of this code made a record."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 
 def own_commit(file: str | Path = Path(__file__).with_name("__init__.py")) -> str | None:
-    """The commit of the checkout that `file` belongs to; None where no checkout tracks it: a copy
-    inside somebody else's repository has none.
+    """The commit of the checkout that `file` belongs to; None where no checkout tracks it.
+
+    A copy inside somebody else's repository has none.
     """
     file = Path(file).resolve()
     git = lambda *words: subprocess.run(

@@ -1,6 +1,6 @@
-"""Does showing some features help to find the others, by the paper's own metric? Anchored minus
-plain at the demo preset, with its controls.
+"""Does showing some features help to find the others, by the paper's own metric?
 
+Anchored minus plain at the demo preset, with its controls.
 `python -m sdl_theory.experiments.gain` runs what is missing, arm by arm, into
 notebooks/results/anchoring_gain.json, and prints the differences. It may be killed and started
 again. One thread, about twenty minutes a method on an idle machine.
@@ -48,8 +48,9 @@ def load_gain(path: Path = RESULTS) -> dict:
 
 
 def difference(rows: list[dict], arm: Arm, figure: str) -> Estimate:
-    """`arm` minus plain (clipped alike), seed by seed on the same held-out features: the mean with
-    its 95% Student t interval.
+    """`arm` minus plain (clipped alike): the mean, with its 95% Student t interval.
+
+    Seed by seed on the same held-out features. ValueError unless both are there for every seed.
     """
     of = lambda wanted: {
         one["seed"]: one[figure]
@@ -60,16 +61,19 @@ def difference(rows: list[dict], arm: Arm, figure: str) -> Estimate:
     theirs, plain = of(arm), of(Arm(arm.method, clipped=arm.clipped))
     if not theirs or set(theirs) != set(plain):
         raise ValueError(
-            f"{arm} and its plain twin must both be there, seed by seed; got {len(theirs)} and "
-            f"{len(plain)} seeds. Run python -m sdl_theory.experiments.gain"
+            f"{arm} and its plain twin must both be there, seed by seed; "
+            f"got {len(theirs)} and {len(plain)} seeds. Run python -m sdl_theory.experiments.gain"
         )
     return interval([theirs[seed] - plain[seed] for seed in sorted(theirs)])
 
 
 @dataclass(frozen=True)
 class Gain:
-    """An arm's difference to plain training. found, mip: the paper's literal metric (encoder, raw);
-    then encoder and decoder by cosine.
+    """An arm's difference to plain training.
+
+    found, mip : by the paper's literal metric (encoder, raw).
+    encoder_mip : the encoder's by cosine.
+    decoder_found, decoder_mip : the decoder's by cosine.
     """
 
     method: str
@@ -173,8 +177,9 @@ def _run_missing(arguments) -> int:
 
 
 def _stored(path: Path) -> tuple[list[dict], dict]:
-    """The rows of an earlier call, and what it was made with; ValueError for a file of something
-    else.
+    """The rows of an earlier call, and what it was made with.
+
+    ValueError for a file of something else.
     """
     if not path.exists():
         return [], {}
@@ -189,8 +194,9 @@ def _stored(path: Path) -> tuple[list[dict], dict]:
 
 
 def _missing(arguments, rows: list[dict]) -> list[tuple[Arm, tuple[int, ...]]]:
-    """The arms and groups of seeds that are not stored. A seed's start depends on those it is
-    trained with, so no group may be stored in part.
+    """The arms and groups of seeds that are not stored.
+
+    A seed's start depends on those it is trained with, so no group may be stored in part.
     """
     seeds = arguments.seeds
     if unknown := [method for method in arguments.methods if method not in ROWS]:
@@ -208,8 +214,8 @@ def _missing(arguments, rows: list[dict]) -> list[tuple[Arm, tuple[int, ...]]]:
             there = [json.dumps(asdict(arm) | {"seed": seed}) in have for seed in group]
             if any(there) and not all(there):
                 raise ValueError(
-                    f"--seeds {list(group)} are trained together, and {arguments.out} holds some "
-                    f"of them from another group; give this one a file of its own"
+                    f"--seeds {list(group)} are trained together, and {arguments.out} "
+                    f"holds some of them from another group; give this one a file of its own"
                 )
             if not any(there):
                 jobs.append((arm, group))

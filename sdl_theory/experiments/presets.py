@@ -1,6 +1,4 @@
-"""Table 1's rows by name, and the presets at which they are run: from a laptop's minutes to the
-paper's size.
-"""
+"""Table 1's rows by name, and their presets: from a laptop's minutes to the paper's size."""
 
 from __future__ import annotations
 
@@ -24,8 +22,11 @@ TABLE_1 = tuple(ROWS)[:7]
 
 @dataclass(frozen=True)
 class Preset:
-    """A bench, a width, k of the top-k family, a recipe; numbers of anchors and seeds; and what
-    single rows change of all that.
+    """What a table is run with.
+
+    bench, n_q, k, config : a bench, a width, k of the top-k family, a recipe.
+    anchors, seeds : how many of each.
+    rows : what single rows change of all that.
     """
 
     bench: dict

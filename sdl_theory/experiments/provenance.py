@@ -1,4 +1,4 @@
-"""What a stored result must say of its making."""
+"""What a stored result must say of its making: commit, versions, device, threads."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from .commit import own_commit
 
 
 def provenance(device: torch.device | str = "cpu") -> dict:
-    """What a stored table must say of itself: commit (None outside a checkout), versions, device,
-    threads.
-    """
+    """Commit (None outside a checkout), versions, device and threads, for a stored table."""
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else "CPU"
     return dict(
         commit=own_commit(),

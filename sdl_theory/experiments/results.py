@@ -1,8 +1,8 @@
-"""The results page, notebooks/results/README.md: its tables are made from the stored runs and from
-the audit; the words around them are written by hand.
+"""The results page, notebooks/results/README.md: its tables, from the stored runs and the audit.
 
-`python -m sdl_theory.experiments.results` puts every table in the place of the old one with the
-same head. About a minute, most of it for the audit on the ImageNet directions.
+The words around them are written by hand. `python -m sdl_theory.experiments.results` puts every
+table in the place of the old one with the same head. About a minute, most of it for the audit on
+the ImageNet directions.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def put(table: str, page: str) -> str:
-    """The page with the table in the place of the one with the same head. ValueError unless there
-    is exactly one.
+    """The page with the table in the place of the one with the same head.
+
+    ValueError unless there is exactly one.
     """
     head = table.splitlines()[0]
     old = re.compile(rf"^{re.escape(head)}$(\n\|.*)*", re.MULTILINE)

@@ -51,14 +51,15 @@ def setup(
     device: torch.device | str = "cpu",
     **override,
 ) -> Setup:
-    """A row of Table 1: "relu", "jumprelu", "topk", "batchtopk", "matryoshka", "transcoder",
-    "crosscoder" (or "relu_biased", "gated"), by a preset.
+    """A row of Table 1 by a preset, ready to train.
 
-    anchors : how many true features are anchored; None: the preset's number.  seeds : one bench and
-        one start each, all in one batched model when `instances`.
-    Any other keyword overrides the preset: n_q, k, biases, levels, ks, plain of SDLModel, a field
-    of Config, or bench, a dict with arguments of LinearRepresentationBench, or c_min and beta,
-    those of its ShiftedExponential magnitudes.
+    method : "relu", "jumprelu", "topk", "batchtopk", "matryoshka", "transcoder", "crosscoder" (or
+        "relu_biased", "gated").
+    anchors : how many true features are anchored; None: the preset's number.
+    seeds : one bench and one start each, all in one batched model when `instances`.
+    override : what takes the place of the preset's: n_q, k, biases, levels, ks, plain of SDLModel;
+        any field of Config; bench, a dict with arguments of LinearRepresentationBench, or c_min and
+        beta, those of its ShiftedExponential magnitudes.
 
     >>> from sdl_theory import setup
     >>> row = setup("demo", "batchtopk", anchors=10, seeds=[0, 1], steps=500)
@@ -105,8 +106,8 @@ def _check_seeds(preset: Preset, seeds: Sequence[int] | None, instances: bool) -
         raise ValueError(f"seeds must name at least one; got {seeds}")
     if not instances and len(seeds) != 1:
         raise ValueError(
-            f"instances=False trains one model: seeds must name one; got {seeds}. Run them as jobs "
-            f"of their own"
+            f"instances=False trains one model: seeds must name one; "
+            f"got {seeds}. Run them as jobs of their own"
         )
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds must differ, or their intervals mean nothing; got {seeds}")
@@ -114,8 +115,9 @@ def _check_seeds(preset: Preset, seeds: Sequence[int] | None, instances: bool) -
 
 
 def _settings(preset: Preset, method: str, override: dict) -> tuple[dict, dict, dict[str, Any]]:
-    """What goes to the bench, to the model, and to Config. The caller's word goes before the row's,
-    the row's before the preset's.
+    """What goes to the bench, to the model, and to Config.
+
+    The caller's word goes before the row's, the row's before the preset's.
     """
     row, asked = preset.rows.get(method, {}), dict(override)
     bench = preset.bench | row.get("bench", {}) | (asked.pop("bench", None) or {})
@@ -157,14 +159,12 @@ BELONGS = dict(
 
 
 def check_overrides(method: str, override: dict) -> None:
-    """Raise a ValueError for a setting that this method does not have, and that would change
-    nothing.
-    """
+    """ValueError for a setting that this method does not have, and that would change nothing."""
     for name in override:
         if name in BELONGS and method in ROWS and ROWS[method][0] not in BELONGS[name]:
             raise ValueError(
-                f"{name} = {override[name]!r} is a setting of {', '.join(BELONGS[name])}; method = "
-                f"{method!r} has none. Leave it out"
+                f"{name} = {override[name]!r} is a setting of {', '.join(BELONGS[name])}; "
+                f"method = {method!r} has none. Leave it out"
             )
 
 

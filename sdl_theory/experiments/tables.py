@@ -1,6 +1,4 @@
-"""The paper's Table 1: its seven rows, anchored and not, on one bench, judged on the same held-out
-features.
-"""
+"""The paper's Table 1: seven rows, anchored and not, judged on the same held-out features."""
 
 from __future__ import annotations
 
@@ -24,13 +22,15 @@ from .rows import Setup, setup, train_row
 
 @dataclass(frozen=True)
 class TableRow:
-    """A method of Table 1, anchored or not: held-out figures over seeds, with 95% Student t
-    intervals (within what is possible) where there are several.
+    """A method of Table 1, anchored or not: held-out figures over seeds.
+
+    With 95% Student t intervals (within what is possible) where there are several seeds.
 
     literal_recovery, literal_mip : the paper's M_GT (tau = .95) and M_IP as section 5.1 and
         appendix B define them, max_i |<w_E^i, w_p^d>| without normalization.
     literal_null_recovery, literal_null_mip : the same of random rows with the encoder's norms.
-    encoder_..., decoder_... : by cosine.  null_mip : of random rows, by cosine (against W_r).
+    encoder_..., decoder_... : by cosine.
+    null_mip : of random rows, by cosine (against W_r).
     """
 
     method: str
@@ -52,23 +52,22 @@ class TableRow:
 
     @classmethod
     def from_json(cls, stored: dict) -> TableRow:
-        """The row that `dataclasses.asdict` gave. ValueError for one that lacks a figure: none is
-        made up.
+        """The row that `dataclasses.asdict` gave.
+
+        ValueError for one that lacks a figure: none is made up.
         """
         names = [f.name for f in fields(cls)]
         if not isinstance(stored, dict):
             raise ValueError(f"a row is a dict with {', '.join(names)}; got {stored!r}")
         if missing := [name for name in names if name not in stored]:
-            old = (
-                ", as tables did before they held the paper's literal metric"
-                if missing[0] == "literal_recovery"
-                else ""
-            )
+            old = ""
+            if missing[0] == "literal_recovery":
+                old = ", as tables did before they held the paper's literal metric"
             raise ValueError(f"the row {stored.get('method')!r} lacks {', '.join(missing)}{old}")
         if unknown := [name for name in stored if name not in names]:
             raise ValueError(
-                f"the row {stored['method']!r} has {', '.join(unknown)}, which no row of this "
-                f"table has"
+                f"the row {stored['method']!r} has {', '.join(unknown)}, "
+                f"which no row of this table has"
             )
         figures: dict[str, Any] = {
             name: Estimate(**value) if isinstance(value, dict) else value
@@ -89,17 +88,21 @@ def table_1(
     callback: Callable[[Table[TableRow]], None] | None = None,
     **override,
 ) -> Table[TableRow]:
-    """Table 1 of the paper on a preset: each method without anchors and with the preset's, judged
-    on the *same* held-out features.
+    """Table 1 of the paper on a preset: each method without anchors, and with the preset's.
 
-    The features that the anchored run is shown are left out of both runs' figures, so the two rows
-    of a method compare. tau = .95; first the paper's literal metric (encoder, raw), then encoder
-    and decoder by cosine, then random rows by both. See `TableRow`. Still: anchors change the
-    gradient norm that `clip` looks at, and lesson 11 finds that *sham* anchors lead as well, and no
-    lead without clipping (clip=1e9). A difference between the two rows is not yet the anchors'
-    knowledge.
-    done : rows of an earlier call, not run again.  callback : called with the table after each new
-        row.
+    done : rows of an earlier call, not run again.
+    callback : called with the table after each new row.
+    override : what takes the place of the preset's, as in `setup`.
+
+    Both are judged on the *same* held-out features: those that the anchored run is shown are left
+    out of both runs' figures, so the two rows of a method compare. tau = .95; first the paper's
+    literal metric (encoder, raw), then encoder and decoder by cosine, then random rows by both. See
+    `TableRow`.
+
+    Still: anchors change the gradient norm that `clip` looks at, and lesson 11 finds that *sham*
+    anchors lead as well, and no lead without clipping (clip=1e9). A difference between the two rows
+    is not yet the anchors' knowledge.
+
     Ctrl-C raises KeyboardInterrupt: the row that it stops is in no table.
 
     >>> from sdl_theory import table_1
@@ -127,8 +130,8 @@ def table_1(
             row = row if anchored else replace(row, anchors=None)
             if train_row(row, progress=progress).interrupted:
                 raise KeyboardInterrupt(
-                    f"stopped within the row {method}, {'anchored' if anchored else 'plain'}; half "
-                    f"a row is no row"
+                    f"stopped within the row {method}, {'anchored' if anchored else 'plain'}; "
+                    f"half a row is no row"
                 )
             reports = evaluate(row.model, row.data, anchored=shown, samples=4000)
             table.append(_table_row(method, row, reports, time.perf_counter() - start))

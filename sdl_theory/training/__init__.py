@@ -1,3 +1,4 @@
-"""Models, methods, the training loop and its files. Imports measure, theory, truth and the ground
-floor.
+"""Models, methods, the training loop and its files.
+
+Imports measure, theory, truth and the ground floor.
 """

@@ -1,4 +1,4 @@
-"""The pull of anchors on a model's first rows and columns."""
+"""The pull of anchors on a model's first rows and columns: a term of the loss."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from .model import SDLModel
 
 
 class AnchorLoss:
-    r""":math:`\lambda (\|W_E[:k] - \tilde W_p^T\|_F^2 + \|W_D[:, :k] - \tilde W_r\|_F^2)`, summed
-    over instances.
+    r"""The pull of known directions on a model: a term of the loss, summed over instances.
 
-    anchors : Anchors, or with instances a list of them, one each (None: that one is not anchored);
-        a single one is for all.
+    :math:`\lambda (\|W_E[:k] - \tilde W_p^T\|_F^2 + \|W_D[:, :k] - \tilde W_r\|_F^2)`
+
+    anchors : Anchors, for all instances; or with instances a list of them, one each (None: that one
+        is not anchored).
     lam : lambda_anchor, a number or one per instance.
     encoder : False anchors the decoder alone.
     """
@@ -48,8 +49,8 @@ class AnchorLoss:
                 continue
             if a.W_E.shape[1] != model.n_p or a.W_D.shape[0] != model.n_r:
                 raise ValueError(
-                    f"anchors have n_p = {a.W_E.shape[1]}, n_r = {a.W_D.shape[0]}; the model "
-                    f"has {model.n_p}, {model.n_r}"
+                    f"anchors have n_p = {a.W_E.shape[1]}, n_r = {a.W_D.shape[0]}; "
+                    f"the model has {model.n_p}, {model.n_r}"
                 )
             self.rows[i, : a.k] = a.W_E.to(like)
             self.columns[i, :, : a.k] = a.W_D.to(like)
@@ -70,8 +71,8 @@ def _weights(lam: float | Sequence[float], many: int, like: Tensor) -> Tensor:
     weights = torch.as_tensor(lam, dtype=like.dtype, device=like.device)
     if weights.ndim and len(weights) != many:
         raise ValueError(
-            f"lam_anchor has {len(weights)} weights for {many} models; give one number, or "
-            f"one for each"
+            f"lam_anchor has {len(weights)} weights for {many} models; "
+            f"give one number, or one for each"
         )
     weights = weights.expand(many)
     if not (weights >= 0).all():

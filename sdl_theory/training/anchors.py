@@ -1,5 +1,7 @@
-"""Feature anchoring: the directions one knows, towards which the first k rows of W_E and columns of
-W_D are pulled (theory: underdetermined otherwise). The pull is in `anchor_loss.py`.
+"""Feature anchoring: known directions, towards which a model's first rows and columns are pulled.
+
+They are the first k rows of W_E and columns of W_D (theory: underdetermined otherwise). The pull is
+in `anchor_loss.py`.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from ..truth.bench import LinearRepresentationBench
 
 @dataclass(frozen=True, eq=False)
 class Anchors:
-    """k known directions: latent i is pulled to encoder row `W_E[i]` and decoder column `W_D[:,
-    i]`.
+    """k known directions: latent i is pulled to encoder row `W_E[i]`, decoder column `W_D[:, i]`.
 
     features : which true features they are (they must be left out of recovery figures), or None if
         nobody knows.
-    W_E : (k, n_p).  W_D : (n_r, k). Copies of what is given, finite.
+    W_E : (k, n_p), finite; a copy of what is given.
+    W_D : (n_r, k), likewise.
     """
 
     features: tuple[int, ...] | None
@@ -31,33 +33,21 @@ class Anchors:
     def __post_init__(self):
         check_fields(self)
         if self.features is not None:
-            object.__setattr__(
-                self,
-                "features",
-                tuple(check_count("a number in features", feature, 0) for feature in self.features),
-            )
+            numbers = tuple(check_count("a number in features", one, 0) for one in self.features)
+            object.__setattr__(self, "features", numbers)
         for name in ("W_E", "W_D"):
             matrix = getattr(self, name).detach()
             if not torch.isfinite(matrix).all():
-                raise ValueError(
-                    f"{name} of the anchors must be finite; entry "
-                    f"{tuple((~torch.isfinite(matrix)).nonzero()[0].tolist())} is not"
-                )
-            object.__setattr__(
-                self,
-                name,
-                matrix.clone() if matrix.is_floating_point() else matrix.to(torch.float64),
-            )
-        if not (
-            self.W_E.ndim == self.W_D.ndim == 2
-            and self.W_D.shape[1]
-            == len(self.W_E)
-            == len(self.W_E if self.features is None else self.features)
-        ):
+                entry = tuple((~torch.isfinite(matrix)).nonzero()[0].tolist())
+                raise ValueError(f"{name} of the anchors must be finite; entry {entry} is not")
+            copy = matrix.clone() if matrix.is_floating_point() else matrix.to(torch.float64)
+            object.__setattr__(self, name, copy)
+        flat = self.W_E.ndim == self.W_D.ndim == 2
+        named = self.W_E if self.features is None else self.features
+        if not (flat and self.W_D.shape[1] == len(self.W_E) == len(named)):
             raise ValueError(
                 f"k anchors are W_E (k, n_p), W_D (n_r, k) and k features or None; got W_E "
-                f"{tuple(self.W_E.shape)}, W_D {tuple(self.W_D.shape)}, "
-                f"features {self.features}"
+                f"{tuple(self.W_E.shape)}, W_D {tuple(self.W_D.shape)}, features {self.features}"
             )
 
     @property
@@ -67,8 +57,10 @@ class Anchors:
     @classmethod
     @checked
     def of_truth(cls, bench: LinearRepresentationBench, k: int, *, seed: int = 0) -> Anchors:
-        """k random true features of a bench. A crosscoder of m blocks is anchored at W_p^T / m, as
-        its ideal encoder is (`ideal_weights`).
+        """k random true features of a bench.
+
+        A crosscoder of m blocks is anchored at W_p^T / m, as its ideal encoder is: see
+        `ideal_weights`.
 
         >>> import torch
         >>> from sdl_theory import Anchors, LinearRepresentationBench
@@ -84,9 +76,8 @@ class Anchors:
         k = check_count("anchors k", k, 0)
         if k > bench.n:
             raise ValueError(f"anchors k = {k} exceeds the bench's n = {bench.n} features")
-        features = torch.randperm(bench.n, generator=seeded("cpu", bench.seed, seed, 77))[:k].to(
-            bench.device
-        )
+        generator = seeded("cpu", bench.seed, seed, 77)
+        features = torch.randperm(bench.n, generator=generator)[:k].to(bench.device)
         return cls(
             tuple(features.tolist()),
             bench.W_p[:, features].mT / len(bench.blocks),
@@ -104,9 +95,11 @@ class Anchors:
         classes: Sequence[int] | None = None,
         centre: bool = False,
     ) -> Anchors:
-        """Normalized class means of labelled representations x_p (N, n_p), x_r (N, n_r), for
-        `classes` (default: all, ascending).
+        """Normalized class means of labelled representations.
 
+        x_p, x_r : representations (N, n_p) and (N, n_r); x_r is x_p by default.
+        labels : (N,), one a sample.
+        classes : the labels that get an anchor; by default all, ascending.
         centre : subtract the mean of all samples first. Raw class means of real embeddings share a
             large common part.
         """
@@ -118,8 +111,8 @@ class Anchors:
         x_r = x_p if x_r is None else as_matrix("x_r", x_r, "(N, n_r)")
         if not len(x_p) == len(x_r) == len(labels):
             raise ValueError(
-                f"x_p, x_r and labels must have one row a sample; got {len(x_p)}, {len(x_r)} and "
-                f"{len(labels)}"
+                f"x_p, x_r and labels must have one row a sample; "
+                f"got {len(x_p)}, {len(x_r)} and {len(labels)}"
             )
         chosen = (
             sorted(set(labels.tolist()))
@@ -140,8 +133,10 @@ def listed_anchors(
     instances: int | None,
     seed: int,
 ) -> list[Anchors | None]:
-    """What a run is given, as a list: one an instance, where a list of them was given or k random
-    true features of each bench of `data`; a single one for all instances; none.
+    """What a run is anchored at, as a list: one an instance, a single one for all, or none.
+
+    anchors : a list, one an instance; one Anchors, for all; k, that many random true features of
+        each bench of `data`; 0 or None, none.
     """
     if anchors is None:
         return []
@@ -156,8 +151,8 @@ def listed_anchors(
     for bench in data:
         if not isinstance(bench, LinearRepresentationBench):
             raise ValueError(
-                f"anchors = {anchors} are drawn from a bench's true features; for data of your own "
-                f"pass Anchors, such as Anchors.of_class_means"
+                f"anchors = {anchors} are drawn from a bench's true features; "
+                f"for data of your own pass Anchors, such as Anchors.of_class_means"
             )
         drawn.append(Anchors.of_truth(bench, anchors, seed=seed))
     return drawn * (instances or 1) if len(drawn) == 1 else drawn
@@ -167,8 +162,8 @@ def check_one_each(anchors: Sequence, instances: int | None) -> None:
     """ValueError unless there are as many as models."""
     if len(anchors) != (instances or 1):
         raise ValueError(
-            f"{len(anchors)} anchors for {instances or 1} models; pass one Anchors, or a list with "
-            f"one (or None) per instance"
+            f"{len(anchors)} anchors for {instances or 1} models; "
+            f"pass one Anchors, or a list with one (or None) per instance"
         )
 
 
@@ -183,9 +178,9 @@ def check_held_out(
             and len(set(anchor.features)) >= bench.n
         ):
             raise ValueError(
-                f"anchors = {anchor.k} are all the n = {bench.n} features: recovery is measured on "
-                f"features that are not anchored, so leave "
-                f"one out at least (anchors <= {bench.n - 1})"
+                f"anchors = {anchor.k} are all the n = {bench.n} features: "
+                f"recovery is measured on features that are not anchored, "
+                f"so leave one out at least (anchors <= {bench.n - 1})"
             )
 
 

@@ -1,6 +1,4 @@
-"""AuxK: the strongest dead latents have a reconstruction of their own, and so a gradient that can
-wake them.
-"""
+"""AuxK: a reconstruction by the strongest dead latents, whose gradient can wake them."""
 
 from __future__ import annotations
 
@@ -12,12 +10,15 @@ from .step import Step
 
 
 def errors(step: Step, waking: Tensor, x_hat: Tensor) -> Tensor:
-    """AuxK's squared errors, (batch, n_r), of what the strongest dead latents give, `waking` = W_D
-    times their codes.
+    """AuxK's squared errors, (batch, n_r), of what the strongest dead latents give.
 
-    "residual" (Gao et al. 2024): they are to explain what is left, x_r - x_hat, held fixed. "input"
-    (Eq. 8 of arXiv:2512.05534): x_r itself, which is x_p for an SAE, by themselves; b_D, if there
-    is one, is part of that reconstruction and learns from it.
+    waking : what they give, W_D times their codes.
+
+    What they are to explain, by knobs.aux_target:
+
+    * "residual" (Gao et al. 2024): what is left, x_r - x_hat, held fixed.
+    * "input" (Eq. 8 of arXiv:2512.05534): x_r itself, which is x_p for an SAE, by themselves; b_D,
+      if there is one, is part of that reconstruction and learns from it.
     """
     if step.knobs.aux_target == "input":
         b_D = step.model.b_D
@@ -26,7 +27,7 @@ def errors(step: Step, waking: Tensor, x_hat: Tensor) -> Tensor:
 
 
 def dense(step: Step, x_hat: Tensor) -> Tensor:
-    """The term, () or (instances,): the literal twin."""
+    """AuxK's term of the loss, () or (instances,): the literal twin of `sparse`."""
     model, z, knobs = step.model, step.z, step.knobs
     assert knobs.dead is not None
     asleep = z.masked_fill(~knobs.dead.unsqueeze(-2), -torch.inf)

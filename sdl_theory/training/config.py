@@ -1,4 +1,4 @@
-"""How to train: every choice has a name, a default and a check."""
+"""How to train: every setting of a run has a name, a default and a check."""
 
 from __future__ import annotations
 
@@ -17,21 +17,25 @@ SHARES = ("decay", "resample_until")
 
 @dataclass(frozen=True)
 class Config:
-    """How to train. Lengths are in steps unless they say samples; one step is one batch over all
-    processes.
+    """How to train: every choice of a run, with its default.
 
-    steps, batch; lr with linear `warmup` steps and a linear decay to 0 over the last share `decay`;
-    Adam's `betas`; `clip`, the largest gradient norm.
+    Lengths are in steps unless they say samples; one step is one batch over all processes.
+
+    steps, batch : how many steps, and samples in each.
+    lr : the learning rate, with linear `warmup` steps and a linear decay to 0 over the last share
+        `decay`.
+    betas : Adam's.
+    clip : the largest gradient norm.
     sparsity : first coefficient of the L1 (relu, gated) or L0 (jumprelu) term, grown linearly over
         the warm-up.
     target_l0 : steer that coefficient until this many latents fire per sample, within a factor 100
         of `sparsity`; None leaves it alone. `gain` is the steering's speed per step. A ReLU without
         biases may never get there: nothing silences small interference (notebook 11).
     bandwidth : JumpReLU's straight-through window, in units of z.
-    aux_coef, aux_k : AuxK (topk, batchtopk, matryoshka); aux_k None is n_p / 2.  dead_after :
-        samples without firing that make a latent dead.
+    aux_coef, aux_k : AuxK (topk, batchtopk, matryoshka); aux_k None is n_p / 2.
     aux_target : what the dead latents are to reconstruct: "residual", x_r - x_hat (Gao et al.
         2024), or "input", x_r itself (Eq. 8 of arXiv:2512.05534).
+    dead_after : samples without firing that make a latent dead.
     level_loss : Matryoshka's loss, the "mean" or the "sum" of its levels' (or ks'). None: the mean
         of levels, the sum of ks, as Eq. 9 of arXiv:2512.05534 is printed. SAELens sums levels;
         beside a mean, AuxK and anchors weigh as many times more as there are levels, and `clip`
@@ -128,8 +132,8 @@ class Config:
                 raise ValueError(f"{name} must be >= 0 and finite; got {getattr(self, name)}")
         if self.target_l0 is not None and not (0 < self.target_l0 < math.inf and self.sparsity > 0):
             raise ValueError(
-                f"target_l0 must be positive, and sparsity, which it multiplies, too; got "
-                f"target_l0={self.target_l0}, sparsity={self.sparsity}"
+                f"target_l0 must be positive, and sparsity, which it multiplies, too; "
+                f"got target_l0={self.target_l0}, sparsity={self.sparsity}"
             )
         for name in SHARES:
             if not 0 <= getattr(self, name) <= 1:

@@ -15,10 +15,10 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state of a parameter
 
 
 class Descent:
-    """The optimizer of a run. leaves : what Adam is handed, by name.
+    """The optimizer of a run.
 
-    W_D lies column by column, and Adam's fused kernel copies what is not contiguous: it is handed
-    the same memory as columns.
+    leaves : what Adam is handed, by name. W_D lies column by column, and Adam's fused kernel copies
+        what is not contiguous: it is handed the same memory as columns.
     """
 
     def __init__(self, model: SDLModel, config: Config, world: World):
@@ -47,7 +47,7 @@ class Descent:
         for _, grad in leaves:
             self.world.add(grad)
         if self.config.unit_norm:
-            # vecdot: slower, and a copy
+            # einsum, since vecdot is slower and makes a copy
             along = torch.einsum("...j,...j->...", columns, pull) / model.decoder_norm**2
             pull.addcmul_(columns, along.unsqueeze(-1), value=-1)
         self._clip([grad for _, grad in leaves])

@@ -1,6 +1,4 @@
-"""`fit`: all the steps of a training run, with a progress bar, a history, checkpoints, and errors
-that say what to do.
-"""
+"""`fit`: a whole training run, with a bar, a history, checkpoints, errors that say what to do."""
 
 from __future__ import annotations
 
@@ -49,9 +47,10 @@ def fit(
     progress: bool = True,
     world: World = World(),
 ) -> History:
-    """Train `model` in place on `data`: a bench, a list of benches (one per instance), `Samples`,
-    or anything with their `.batch(t, size, *, rank, world)`.
+    """Train `model` in place, and return the run's `History`.
 
+    data : a bench, a list of benches (one per instance), `Samples`, or anything with their
+        `.batch(t, size, *, rank, world)`.
     anchors : k random true features of the bench(es), or `Anchors`; weight config.lam_anchor. Which
         features: `History.anchored`.
     out : a folder for `checkpoint.safetensors` (every config.checkpoint_every steps, and at the
@@ -59,6 +58,7 @@ def fit(
     resume : go on from that checkpoint if there is one. On a CPU the run is then bit for bit the
         uninterrupted one.
     callback : called with each logged row; returning False stops the run.
+
     Ctrl-C and SIGTERM stop it too, after the step it is in (with several processes, at the next
     log): the checkpoint is written, and the history so far returned with `.interrupted` and
     `.signal` set. A second one stops at once and saves nothing.
@@ -89,9 +89,9 @@ def fit(
         if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
             need = training_bytes(model, config.batch // world.size)
             raise TrainingError(
-                f"out of memory: this needs about {readable(need.total)} a process ({need}). Use a "
-                f"smaller batch or n_q, more "
-                f"processes, or precision='bf16'. {kept(run.folder)}"
+                f"out of memory: this needs about {readable(need.total)} a process ({need}). "
+                f"Use a smaller batch or n_q, more processes, or precision='bf16'. "
+                f"{kept(run.folder)}"
             ) from error
         raise
     return run.history

@@ -1,5 +1,6 @@
-"""Whether a run is still good: its loss finite and not far off, its weights finite. Else a
-TrainingError that says what to try, and which checkpoint is left.
+"""Whether a run is still good: its loss finite and not far off, its weights finite.
+
+Else a TrainingError that says what to try, and which checkpoint is left.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ def check_loss(trainer: Trainer, folder: RunFolder | None) -> None:
     if not torch.isfinite(trainer.sums).all():
         c = trainer.config
         raise TrainingError(
-            f"the loss is not finite at step {trainer.steps_done} (lr = {c.lr:g}, batch = "
-            f"{c.batch}): "
+            f"the loss is not finite at step {trainer.steps_done} "
+            f"(lr = {c.lr:g}, batch = {c.batch}): "
             f"try a smaller lr, a longer warmup, or look for NaN in the data. {kept(folder)}"
         )
 
@@ -30,10 +31,9 @@ def check_divergence(trainer: Trainer, folder: RunFolder | None, loss: Tensor) -
     i = int(far.nonzero()[0])
     of = "" if trainer.model.instances is None else f" of instance {i}"
     raise TrainingError(
-        f"training diverges: at step {trainer.steps_done} the "
-        f"loss{of} is {float(loss[i]):.3g}, where a model "
-        f"that answers 0 has {float(trainer.ceiling[i]):.3g} (lr = {trainer.config.lr:g}): "
-        f"try a smaller lr or a longer warmup. {kept(folder)}"
+        f"training diverges: at step {trainer.steps_done} the loss{of} is {float(loss[i]):.3g}, "
+        f"where a model that answers 0 has {float(trainer.ceiling[i]):.3g} "
+        f"(lr = {trainer.config.lr:g}): try a smaller lr or a longer warmup. {kept(folder)}"
     )
 
 
@@ -41,6 +41,6 @@ def check_weights(trainer: Trainer, folder: RunFolder | None) -> None:
     """TrainingError if a weight is not finite: the loss of the step that spoils it still is."""
     if not all(torch.isfinite(value).all() for value in trainer.model.state_dict().values()):
         raise TrainingError(
-            f"a weight is not finite at step {trainer.steps_done}: nothing was written. "
-            f"{kept(folder)}"
+            f"a weight is not finite at step {trainer.steps_done}: "
+            f"nothing was written. {kept(folder)}"
         )

@@ -18,8 +18,10 @@ class HeldOut:
 
     @torch.no_grad()
     def recovery(self, W_E: Tensor, W_D: Tensor) -> dict:
-        """The share with best match > tau, and the mean best match. First by the paper's literal
-        metric, encoder raw (section 5.1, appendix B); then encoder and decoder by cosine.
+        """Shares of features with a best match > .95 and > .9, and the mean best match.
+
+        First by the paper's literal metric, encoder raw (section 5.1, appendix B); then encoder and
+        decoder by cosine.
         """
         encoder = (W_E.detach(), self.bench.W_p[:, self.mask])
         decoder = (W_D.mT.detach(), self.bench.W_r[:, self.mask])
@@ -37,8 +39,10 @@ class HeldOut:
 
 
 def held_out(bench, anchors: Anchors | None) -> HeldOut | None:
-    """What is left to measure recovery on; None where nothing is, or nobody knows: data of one's
-    own, anchors without features.
+    """What is left to measure recovery on; None where nothing is, or nobody knows.
+
+    Nobody knows: data of one's own, anchors without features. ValueError for anchors that name a
+    feature which the bench has not.
     """
     if not isinstance(bench, LinearRepresentationBench):
         return None
@@ -47,8 +51,8 @@ def held_out(bench, anchors: Anchors | None) -> HeldOut | None:
         return None
     if max(shown, default=-1) >= bench.n:
         raise ValueError(
-            f"anchors name feature {max(shown)}; the bench has n = {bench.n} features, counted "
-            f"from 0"
+            f"anchors name feature {max(shown)}; "
+            f"the bench has n = {bench.n} features, counted from 0"
         )
     mask = (bench.W_r != 0).any(0)  # a zero column has no direction to recover
     mask[list(shown)] = False

@@ -1,4 +1,4 @@
-"""What a training run wrote down: one row a log and instance, JSON lines on disk."""
+"""What a training run wrote down: a row for each log and instance, as JSON lines on disk."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from ..signature import checked
 
 
 class History:
-    """Rows of a training run: dicts with step, samples, instance, loss, l0, and recovery where it
-    was measured.
+    """The log of a training run: a row for each log and instance.
 
-    `.column(name)` is one figure over time; `.last` the last row of each instance; `.interrupted`
-    says whether it was stopped early, `.signal` by which signal (2: Ctrl-C, 15: SIGTERM, None: its
-    callback, or nothing); `.anchored` which true features each model was shown: a list each (None:
-    of anchors whose features nobody knows).
+    rows : dicts with step, samples, instance, loss, l0, and recovery where it was measured.
+    column(name) : one figure over time.
+    last : the last row of each instance.
+    interrupted : whether it was stopped early.
+    signal : by which signal (2: Ctrl-C, 15: SIGTERM, None: its callback, or nothing).
+    anchored : which true features each model was shown: a list each (None: of anchors whose
+        features nobody knows).
 
     >>> from sdl_theory import History
     >>> logged = [dict(step=10, instance=0, loss=2.0), dict(step=20, instance=0, loss=1.5)]
@@ -41,8 +43,8 @@ class History:
         found = [row[name] for row in self.rows if row["instance"] == instance and name in row]
         if not found:
             raise KeyError(
-                f"no {name!r} for instance {instance}; there are "
-                f"{sorted({key for row in self.rows for key in row})}"
+                f"no {name!r} for instance {instance}; "
+                f"there are {sorted({key for row in self.rows for key in row})}"
             )
         return found
 
@@ -59,8 +61,10 @@ class History:
     @classmethod
     @checked
     def load(cls, path: str | Path, upto: int | None = None) -> History:
-        """Read JSON lines; rows after step `upto`, and a last line cut short by a crash, are left
-        out.
+        """Read JSON lines.
+
+        Rows after step `upto`, and a last line cut short by a crash, are left out. ValueError for a
+        file that is damaged elsewhere.
         """
         rows = []
         lines = Path(path).read_text().splitlines() if Path(path).exists() else []
@@ -70,14 +74,14 @@ class History:
             except json.JSONDecodeError:
                 if number < len(lines) - 1:
                     raise ValueError(
-                        f"{path}, line {number + 1}, is not JSON; the history is damaged, move it "
-                        f"away"
+                        f"{path}, line {number + 1}, is not JSON; "
+                        f"the history is damaged, move it away"
                     ) from None
                 break
             if not isinstance(row, dict) or not {"step", "instance"} <= set(row):
                 raise ValueError(
-                    f"{path}, line {number + 1}, is no row of a history: it needs a step and an "
-                    f"instance; the history is damaged, move it away"
+                    f"{path}, line {number + 1}, is no row of a history: "
+                    f"it needs a step and an instance; the history is damaged, move it away"
                 )
             if upto is None or row["step"] <= upto:
                 rows.append(row)

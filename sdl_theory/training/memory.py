@@ -13,11 +13,14 @@ from .model import SDLModel
 
 @dataclass(frozen=True)
 class TrainingBytes:
-    """Bytes of a training process by purpose: `weights`, `gradients`, `adam` (two moments), `batch`
-    (input, output, error), `latents` (batch x n_q).
+    """Bytes of a training process by purpose; `.total` is the peak.
 
-    `.total` is the peak. With `apart`, latents and gradients never meet (the sparse step is done
-    with z when it goes back): the larger counts.
+    weights, gradients : of W_E and W_D.
+    adam : its two moments.
+    batch : input, output, error.
+    latents : batch x n_q.
+    apart : latents and gradients never meet (the sparse step is done with z when it goes back): the
+        larger counts.
     """
 
     weights: int
@@ -49,15 +52,20 @@ def training_bytes(
     n_r: int = 0,
     method: str = "topk",
 ) -> TrainingBytes:
-    """Peak bytes of one process that trains in float32 with `batch` samples of its own (in float64
-    all is twice that). Give a model, or its dimensions (and method).
+    """Peak bytes of one process that trains in float32 (in float64 all is twice that).
 
-    W_E and W_D hold p = n_q (n_p + n_r) numbers: weights 4 p, gradients 4 p, Adam 8 p; every
-    data-parallel process holds all of them. Input, output and error: 4 batch (n_p + 3 n_r).
-    Latents: 4 batch n_q, times 1.1 (topk) or 1.75 (batchtopk, matryoshka) in the sparse step, times
-    4 (relu), 5.4 (jumprelu), 6.3 (gated) in the dense one, which relu and jumprelu leave when fewer
-    than 1 in 50 preactivations count; with instances all are dense. Matryoshka with m `ks` (give
-    the model): 1.1, or with instances 5.2 + 1.5 (m - 1); measured for m = 2, 3, 5: 6.4, 7.9, 10.9.
+    model : the model, or in its place the dimensions n_p, n_q, n_r (and the method).
+    batch : samples of this process's own.
+
+    W_E and W_D hold p = n_q (n_p + n_r) numbers; every data-parallel process holds all of them.
+
+    * Weights 4 p, gradients 4 p, Adam 8 p.
+    * Input, output and error: 4 batch (n_p + 3 n_r).
+    * Latents: 4 batch n_q, times 1.1 (topk) or 1.75 (batchtopk, matryoshka) in the sparse step,
+      times 4 (relu), 5.4 (jumprelu), 6.3 (gated) in the dense one, which relu and jumprelu leave
+      when fewer than 1 in 50 preactivations count; with instances all are dense. Matryoshka with
+      m `ks` (give the model): 1.1, or with instances 5.2 + 1.5 (m - 1); measured for m = 2, 3, 5:
+      6.4, 7.9, 10.9.
 
     Not counted: PyTorch itself, the bench's own samples, AuxK (another 4 batch times dead latents,
     at most), anchors' gradients, metrics, a compiler's workspace. Tested to 25% against the
@@ -84,8 +92,9 @@ def training_bytes(
 
 
 def check_training_fits(model: SDLModel, batch: int) -> None:
-    """ValueError, before anything is allocated, for a batch that no step could hold: weights,
-    gradients, Adam, the batch and its preactivations alone.
+    """ValueError, before anything is allocated, for a batch that no step could hold.
+
+    Counted are weights, gradients, Adam, the batch and its preactivations alone.
     """
     size, many, need = model.W_E.element_size(), model.instances or 1, training_bytes(model, batch)
     latents = min(size, 2) * many * batch * model.n_q

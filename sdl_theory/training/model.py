@@ -1,4 +1,5 @@
 """Trainable dictionaries: plain W_E and W_D in the paper's orientation, six ways to be sparse.
+
 What they differ in is in `methods/`; training is in `fit.py` and `trainer.py`.
 """
 
@@ -20,16 +21,16 @@ from .methods import method_of
 
 
 class SDLModel(nn.Module):
-    r"""Eqs. 1 to 3 of arXiv:2512.05534 as a module: x_r is modelled by W_D sigma(W_E x_p); any pair
-    (x_p, x_r), so SAE, transcoder or crosscoder.
+    r"""Eqs. 1 to 3 of arXiv:2512.05534 as a module: x_r is modelled by W_D sigma(W_E x_p).
+
+    Any pair (x_p, x_r) will do, so it is an SAE, a transcoder or a crosscoder.
 
     Parameters
     ----------
     n_p, n_q, n_r : dimensions of input, latents, target (n_r = n_p by default).
     method : "relu"; "jumprelu" (a threshold theta per latent, learned); "topk"; "batchtopk";
         "matryoshka" (two kinds, see `levels` and `ks`); "gated" (Rajamanoharan et al. 2024: a gate
-        z + b_gate > 0 and a magnitude). All but the last have sigma(z)_i in {0, z_i}, which is Eq.
-        10.
+        z + b_gate > 0 and a magnitude). All but the last have sigma(z)_i in {0, z_i} (Eq. 10).
     k : latents that fire per sample, for topk, batchtopk, matryoshka (on average for batchtopk and
         for matryoshka with `levels`). Default 32, at most n_q.
     levels : Matryoshka as Bussmann et al. (2025) have it, the default: nested prefixes of the
@@ -110,8 +111,9 @@ class SDLModel(nn.Module):
             self.register_buffer(name, torch.zeros(lead, dtype=dtype, device=device))
 
     def _start(self, generator, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Random rows of W_E and columns of W_D, tied where they can be. Drawn on the CPU, so that
-        a seed gives the same start on every device.
+        """Random rows of W_E and columns of W_D, tied where they can be.
+
+        Drawn on the CPU, so that a seed gives the same start on every device.
         """
         lead = () if self.instances is None else (self.instances,)
         columns = torch.randn(*lead, self.n_q, self.n_r, generator=generator, dtype=dtype)
@@ -144,8 +146,10 @@ class SDLModel(nn.Module):
 
     @checked(x_p=rows("n_p"))
     def encode(self, x_p: Tensor) -> Tensor:
-        """Codes (batch, n_q) at inference: batchtopk and matryoshka with levels use their
-        threshold, so a sample's codes do not depend on its batch.
+        """Codes (batch, n_q) at inference.
+
+        batchtopk and matryoshka with levels use their threshold, so a sample's codes do not depend
+        on its batch.
         """
         return self.activate(self.preactivations(x_p))
 
@@ -161,8 +165,9 @@ class SDLModel(nn.Module):
 
     @property
     def weights(self) -> Weights:
-        """W_E and W_D as the theory's `Weights` (float64 on the CPU). ValueError with biases or
-        instances, which the theory has not.
+        """W_E and W_D as the theory's `Weights` (float64 on the CPU).
+
+        ValueError with biases or instances, which the theory has not.
         """
         if self.instances is not None:
             raise ValueError(
@@ -170,15 +175,16 @@ class SDLModel(nn.Module):
             )
         if self.biases or not self.way.in_theory:
             raise ValueError(
-                "the theory is bias-free (section 2.3): a model with biases or gates is no point "
-                "of its landscape. Train with biases=False"
+                "the theory is bias-free (section 2.3): "
+                "a model with biases or gates is no point of its landscape. Train with biases=False"
             )
         return Weights(self.W_E.detach().double().cpu(), self.W_D.detach().double().cpu())
 
     @property
     def sigma(self) -> Activation:
-        """The activation as the theory writes it. BatchTopK and Matryoshka with levels at inference
-        are JumpReLU at their threshold.
+        """The activation as the theory writes it.
+
+        BatchTopK and Matryoshka with levels at inference are JumpReLU at their threshold.
         """
         return self.way.sigma(self)
 
@@ -210,7 +216,7 @@ class SDLModel(nn.Module):
             decoder_norm=self.decoder_norm,
             instances=self.instances,
         )
-        # absent: as in files from before they were
+        # written only where they are set: files from before they were have neither
         if self.ks:
             settings["ks"] = list(self.ks)
         if self.plain:
@@ -227,9 +233,7 @@ class SDLModel(nn.Module):
     @classmethod
     @checked(path=PathLike)
     def load(cls, path, device: torch.device | str = "cpu") -> SDLModel:
-        """The model that `save` wrote, or a training run: its checkpoint.safetensors, or the folder
-        that holds it.
-        """
+        """The model that `save` wrote, or a training run's: its checkpoint, or the folder of it."""
         from ..files import read_tensors
         from .stored import stored_model
 

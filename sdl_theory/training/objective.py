@@ -1,5 +1,6 @@
-"""What one step minimizes: the true loss L on a batch, and each method's sparsity term. A dense
-form, and a sparse one that is equal. What differs between methods is in `methods/`.
+"""What one step minimizes: the true loss L on a batch, and each method's sparsity term.
+
+A dense form, and a sparse one that is equal. What differs between methods is in `methods/`.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ SPARSE_BELOW = 1 / 50  # share of active preactivations below which pairs beat d
 def objective(
     model: SDLModel, x_p: Tensor, x_r: Tensor, knobs: Knobs, sparse: bool | None = None
 ) -> Terms:
-    """Mean over the batch of ||x_r - x_hat||^2 plus the method's sparsity term; Matryoshka: the
-    mean of that over its levels (Bussmann et al. 2025 sum them), or with ks, Eq. 9 of
-    arXiv:2512.05534, the sum over them, unless knobs.level_loss says which.
+    """Mean over the batch of ||x_r - x_hat||^2, plus the method's sparsity term.
+
+    Matryoshka: the mean of that over its levels (Bussmann et al. 2025 sum them), or with ks, Eq. 9
+    of arXiv:2512.05534, the sum over them, unless knobs.level_loss says which.
 
     sparse : True, touch only the latents that fire; False, the dense twin; None, whichever is
         faster here. Equal but for rounding.

@@ -1,10 +1,9 @@
-"""Training steps that touch only the latents that fire: exact, and with the gradients of the dense
-formulas.
+"""Training steps that touch only the latents that fire: exact, gradients too.
 
 Of batch x n_q preactivations a sparse method keeps a few dozen a sample. Only the product x W_E^T
 is dense; the decoder, its gradient and the encoder's gradient are sums over (sample, latent) pairs,
-done by `embedding_bag`. The dense twins stand beside the sparse forms, in `objective.py`, `auxk.py`
-and `methods/`; tests compare them.
+done by `embedding_bag`. The dense twins, which have the same gradients, stand beside the sparse
+forms, in `objective.py`, `auxk.py` and `methods/`; tests compare them.
 """
 
 from __future__ import annotations
@@ -20,11 +19,10 @@ GROUPS = 16  # latents are compared in this many slices before any is looked at 
 
 
 def top_k(z: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row of z (batch, n_q), in no order: values and latents, both (batch,
-    k). Exact.
+    """The k largest of each row of z (batch, n_q), in no order: values and latents, (batch, k).
 
-    In two stages: were a latent among the k largest, so would its group be among the k groups of
-    largest maximum.
+    Exact, in two stages: were a latent among the k largest, so would its group be among the k
+    groups of largest maximum.
     """
     batch, n_q = z.shape
     width = n_q // GROUPS
@@ -41,11 +39,11 @@ def top_k(z: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def top_k_lowest(z: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest along the last axis, in no order; of equal ones those of lowest index: one
-    choice, however a batch is cut. Values and indices.
+    """The k largest along the last axis, in no order; of equal ones those of lowest index.
 
-    For AuxK, whose dead latents may be equal (begun alike, or given so). `topk` leaves open which
-    of them it takes; zeros do not matter and are left to it.
+    Values and indices: one choice, however a batch is cut. For AuxK, whose dead latents may be
+    equal (begun alike, or given so). `topk` leaves open which of them it takes; zeros do not matter
+    and are left to it.
     """
     with torch.no_grad():
         values, indices = z.topk(k, dim=-1, sorted=False)
@@ -57,8 +55,9 @@ def top_k_lowest(z: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 
 def largest_values(z: Tensor, count: int) -> Tensor:
-    """The `count` largest positive entries of all of z, in no order (fewer if fewer are positive):
-    BatchTopK's candidates. Exact.
+    """The `count` largest positive entries of all of z, in no order: BatchTopK's candidates.
+
+    Exact; fewer if fewer are positive.
     """
     flat = z.reshape(-1)
     if flat.numel() >= 4 * GROUPS * count and z.shape[-1] % GROUPS == 0:
@@ -71,8 +70,9 @@ def largest_values(z: Tensor, count: int) -> Tensor:
 
 @dataclass
 class Pairs:
-    """The (sample, latent) pairs that a step touches, samples ascending; and the same pairs with
-    latents ascending.
+    """The (sample, latent) pairs that a step touches, samples ascending.
+
+    And the same pairs with latents ascending: `by_latent` puts them in that order.
     """
 
     rows: Tensor  # (pairs,) sample of each pair
@@ -101,8 +101,9 @@ class Pairs:
         return cls(rows, latents.reshape(-1), len(latents), n_q)
 
     def over_latents(self, values: Tensor, vectors: Tensor) -> Tensor:
-        """sum over the pairs of each latent of value * vectors[sample], shape (n_q, d): both weight
-        gradients.
+        """Sum over the pairs of each latent of value * vectors[sample], (n_q, d).
+
+        Both weight gradients are such sums.
         """
         return F.embedding_bag(
             self.rows_by_latent,
@@ -125,8 +126,9 @@ def _offsets(sorted_or_not: Tensor, bins: int) -> Tensor:
 
 
 class _Encode(torch.autograd.Function):
-    """values = <w_E^i, x_b> at the pairs; z holds all of them already. Gradient to W_E:
-    over_latents(g, x).
+    """values = <w_E^i, x_b> at the pairs; z holds all of them already.
+
+    Gradient to W_E: over_latents(g, x).
     """
 
     @staticmethod
@@ -140,8 +142,9 @@ class _Encode(torch.autograd.Function):
 
 
 class _Decode(torch.autograd.Function):
-    """sum over the pairs of each bag of value * W_D[:, latent], shape (bags, n_r). `bags` ascend;
-    W_D is read by columns.
+    """Sum over the pairs of each bag of value * W_D[:, latent], (bags, n_r).
+
+    `bags` ascend; W_D is read by columns.
     """
 
     @staticmethod
@@ -182,10 +185,10 @@ def encode_pairs(x: Tensor, W_E: Tensor, z: Tensor, pairs: Pairs) -> Tensor:
 def decode_pairs(
     values: Tensor, W_D: Tensor, pairs: Pairs, levels: Tensor | None = None, n_levels: int = 1
 ) -> Tensor:
-    """W_D codes, (batch, n_r); with `levels`, the pairs' Matryoshka level (of the latent's place,
-    or of its rank in the sample), cumulated over levels: (batch, n_levels, n_r).
+    """W_D codes, (batch, n_r); with `levels` cumulated over them, (batch, n_levels, n_r).
 
-    With levels, the pairs of a sample must ascend by level.
+    levels : the pairs' Matryoshka level, of the latent's place or of its rank in the sample. The
+        pairs of a sample must ascend by level.
     """
     bags = pairs.rows if levels is None else pairs.rows * n_levels + levels
     out = _Decode.apply(values, W_D, pairs, bags, pairs.batch * n_levels)

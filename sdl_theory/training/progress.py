@@ -1,4 +1,4 @@
-"""The bar of a training run, and the words beside it."""
+"""The progress bar of a training run, and the words beside it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Dead latents begun anew at samples that are reconstructed badly (Bricken et al. 2023), their Adam
-state too.
+"""Dead latents begun anew at samples that are reconstructed badly (Bricken et al. 2023).
+
+Their Adam state begins anew, too.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ ROOM = 1 << 24  # cosines looked at together
 def resample(
     descent: Descent, pair: tuple[Tensor, Tensor], dead: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Begin the latents `dead` (n_q,) of a run anew at samples of `pair`, x_p and x_r, drawn with
-    probability proportional to their squared error squared; returns which it could.
+    """Begin the latents `dead` (n_q,) of a run anew at badly reconstructed samples.
 
-    The decoder column becomes x_r / ||x_r|| times decoder_norm, the encoder row x_p / ||x_p|| times
-    the method's `row_scale` times the mean norm of live rows; biases zero, a JumpReLU threshold
-    that of the mean live latent (capped where the new row would sleep on its own sample). Adam's
-    moments are zeroed for just these latents: without that the loss spikes.
+    pair : x_p and x_r; samples are drawn from it with probability proportional to their squared
+        error squared.
+
+    Returns the latents that it could begin anew. The decoder column becomes x_r / ||x_r|| times
+    decoder_norm, the encoder row x_p / ||x_p|| times the method's `row_scale` times the mean norm
+    of live rows; biases zero, a JumpReLU threshold that of the mean live latent (capped where the
+    new row would sleep on its own sample). Adam's moments are zeroed for just these latents:
+    without that the loss spikes.
 
     All new directions x_p / ||x_p|| differ, from one another and from the live rows: equal rows
     would have equal gradients, and never part. Where the samples have fewer directions than there
@@ -40,7 +44,7 @@ def resample(
     which, alive = dead.nonzero()[:, 0], ~dead
     if not len(which):
         return which
-    # drawn on the CPU: alike on every process
+    # on the CPU, where the samples are drawn: alike on every process
     weight = (x_r - model(x_p)).square().sum(1).double().square().cpu()
     # an empty sample has no direction, though biases may get it wrong
     weight[((x_p == 0).all(1) | (x_r == 0).all(1)).cpu()] = 0
@@ -65,8 +69,9 @@ def resample(
 def _distinct(
     weight: Tensor, x_p: Tensor, model: SDLModel, dead: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """As many samples as there are `dead`, or fewer, drawn by weight without replacement; only the
-    first of each direction, and none of a live row's.
+    """As many samples as there are `dead`, or fewer, drawn by weight without replacement.
+
+    Only the first of each direction, and none of a live row's.
     """
     some, count = int((weight > 0).sum()), int(dead.sum())
     found, taken = torch.zeros(0, dtype=torch.long, device=x_p.device), x_p[:0]

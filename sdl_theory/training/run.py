@@ -1,5 +1,6 @@
-"""A training run: a trainer with its bookkeeping, from the first step or a checkpoint to the last
-step or somebody's wish to stop.
+"""A training run: a trainer with its bookkeeping, to the last step or somebody's wish to stop.
+
+It begins at the first step, or at a checkpoint.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class Run:
         self.clock, self.clock_step = 0.0, 0
 
     def begin(self, resume: bool) -> None:
-        """Load the checkpoint, if there is one; find out now, not after hours, whether `out` can be
-        written and the processes agree.
+        """Load the checkpoint, if there is one; find out now, not after hours, what could fail.
+
+        That is, whether `out` can be written and the processes agree.
         """
         if self.folder is not None:
             self.history = self.folder.begin(resume)
@@ -122,7 +124,7 @@ class Run:
         return rows
 
     def _recovery(self) -> list[dict]:
-        """Recovery of the held-out features, each instance. None are: no figures."""
+        """Recovery of the held-out features, each instance; no figures where none are held out."""
         model = self.trainer.model
         one = (lambda W, i: W) if model.instances is None else (lambda W, i: W[i])
         return [
@@ -131,8 +133,9 @@ class Run:
         ]
 
     def _stops(self, rows: list[dict], callback: Callable | None, asked: list) -> bool:
-        """Whether to stop here, where these rows were logged. All processes stop at the same log,
-        or the others wait for ever.
+        """Whether to stop here, where these rows were logged.
+
+        All processes stop at the same log, or the others wait for ever.
         """
         stop = bool(asked) or bool(rows and callback is not None and self._ask(callback, rows))
         if self.trainer.world.size > 1:
@@ -163,13 +166,13 @@ class Run:
         )
         if not trainer.world.alike(figure, trainer.model.W_E.device):
             raise ValueError(
-                "the processes begin from different weights: give SDLModel the same generator "
-                "seed in each, and a folder `out` that all see"
+                "the processes begin from different weights: "
+                "give SDLModel the same generator seed in each, and a folder `out` that all see"
             )
 
 
 def _features(anchors: Anchors | None) -> list[int] | None:
-    """Those that a model was shown; None where nobody knows."""
+    """The features that a model was shown; None where nobody knows."""
     if anchors is None:
         return []
     return None if anchors.features is None else list(anchors.features)

@@ -15,8 +15,9 @@ from .trainer import Trainer
 
 
 class RunFolder:
-    """`path` with `checkpoint` and `history` of the run that has these `settings`. Of several
-    processes the first alone writes, and all learn whether it could.
+    """`path` with `checkpoint` and `history` of the run that has these `settings`.
+
+    Of several processes the first alone writes, and all learn whether it could.
     """
 
     def __init__(self, path: Path, trainer: Trainer, settings: dict):
@@ -27,8 +28,9 @@ class RunFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """The folder for this run alone: the first process holds it, and all learn whether it
-        could.
+        """The folder, for this run alone.
+
+        The first process holds it, and all learn whether it could.
         """
         with ExitStack() as held:
             failure = None
@@ -45,14 +47,14 @@ class RunFolder:
         if not self.checkpoint.exists():
             if not resume and (self._holds("history.jsonl") or self._holds("report.json")):
                 raise FileExistsError(
-                    f"{self.path} holds a history.jsonl or a report.json, and no checkpoint that "
-                    f"they belong to: give this run a folder of its own"
+                    f"{self.path} holds a history.jsonl or a report.json, "
+                    f"and no checkpoint that they belong to: give this run a folder of its own"
                 )
             return History()
         if not resume:
             raise FileExistsError(
-                f"{self.checkpoint} exists: pass resume=True (--resume) to go on with it, or "
-                f"another folder"
+                f"{self.checkpoint} exists: "
+                f"pass resume=True (--resume) to go on with it, or another folder"
             )
         tensors, metadata = read_tensors(self.checkpoint)
         check_same_run(self.checkpoint, self.settings, metadata)

@@ -31,8 +31,10 @@ def settings_of(trainer: Trainer, benches: Sequence, anchors: Sequence[Anchors |
 
 
 def check_same_run(checkpoint: Path, ours: dict, theirs: dict) -> None:
-    """CheckpointError, naming the first difference, if a checkpoint that says `theirs` of itself is
-    not of the run with the settings `ours`.
+    """CheckpointError, naming the first difference, if a checkpoint is not of this run.
+
+    ours : the settings of this run.
+    theirs : what the checkpoint says of itself.
     """
     # settings younger than the file had their default then
     if isinstance(theirs.get("config"), dict):
@@ -47,14 +49,14 @@ def check_same_run(checkpoint: Path, ours: dict, theirs: dict) -> None:
         if where not in MAY_DIFFER and theirs.get(where) != ours.get(where):
             raise CheckpointError(
                 f"{checkpoint} is of another run: its {where} is {theirs.get(where)!r}, "
-                f"this one's is {ours.get(where)!r}. "
-                "Give this run a folder of its own"
+                f"this one's is {ours.get(where)!r}. Give this run a folder of its own"
             )
 
 
 def _fingerprint(anchors: Anchors | None) -> list | None:
-    """Which anchors these are: the features, or where nobody knows them a figure of all their
-    numbers.
+    """Which anchors these are: their features, or a figure of all their numbers.
+
+    The figure where nobody knows the features.
     """
     if anchors is None:
         return None

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 class Knobs:
     """What the objective depends on beside the model and the batch.
 
-    total : samples of the whole batch, over all processes.  coef : the sparsity coefficient, a
-        number or (instances,).
-    bandwidth : width of JumpReLU's straight-through window.  aux_coef, aux_k, dead : AuxK, `dead` a
-        mask (n_q,) or None.
-    aux_target : "residual" or "input", see `auxk.errors`.  level_loss : "mean" or "sum" of
-        Matryoshka's levels or ks, see Config.
-    unit_norm : W_D's columns are held at model.decoder_norm.  bf16 : do the large products in
-        bfloat16.
+    total : samples of the whole batch, over all processes.
+    coef : the sparsity coefficient, a number or (instances,).
+    bandwidth : width of JumpReLU's straight-through window.
+    aux_coef, aux_k, dead : AuxK, `dead` a mask (n_q,) or None.
+    aux_target : "residual" or "input", see `auxk.errors`.
+    level_loss : "mean" or "sum" of Matryoshka's levels or ks, see Config.
+    unit_norm : W_D's columns are held at model.decoder_norm.
+    bf16 : do the large products in bfloat16.
     """
 
     total: int
@@ -60,9 +60,14 @@ class Step(NamedTuple):
 
 @dataclass
 class Terms:
-    """`loss` to differentiate (this process's share, summed over instances); figures per instance:
-    `mse` = mean ||x_r - x_hat||^2, `l0`; `fired` (n_q,); `threshold`, BatchTopK's of this batch, or
-    None. mse, l0 are this process's share too: add them over processes."""
+    """What a step gives back: the loss to differentiate, and figures per instance.
+
+    loss : this process's share, summed over instances.
+    mse : mean ||x_r - x_hat||^2, this process's share: add it over processes.
+    l0 : how many fire per sample, likewise.
+    fired : which latents did, (n_q,).
+    threshold : BatchTopK's of this batch, or None.
+    """
 
     loss: Tensor
     mse: Tensor

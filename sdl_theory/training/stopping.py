@@ -11,11 +11,11 @@ HEARD = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def between_steps():
-    """The signals asked for so far, in the list that this yields. A second one is thrown:
-    KeyboardInterrupt, or of SIGTERM SystemExit(143).
+    """The signals asked for so far, in the list that this yields.
 
-    Signals that the process ignores (as SIGINT under nohup) stay ignored, other threads than the
-    main one hear none, and at the end the handlers from before are back.
+    A second one is thrown: KeyboardInterrupt, or of SIGTERM SystemExit(143). Signals that the
+    process ignores (as SIGINT under nohup) stay ignored, other threads than the main one hear none,
+    and at the end the handlers from before are back.
     """
     asked, usual = [], {number: signal.getsignal(number) for number in HEARD}
 

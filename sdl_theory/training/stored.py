@@ -1,5 +1,6 @@
-"""What the file of a trained model says of itself, checked before anything is made of it: its
-settings against its tensors.
+"""What the file of a trained model says of itself, checked before anything is made of it.
+
+Its settings are held against its tensors.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 def stored_model(made_by: type, path, tensors: dict[str, Tensor], metadata, device):
-    """The model, an SDLModel, that a file's metadata and tensors are; CheckpointError, before
-    anything is allocated, where they do not go together.
+    """The model, an SDLModel, that a file's metadata and tensors are.
+
+    CheckpointError, before anything is allocated, where they do not go together.
     """
     known = set(inspect.signature(made_by).parameters) - {"generator", "dtype", "device", "theta"}
     check_stored_model(path, metadata, tensors, known)
@@ -33,16 +35,17 @@ def stored_model(made_by: type, path, tensors: dict[str, Tensor], metadata, devi
 
 
 def check_stored_model(path, metadata, tensors: dict[str, Tensor], known: set[str]) -> None:
-    """Raise CheckpointError unless these tensors are, in name, shape and dtype, the model that the
-    metadata describe, and finite. Allocates nothing.
+    """CheckpointError unless these tensors are the model that the metadata describe, and finite.
+
+    In name, shape and dtype. Allocates nothing.
     """
     settings = metadata.get("model") if isinstance(metadata, dict) else None
     if not isinstance(settings, dict):
         raise CheckpointError(f"{path} holds no model")
     if foreign := set(settings) - known - {"dtype"}:
         raise CheckpointError(
-            f"{path}: {sorted(foreign)} are no settings of a model; there are "
-            f"{', '.join(sorted(known))}"
+            f"{path}: {sorted(foreign)} are no settings of a model; "
+            f"there are {', '.join(sorted(known))}"
         )
     try:
         wanted = _shapes(settings)
@@ -51,8 +54,8 @@ def check_stored_model(path, metadata, tensors: dict[str, Tensor], known: set[st
     found = {name: tensor for name, tensor in tensors.items() if "/" not in name}
     if set(found) != set(wanted):
         raise CheckpointError(
-            f"{path} holds the tensors {', '.join(sorted(found))}; its settings call for "
-            f"{', '.join(sorted(wanted))}"
+            f"{path} holds the tensors {', '.join(sorted(found))}; "
+            f"its settings call for {', '.join(sorted(wanted))}"
         )
     for name, shape in wanted.items():
         tensor = found[name]
@@ -62,14 +65,14 @@ def check_stored_model(path, metadata, tensors: dict[str, Tensor], known: set[st
             )
         if tensor.dtype not in FLOATS or tensor.dtype != found["W_E"].dtype:
             raise CheckpointError(
-                f"{name} of {path} is {tensor.dtype}; a model's tensors are floating and alike, "
-                f"and W_E is {found['W_E'].dtype}"
+                f"{name} of {path} is {tensor.dtype}; "
+                f"a model's tensors are floating and alike, and W_E is {found['W_E'].dtype}"
             )
         if not torch.isfinite(tensor).all():
             entry = tuple(torch.nonzero(~torch.isfinite(tensor))[0].tolist())
             raise CheckpointError(
-                f"{name} of {path} must be finite; entry {entry} is {tensor[entry].item()}: the "
-                f"run that wrote it diverged, or the file is damaged"
+                f"{name} of {path} must be finite; entry {entry} is {tensor[entry].item()}: "
+                f"the run that wrote it diverged, or the file is damaged"
             )
 
 

@@ -1,5 +1,6 @@
-"""One training loop for every method: from a slider's ten seconds to many GPUs; interrupted,
-killed, resumed, the same run.
+"""One training loop for every method, from a slider's ten seconds to many GPUs.
+
+Interrupted, killed, resumed, it is the same run.
 """
 
 from __future__ import annotations
@@ -34,14 +35,16 @@ REACH = 100  # the target-L0 control keeps the coefficient within this factor of
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on: the loss is not finite or far too large, or memory ran out. The last
-    good checkpoint is untouched.
+    """Training cannot go on: the loss is not finite or far too large, or memory ran out.
+
+    The last good checkpoint is untouched.
     """
 
 
 class Trainer:
-    """A training run between two steps: model, Adam, dead counts, sparsity coefficient. `step()`
-    makes one; `fit` makes them all.
+    """A training run between two steps: model, Adam, dead counts, sparsity coefficient.
+
+    `step()` makes one; `fit` makes them all.
 
     >>> import torch
     >>> from sdl_theory import Config, LinearRepresentationBench, SDLModel, Trainer
@@ -74,13 +77,13 @@ class Trainer:
         self.data: list[Data] = list(data) if isinstance(data, Sequence) else [data]
         if len(self.data) > 1 and len(self.data) != model.instances:
             raise ValueError(
-                f"{len(self.data)} benches for {model.instances or 1} models; pass one bench, or "
-                f"one per instance"
+                f"{len(self.data)} benches for {model.instances or 1} models; "
+                f"pass one bench, or one per instance"
             )
         if config.resample_every and model.instances is not None:
             raise ValueError(
-                f"resampling works on single models; resample_every = {config.resample_every} "
-                f"needs a model without instances"
+                f"resampling works on single models; "
+                f"resample_every = {config.resample_every} needs a model without instances"
             )
         check_training_fits(model, config.batch // world.size)
         self.anchors = listed_anchors(anchors, self.data, model.instances, config.seed)
@@ -100,8 +103,9 @@ class Trainer:
         self.objective = torch.compile(objective) if config.compile else objective
 
     def batch(self, t: int) -> tuple[Tensor, Tensor]:
-        """This process's share of batch t: x_p, x_r, with a leading instance axis when there are
-        several benches.
+        """This process's share of batch t: x_p and x_r.
+
+        With a leading instance axis when there are several benches.
         """
         pairs = [
             self._pair(d.batch(t, self.config.batch, rank=self.world.rank, world=self.world.size))
@@ -116,8 +120,8 @@ class Trainer:
         model = self.model
         if (batch.x_p.shape[-1], batch.x_r.shape[-1]) != (model.n_p, model.n_r):
             raise ValueError(
-                f"the data have n_p = {batch.x_p.shape[-1]}, n_r = {batch.x_r.shape[-1]}; the "
-                f"model has {model.n_p}, {model.n_r}"
+                f"the data have n_p = {batch.x_p.shape[-1]}, n_r = {batch.x_r.shape[-1]}; "
+                f"the model has {model.n_p}, {model.n_r}"
             )
         return batch.x_p.to(model.W_E), batch.x_r.to(model.W_E)
 
@@ -150,11 +154,8 @@ class Trainer:
         # NaN also where x_p is and no latent fired: nothing else would tell
         mse = terms.mse + 0 * x_p.sum((-1, -2))
         zero = x_r.detach().square().sum((-1, -2)) / c.batch
-        figures = self.world.add(
-            torch.stack(
-                [one.reshape(-1).double().expand(mse.numel()) for one in (mse, terms.l0, zero)]
-            )
-        )
+        flat = [one.reshape(-1).double().expand(mse.numel()) for one in (mse, terms.l0, zero)]
+        figures = self.world.add(torch.stack(flat))
         fired = self.world.add(terms.fired.float()) > 0
         self._descend()
         self.asleep.add_(c.batch).masked_fill_(fired, 0)
@@ -168,8 +169,9 @@ class Trainer:
             self._resample()
 
     def _count(self, figures: Tensor) -> None:
-        """A step's mse, l0 and loss of answering 0, (3, instances), into the sums, the ceiling and
-        the target-L0 control.
+        """Take a step's figures into the sums, the ceiling and the target-L0 control.
+
+        figures : mse, l0 and the loss of answering 0, (3, instances).
         """
         c = self.config
         self.sums += torch.cat([figures[:2], torch.ones_like(figures[:1])])
@@ -182,8 +184,9 @@ class Trainer:
 
     @torch.no_grad()
     def loss_now(self) -> Tensor:
-        """The loss of the weights as they are now, after the last step, on that step's batch, over
-        all processes: (instances,).
+        """The loss, (instances,), of the weights as they are now, after the last step.
+
+        On that step's batch, over all processes.
         """
         x_p, x_r = self.batch(max(self.steps_done - 1, 0))
         return self.world.add(
@@ -191,8 +194,9 @@ class Trainer:
         )
 
     def diverged(self, loss: Tensor) -> Tensor:
-        """Which instances' `loss` is beyond DIVERGED times the ceiling: (instances,). None where
-        all samples so far were 0, and no loss says anything.
+        """Which instances' `loss` is beyond DIVERGED times the ceiling: (instances,).
+
+        None of them while all samples were 0, and no loss says anything.
         """
         if self.ceiling is None:
             return torch.zeros_like(loss, dtype=torch.bool)
@@ -217,8 +221,9 @@ class Trainer:
         return self.model.state_dict() | self.descent.tensors() | run
 
     def load(self, tensors: dict[str, Tensor], steps_done: int) -> None:
-        """Go back to where `tensors` was written. ValueError, and nothing changes, if one is
-        missing, of another shape or dtype, or not finite.
+        """Go back to where `tensors` was written.
+
+        ValueError, and nothing changes, if one is missing, not finite, of another shape or dtype.
         """
         wanted = {
             name: value for name, value in self.tensors().items() if not name.startswith("adam/")

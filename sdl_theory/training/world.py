@@ -12,8 +12,9 @@ from ..checks import Tensor
 
 @dataclass(frozen=True)
 class World:
-    """`size` processes, of which this is `rank`. World() is one process alone; `World.start` reads
-    torchrun's environment.
+    """`size` processes, of which this is `rank`; World() is one process alone.
+
+    `World.start` reads torchrun's environment.
     """
 
     rank: int = 0
@@ -21,8 +22,9 @@ class World:
 
     @classmethod
     def start(cls, device: torch.device) -> World:
-        """Join the processes that torchrun started (NCCL on CUDA, gloo on the CPU); World() if it
-        started none.
+        """Join the processes that torchrun started; World() if it started none.
+
+        By NCCL on CUDA, by gloo on the CPU.
         """
         if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", 1)) == 1:
             return cls()
@@ -44,8 +46,9 @@ class World:
         return tensor
 
     def any(self, flag: bool, device: torch.device) -> bool:
-        """Whether `flag` is set in one process at least: the same answer in all, once all have come
-        here.
+        """Whether `flag` is set in one process at least.
+
+        The same answer in all, once all have come here.
         """
         if self.size == 1:
             return bool(flag)
@@ -57,8 +60,9 @@ class World:
         return len(set(self.gather(mine, 1).tolist())) == 1
 
     def gather(self, values: Tensor, count: int) -> Tensor:
-        """The values (..., at most `count`) of every process, joined along the last axis; the
-        missing are -inf.
+        """The values (..., at most `count`) of every process, joined along the last axis.
+
+        The missing are -inf.
         """
         if self.size == 1:
             return values

@@ -1,7 +1,7 @@
-"""`make bench`, or `python -m tests.benchmarks`: how fast, as a ratio in one run where there is
-something to divide by.
+"""`make bench`, or `python -m tests.benchmarks`: how fast, as a ratio wherever there is one.
 
-Run on a quiet machine. Nothing here is asserted: timings on shared machines are not facts.
+A ratio is of two timings in one run. Run on a quiet machine. Nothing here is asserted: timings on
+shared machines are not facts.
 """
 
 from __future__ import annotations

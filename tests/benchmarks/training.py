@@ -1,8 +1,9 @@
-"""One training step beside the dense encoder product, and beside other libraries where they are
-installed; bench data in samples a second.
+"""One training step beside the dense encoder product, and beside other libraries; bench data.
 
-pip install -e ".[peers]"      # optional, best in an environment of its own; python -m
-tests.benchmarks.training
+Other libraries are timed where they are installed; bench data in samples a second.
+
+    pip install -e ".[peers]"      # optional, best in an environment of its own
+    python -m tests.benchmarks.training
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""A real JupyterLab and a real Chromium, offline: every request to another host is refused and
-counted.
+"""A real JupyterLab and a real Chromium, offline.
+
+Every request to another host is refused and counted.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ LAB = [
 ]
 KERNEL_READY = """() => { const w = window.jupyterapp?.shell?.currentWidget, sc = w?.sessionContext;
     return !!(sc?.isReady && sc.session?.kernel?.status === 'idle'); }"""
-# run-all's promise has no timeout and resolves even when a cell raised: poll it, then ask the
-# notebook's model
+# run-all's promise has no timeout and resolves even when a cell raised: so it is polled, and then
+# the notebook's model is asked
 RUN_ALL = """() => { window.__runall = 'pending';
     window.jupyterapp.commands.execute('notebook:run-all-cells')
     .then(() => { window.__runall = 'done' }, e => { window.__runall = 'error: ' + e }); }"""
@@ -90,8 +91,9 @@ def notebook_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory, notebook_folder):
-    """JupyterLab on 127.0.0.1, random port and token, its own configuration; serves a copy of
-    notebooks/.
+    """JupyterLab on 127.0.0.1, random port and token, its own configuration.
+
+    It serves a copy of notebooks/.
     """
     tmp = tmp_path_factory.mktemp("lab")
     (tmp / "app-settings").mkdir()
@@ -178,8 +180,9 @@ def page(tmp_path):
 
 @pytest.fixture
 def run_notebook(lab, page):
-    """Open a notebook, run it to the end, and return the page; fails on any cell that raised or did
-    not run.
+    """Open a notebook, run it to the end, and return the page.
+
+    Fails on any cell that raised or did not run.
     """
 
     def run(name: str, timeout_s: float = 180):

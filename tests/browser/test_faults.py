@@ -1,5 +1,6 @@
-"""What goes wrong in class: a kernel restart in mid-drag, two views, another folder, a narrow
-window, a dark room, a fast hand.
+"""What goes wrong in class.
+
+A kernel restart in mid-drag, two views, another folder, a narrow window, a dark room, a fast hand.
 """
 
 import shutil
@@ -15,11 +16,10 @@ from .eyes import SHOTS, settle, shot
 pytestmark = pytest.mark.browser
 RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
 THEME = (
-    "() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab "
-    "Dark' })"
+    "() => window.jupyterapp.commands.execute('apputils:change-theme', "
+    "{ theme: 'JupyterLab Dark' })"
 )
-# every animation frame: is there a canvas, with ink on it, at the same place and of the same
-# height?
+# every animation frame: is there a canvas, with ink on it, of the same height and width?
 WATCH = """host => { window.__seen = []; window.__watch = true;
     const look = () => {
         const canvas = host.querySelector('canvas'), box = host.getBoundingClientRect();
@@ -88,9 +88,8 @@ def test_kernel_restart_in_mid_drag(show):
         # one slider: its pages travelled along, and turn without a kernel
         page.keyboard.press("ArrowRight")
     settle(page, charts.nth(1))
-    assert (
-        shot(charts.nth(1), "restart-after") != before and "kernel" not in lines.nth(1).inner_text()
-    )
+    assert shot(charts.nth(1), "restart-after") != before
+    assert "kernel" not in lines.nth(1).inner_text()
     page.wait_for_function(KERNEL_READY)
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_function(
@@ -158,8 +157,11 @@ def test_in_a_dark_room(page, show):
     page, charts = show(
         "dark.ipynb",
         "from widgets.explorers import *\npair_explorer()",
-        "from widgets.live import enable_charts\nfrom widgets.charts import *\nfrom widgets.rows "
-        "import *\nenable_charts()\npair_chart(inline(pair_rows(.3)[0]))",
+        "from widgets.live import enable_charts\n"
+        "from widgets.charts import *\n"
+        "from widgets.rows import *\n"
+        "enable_charts()\n"
+        "pair_chart(inline(pair_rows(.3)[0]))",
     )
     page.evaluate(THEME)
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
@@ -185,10 +187,8 @@ def test_forty_quick_ticks_end_on_the_last_value(show):
     assert len(seen) == 1 and next(iter(seen)).startswith("true,true,")
     ours = pair_explorer(rho=-0.9)
     ours.set(rho=float(handle.get_attribute("aria-valuetext")))
-    assert (
-        ours.state["rho"] > 0.9
-        and page.locator(".sdl-line").first.inner_text() == f"{ours.headline} \u2014 {ours.words}"
-    )
+    assert ours.state["rho"] > 0.9
+    assert page.locator(".sdl-line").first.inner_text() == f"{ours.headline} \u2014 {ours.words}"
     dragged = shot(chart, "quick-dragged")
     page.keyboard.press("ArrowLeft")
     settle(page, chart)

@@ -1,7 +1,6 @@
-"""From key press to painted picture, in turn with a bare kernel echo. Prints its table; the ratio
-is measured, not asserted.
+"""From key press to painted picture, in turn with a bare kernel echo.
 
-Run with `make latency` on a quiet machine.
+Prints its table; the ratio is measured, not asserted. Run with `make latency` on a quiet machine.
 """
 
 import statistics
@@ -59,10 +58,8 @@ def test_latency(make, lab, run_notebook, notebook_folder, capsys):
     )
     nbformat.write(notebook, notebook_folder / "latency.ipynb")
     page = run_notebook("latency.ipynb")
-    chart, label = (
-        page.locator(".sdl-live-chart[data-revision]").first,
-        page.locator(".echo-label .widget-html-content"),
-    )
+    chart = page.locator(".sdl-live-chart[data-revision]").first
+    label = page.locator(".echo-label .widget-html-content")
     chart.wait_for()
     handles = page.locator(".widget-slider .noUi-handle")
     ours, echo, key = [], [], "ArrowLeft"
@@ -83,7 +80,6 @@ def test_latency(make, lab, run_notebook, notebook_folder, capsys):
         print(
             f"\n{make:<20} median {statistics.median(ours):.0f} ms = "
             f"{statistics.median(ours) / statistics.median(echo):.2f} x echo "
-            f"({statistics.median(echo):.0f} ms); "
-            f"p95 {ninety_fifth(ours):.0f} ms = {ninety_fifth(ours) / ninety_fifth(echo):.2f} x "
-            f"({ninety_fifth(echo):.0f} ms)"
+            f"({statistics.median(echo):.0f} ms); p95 {ninety_fifth(ours):.0f} ms = "
+            f"{ninety_fifth(ours) / ninety_fifth(echo):.2f} x ({ninety_fifth(echo):.0f} ms)"
         )

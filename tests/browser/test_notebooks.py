@@ -56,11 +56,9 @@ def test_first_slider_moves_the_picture(run_notebook, name, key, presses):
 
 def test_spurious_minima(run_notebook):
     page = run_notebook("05_spurious_minima.ipynb")
-    charts, handles, lines = (
-        page.locator(".sdl-live-chart"),
-        page.locator(".widget-slider .noUi-handle"),
-        page.locator(".sdl-line"),
-    )
+    charts = page.locator(".sdl-live-chart")
+    handles = page.locator(".widget-slider .noUi-handle")
+    lines = page.locator(".sdl-line")
     assert charts.count() == 3 and handles.count() == 6
     stories = (
         (0, 0, 16, "ArrowLeft", "ArrowRight", "trap", "saddle"),

@@ -1,5 +1,6 @@
-"""What a reader of the static site does: open a page from the disk, move a slider, or have no
-JavaScript, a phone, a dark screen.
+"""What a reader of the static site does: open a page from the disk, move a slider.
+
+Or have no JavaScript, a phone, a dark screen.
 """
 
 import hashlib
@@ -13,8 +14,8 @@ from widgets.site import build
 pytestmark = pytest.mark.browser
 SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 SETTLED = (
-    "e => new Promise(done => { const r = e.dataset.revision; setTimeout(() => done(!!r && "
-    "e.dataset.revision === r), 300) })"
+    "e => new Promise(done => { const r = e.dataset.revision; "
+    "setTimeout(() => done(!!r && e.dataset.revision === r), 300) })"
 )
 HIDDEN = """() => [...document.querySelectorAll('main pre, main .formula, main .table')]
     .filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
@@ -67,23 +68,17 @@ def test_sliders_live_without_a_kernel(reader, site):
             "n => document.querySelectorAll('figure.sdl-alive').length === n", arg=site[path]
         )
         for i, figure in enumerate(reader.locator("figure.sdl-alive").all()):
-            chart, words, output = (
-                figure.locator(".sdl-live-chart"),
-                figure.locator(".sdl-line"),
-                figure.locator("output"),
-            )
+            chart = figure.locator(".sdl-live-chart")
+            words = figure.locator(".sdl-line")
+            output = figure.locator("output")
             # a screen reader knows its name
             slider = figure.get_by_label(figure.locator("label").inner_text())
-            assert (
-                slider.get_attribute("type") == "range"
-                and figure.locator("img").count() == 0
-                and chart.locator("svg").bounding_box()["width"] > 400
-            )
-            before, said, start = (
-                shot(chart, f"{path.stem}-{i}-start"),
-                words.inner_text(),
-                slider.input_value(),
-            )
+            assert slider.get_attribute("type") == "range"
+            assert figure.locator("img").count() == 0
+            assert chart.locator("svg").bounding_box()["width"] > 400
+            before = shot(chart, f"{path.stem}-{i}-start")
+            said = words.inner_text()
+            start = slider.input_value()
             slider.focus()
             assert slider.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
             reader.keyboard.press(
@@ -119,7 +114,8 @@ def test_three_worlds_on_one_slider(reader, site):
         "none",
         "trap",
         "none",
-    ] and slider.input_value() == "2"
+    ]
+    assert slider.input_value() == "2"
 
 
 def test_without_javascript_all_pictures_stand(reader, site):
@@ -131,12 +127,10 @@ def test_without_javascript_all_pictures_stand(reader, site):
         assert reader.locator("input, figure.sdl-alive").count() == 0
         for image in reader.locator("img").all():
             box = image.bounding_box()
-            assert (
-                box["width"] > 200
-                and box["height"] > 100
-                and image.evaluate("e => e.complete && e.naturalWidth > 100")
-                and image.is_visible()
-            )
+            assert box["width"] > 200
+            assert box["height"] > 100
+            assert image.evaluate("e => e.complete && e.naturalWidth > 100")
+            assert image.is_visible()
         assert reader.locator("figcaption").count() == reader.locator("figure").count()
         reader.screenshot(path=SHOTS / f"site-{path.stem}-nojs.png", full_page=True)
     assert reader.external == [] and reader.errors == []

@@ -1,5 +1,6 @@
-"""Lesson 11 in the browser: sliders ask, the button trains, the picture grows, Stop and the
-kernel's interrupt stop it.
+"""Lesson 11 in the browser: sliders ask, the button trains, and a run can be stopped.
+
+The picture grows while it trains; Stop and the kernel's interrupt stop it.
 """
 
 import re

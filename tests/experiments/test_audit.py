@@ -1,5 +1,6 @@
-"""The audit: verdicts are computed and are the expected ones, the command says so, and the page of
-results carries the same two tables, figures included.
+"""The audit: verdicts are computed and are the expected ones, and the command says so.
+
+The page of results carries the same two tables, figures included.
 """
 
 import re
@@ -20,8 +21,7 @@ from sdl_theory.experiments.audit import (
 
 PAGE = (Path(__file__).parents[2] / "notebooks/results/README.md").read_text(encoding="utf-8")
 NUMBER = re.compile(r"-?(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?|-?\.\d+")
-# Claims that stood among the paper's and that it does not make. They may stand among our findings
-# only.
+# Claims that stood among the paper's and that it does not make: they may be findings of ours only.
 NOT_THE_PAPERS = ("benchmark", "siblings", "every group", "superposition", "nearly all", "ladder")
 
 
@@ -137,8 +137,9 @@ def test_the_unexpected_is_an_error_and_says_what_was_seen(monkeypatch, capsys):
 
 
 def test_no_figure_is_noise(rows):
-    """6e-28 on one machine is 3e-27 on the next. M_d and probabilities may be small; nothing below
-    1e-9 is a figure.
+    """6e-28 on one machine is 3e-27 on the next.
+
+    M_d and probabilities may be small; nothing below 1e-9 is a figure.
     """
     small = [row.figure for row in rows if re.search(r"e-(?:0[9]|[1-9]\d)", row.figure)]
     assert small == [] and not any("-0 " in row.figure or "nan" in row.figure for row in rows)

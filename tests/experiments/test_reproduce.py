@@ -7,13 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sdl_theory import (
-    ShiftedExponential,
-    Uniform,
-    evaluate,
-    setup,
-    table_1,
-)
+from sdl_theory import ShiftedExponential, Uniform, evaluate, setup, table_1
 from sdl_theory.__main__ import main
 from sdl_theory.experiments import tables
 from sdl_theory.experiments.presets import PRESETS, ROWS, TABLE_1
@@ -183,9 +177,8 @@ def test_the_stored_table_can_be_gone_on_with():
     settings = [stored[name] for name in ("preset", "seeds", "overrides", "tau")]
     assert settings == ["demo", None, [], 0.95] and len(stored["commit"]) == 7
     found = {row.method: row.literal_recovery.value for row in rows if not row.anchored}
-    assert found["crosscoder"] == 0 < found["topk"] and all(
-        row.literal_null_recovery.value < 0.05 for row in rows
-    )
+    assert found["crosscoder"] == 0 < found["topk"]
+    assert all(row.literal_null_recovery.value < 0.05 for row in rows)
 
 
 def test_c_min_and_beta_are_those_of_the_law_of_magnitudes():

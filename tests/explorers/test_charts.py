@@ -29,11 +29,9 @@ def test_live_chart_takes_new_data_in_one_message_and_refuses_wrong_columns():
         chart.set_data({"x": [1.0]})
     bundle, _ = chart._repr_mimebundle_()
     assert bundle["image/png"] and bundle["text/plain"] == "<LiveChart: new>"
-    assert (
-        "http" not in chart._esm[:2000]
-        and "esm.sh" not in chart._esm
-        and "jsdelivr.net/npm/vega@" not in chart._esm
-    )
+    assert "http" not in chart._esm[:2000]
+    assert "esm.sh" not in chart._esm
+    assert "jsdelivr.net/npm/vega@" not in chart._esm
 
 
 def test_pictures_have_titles_and_draw():

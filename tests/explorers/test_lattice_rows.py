@@ -60,7 +60,7 @@ def test_balancing_changes_neither_loss_nor_pattern_nor_verdict(rho, which, thet
             activation_pattern(problem, start, sigma),
             activation_pattern(problem, answer.weights, sigma),
         )
-        assert (
-            approximate_loss(problem, start, sigma).item() == pytest.approx(answer.loss, abs=1e-9)
-            and certify(problem, start, sigma).verdict is answer.verdict
+        assert approximate_loss(problem, start, sigma).item() == pytest.approx(
+            answer.loss, abs=1e-9
         )
+        assert certify(problem, start, sigma).verdict is answer.verdict

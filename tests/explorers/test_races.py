@@ -72,9 +72,8 @@ def test_anchored_features_are_left_out():
     for bench, held_out in zip([shared.bench for shared in trainer.data[:3]], truth):
         shown = Anchors.of_truth(bench, 4).W_D
         assert best_matches(held_out.mT, shown).max() < 0.95  # none of them is an anchor
-    assert trainer.data[0] is trainer.data[3] and torch.equal(
-        trainer.batch(7)[0][:3], trainer.batch(7)[0][3:]
-    )
+    assert trainer.data[0] is trainer.data[3]
+    assert torch.equal(trainer.batch(7)[0][:3], trainer.batch(7)[0][3:])
 
 
 def test_controls_change_what_they_say_and_nothing_else():
@@ -86,22 +85,19 @@ def test_controls_change_what_they_say_and_nothing_else():
     for trainer in losses.values():
         assert all(
             torch.equal(*pair) for pair in zip(trainer.model.parameters(), usual.model.parameters())
-        ) and torch.equal(trainer.batch(0)[0], usual.batch(0)[0])
+        )
+        assert torch.equal(trainer.batch(0)[0], usual.batch(0)[0])
     shown, sham = usual.anchor_loss.columns, losses["sham"].anchor_loss.columns
-    assert (
-        sham.norm(dim=-2) == pytest.approx(1, abs=1e-6)
-        and not torch.allclose(shown, sham)
-        and torch.equal(replace(TINY, sham=True).start()[1], TINY.start()[1])
-    )
+    assert sham.norm(dim=-2) == pytest.approx(1, abs=1e-6)
+    assert not torch.allclose(shown, sham)
+    assert torch.equal(replace(TINY, sham=True).start()[1], TINY.start()[1])
     for trainer, rows_too in ((usual, True), (losses["both"], False)):
         trainer.anchor_loss(trainer.model).backward()
         W_E, W_D = trainer.model.W_E.grad, trainer.model.W_D.grad
-        assert (
-            (W_E is not None and bool(W_E[3:, :4].any())) is rows_too
-            and W_D[3:, :, :4].any()
-            and not W_D[:3].any()
-            and not W_D[..., 4:].any()
-        )
+        assert (W_E is not None and bool(W_E[3:, :4].any())) is rows_too
+        assert W_D[3:, :, :4].any()
+        assert not W_D[:3].any()
+        assert not W_D[..., 4:].any()
     assert replace(TINY, clip=training.NO_CLIP, lr=0.01).start()[0].config == replace(
         usual.config, clip=training.NO_CLIP, lr=0.01
     )
@@ -127,9 +123,8 @@ def test_rows_are_means_and_intervals():
         assert drawn["x"].tolist() == curves.samples
     assert pick(Panel.COSINE, Line.NULL)["y"] == pytest.approx(curves.null[1])
     assert curves.null[1] > 0.5
-    assert curves.difference(60).value == pytest.approx(
-        curves.paired()[-1].mean()
-    ) and curves.difference().value == pytest.approx(curves.paired().mean())
+    assert curves.difference(60).value == pytest.approx(curves.paired()[-1].mean())
+    assert curves.difference().value == pytest.approx(curves.paired().mean())
 
 
 def test_encoder_rows_sit_where_the_theory_puts_them():
@@ -138,23 +133,18 @@ def test_encoder_rows_sit_where_the_theory_puts_them():
         weights = make(bench.problem, 10)
         data = rows.encoder_rows(weights.W_E, weights.W_D, bench.W_p)
         points = lambda kind: np.stack([data[c][data["kind"] == kind] for c in "xy"])
-        assert points(Vector.TRAINED) == pytest.approx(points(place), abs=1e-6) and points(
-            Vector.COLUMN
-        )[0] == pytest.approx(1, abs=1e-6)
-    assert (
-        points(Vector.IDEAL)[1] == pytest.approx(points(Vector.DUAL)[0], abs=1e-6)
-        and points(Vector.RANDOM)[0].max() < 0.99
-    )
+        assert points(Vector.TRAINED) == pytest.approx(points(place), abs=1e-6)
+        assert points(Vector.COLUMN)[0] == pytest.approx(1, abs=1e-6)
+    assert points(Vector.IDEAL)[1] == pytest.approx(points(Vector.DUAL)[0], abs=1e-6)
+    assert points(Vector.RANDOM)[0].max() < 0.99
 
 
 def test_the_survey_on_disk_is_whole_and_says_how_it_was_made():
     found = survey.load_survey()
-    assert (
-        found["setting"]["seeds"] == list(range(10))
-        and found["wall_time_s"] > 60
-        and found["torch"]
-        and found["python"]
-    )
+    assert found["setting"]["seeds"] == list(range(10))
+    assert found["wall_time_s"] > 60
+    assert found["torch"]
+    assert found["python"]
     assert not re.search(r"/work|/home|/tmp|@|[0-9a-f]{12}", survey.RESULTS.read_text())
     cells = found["grid"]
     assert [cell["changed"] for cell in cells] == survey.CHANGES
@@ -177,9 +167,8 @@ def test_the_survey_on_disk_is_whole_and_says_how_it_was_made():
             )
     assert len(set(survey.cell_names(cells))) == len(cells)
     relu = rows.survey.relu_rows(found["relu_grid"])
-    assert len(found["relu_grid"]) == 2 * len(survey.L1) and len(relu["x"]) == 3 * len(
-        found["relu_grid"]
-    )
+    assert len(found["relu_grid"]) == 2 * len(survey.L1)
+    assert len(relu["x"]) == 3 * len(found["relu_grid"])
 
 
 def test_one_cell_of_the_survey_again():

@@ -88,14 +88,13 @@ def test_folded_answers_stay_folded_and_typeset(tmp_path):
         "See [07](missing.ipynb), [code](../widgets/site.py), [here](small.ipynb#x).",
     )
     details = page.details
-    assert (
-        not details.has_attr("open") and len(details.select("math")) == 2 and details.summary.math
-    )
+    assert not details.has_attr("open")
+    assert len(details.select("math")) == 2
+    assert details.summary.math
     assert details.select(".highlight") and "After" not in details.text
     assert [len(row.select("th, td")) for row in page.select("tr")] == [2, 2]
-    assert [link["href"] for link in page.select("main p a")] == [
-        "small.html#x"
-    ] and "See 07, code" in page.main.text
+    assert [link["href"] for link in page.select("main p a")] == ["small.html#x"]
+    assert "See 07, code" in page.main.text
 
 
 def test_what_cannot_be_shown_is_an_error(tmp_path):
@@ -122,18 +121,14 @@ def test_outputs_of_all_kinds(tmp_path):
         ],
     )
     page = small(tmp_path, cell)
-    assert (
-        page.select_one(".output_stdout pre").text == "a <b>\nverdict   trap\n"
-        and page.select_one(".input pre").text == "if True:\n    x\n"
-    )
+    assert page.select_one(".output_stdout pre").text == "a <b>\nverdict   trap\n"
+    assert page.select_one(".input pre").text == "if True:\n    x\n"
     assert [line["style"] for line in page.select(".line")] == [
         "--deep: 4ch",
         "--deep: 5ch",
         "--deep: 0ch",
         "--deep: 10ch",
     ]
-    assert (
-        page.select_one(".output_markdown mfrac")
-        and page.select_one(".table td").text == "cell"
-        and "plain" not in page.main.text
-    )
+    assert page.select_one(".output_markdown mfrac")
+    assert page.select_one(".table td").text == "cell"
+    assert "plain" not in page.main.text

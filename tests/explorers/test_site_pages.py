@@ -51,12 +51,10 @@ def test_one_page_a_notebook(site):
     ]
     for before, stem, after in zip([None, *stems], stems, [*stems[1:], None]):
         page, first = pages[stem], cells(NOTEBOOKS[stems.index(stem)], "markdown")[0].source
-        assert (
-            page.html["lang"] == "en"
-            and len(page.select("h1")) == 1
-            and page.title.text
-            and page.title.text in first.replace("$", "")
-        )
+        assert page.html["lang"] == "en"
+        assert len(page.select("h1")) == 1
+        assert page.title.text
+        assert page.title.text in first.replace("$", "")
         for rel, other in (("prev", before), ("next", after)):
             assert [link["href"] for link in page.select(f"nav a[rel={rel}]")] == (
                 [f"{other}.html"] * 2 if other else []
@@ -79,16 +77,12 @@ def test_every_chart_and_explorer_has_a_picture_in_words(site):
             if "image/png" in out.get("data", {})
         ]
         drawn = len(re.findall(r"!\[|<img", prose(path)))
-        assert (
-            len(page.select("figure.sdl-explorer")) == len(explorers)
-            and len(page.select("img")) == len(explorers) + len(charts) + drawn
-        )
+        assert len(page.select("figure.sdl-explorer")) == len(explorers)
+        assert len(page.select("img")) == len(explorers) + len(charts) + drawn
         for image in page.select("img"):
             kind, data = image["src"].split(",", 1)
-            assert (
-                kind == "data:image/png;base64"
-                and min(Image.open(BytesIO(base64.b64decode(data))).size) > 100
-            )
+            assert kind == "data:image/png;base64"
+            assert min(Image.open(BytesIO(base64.b64decode(data))).size) > 100
             assert len(image["alt"]) > 12
         words = {
             word
@@ -115,12 +109,10 @@ def test_nothing_is_fetched(site):
                     "script",
                     "vega.js",
                 ), element
-            assert element.name not in ("iframe", "object", "embed", "base") and not re.search(
-                r"url\(|@import", element.get("style", "")
-            )
-        assert [link["href"] for link in page.select("link")] == ["page.css"] and page.select(
-            "style"
-        ) == []
+            assert element.name not in ("iframe", "object", "embed", "base")
+            assert not re.search(r"url\(|@import", element.get("style", ""))
+        assert [link["href"] for link in page.select("link")] == ["page.css"]
+        assert page.select("style") == []
         assert all(
             script.get("src") == "vega.js" or script["type"] == "application/json"
             for script in page.select("script")
@@ -172,25 +164,20 @@ def test_living_explorers_carry_their_frames(site):
     for stem, page in site[1].items():
         for figure in page.select("figure.sdl-explorer"):
             script = figure.select_one("script[type='application/json']")
-            assert (script is None) == ("needs a kernel" in figure.text) and len(
-                figure.figcaption.text
-            ) > 20
+            assert (script is None) == ("needs a kernel" in figure.text)
+            assert len(figure.figcaption.text) > 20
             if script:
                 data, living = json.loads(script.string), living + 1
                 frames = round((data["max"] - data["min"]) / data["step"]) + 1
-                assert len(data["ends"]) == len(data["lines"]) == frames > 10 and data[
-                    "ends"
-                ] == sorted(data["ends"])
-                assert (
-                    len(base64.b64decode(data["frames"]))
-                    == 4 * data["ends"][-1] * len(data["columns"])
-                    and data["spec"]["$schema"]
+                assert len(data["ends"]) == len(data["lines"]) == frames > 10
+                assert data["ends"] == sorted(data["ends"])
+                assert len(base64.b64decode(data["frames"])) == 4 * data["ends"][-1] * len(
+                    data["columns"]
                 )
-                assert (
-                    data["label"]
-                    and data["presets"]["reset"] == data["value"]
-                    and len(data["presets"]) > 1
-                )
+                assert data["spec"]["$schema"]
+                assert data["label"]
+                assert data["presets"]["reset"] == data["value"]
+                assert len(data["presets"]) > 1
                 assert all(
                     data["min"] <= value <= data["max"] for value in data["presets"].values()
                 )
@@ -207,10 +194,8 @@ def test_living_explorers_carry_their_frames(site):
 def test_vega_is_a_classic_script(site):
     """Browsers load no modules from file://; a module's syntax in a classic script is an error."""
     script = (site[0] / "vega.js").read_text(encoding="utf-8")
-    assert (
-        script.startswith('"use strict";(() => {')
-        and script.endswith("})();\n")
-        and "enliven" in script
-    )
+    assert script.startswith('"use strict";(() => {')
+    assert script.endswith("})();\n")
+    assert "enliven" in script
     assert not re.search(r"(?<![.\w$])export(\s+\w|\s*[{*])", script)
     assert not re.search(r"(?<![.\w$])import(\s+[\w$]|\s*[{*\"'(]|\.meta)", script)

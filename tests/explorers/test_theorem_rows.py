@@ -32,10 +32,8 @@ def test_the_marker_sits_on_the_curve_and_says_the_verdict(rho, m_2):
         on_curve = rows.pair_landscape(
             rows.pair_problem(rho, m_2), np.radians(data["x"][point].astype(float))
         )
-        assert (
-            on_curve[0] == pytest.approx(data["y"][point][0], abs=1e-4)
-            and rows.VERDICTS[int(data["value"][point][0])] is minimum.verdict
-        )
+        assert on_curve[0] == pytest.approx(data["y"][point][0], abs=1e-4)
+        assert rows.VERDICTS[int(data["value"][point][0])] is minimum.verdict
 
 
 @given(st.integers(2, 7), st.floats(-5, -0.1), st.sampled_from([0.0, 0.3, 0.7]))
@@ -70,11 +68,9 @@ def test_solutions_are_what_the_theorems_say():
     ):
         _, figures = rows.solution_rows(mu, theta, 20.0)
         assert [loss < 1e-20 for loss, *_ in figures] == zero
-        assert (
-            figures[0][1] == pytest.approx(1)
-            and figures[1][1] == pytest.approx((1 - mu * mu) ** 0.5)
-            and figures[1][2] == pytest.approx(1)
-        )
+        assert figures[0][1] == pytest.approx(1)
+        assert figures[1][1] == pytest.approx((1 - mu * mu) ** 0.5)
+        assert figures[1][2] == pytest.approx(1)
 
 
 @given(st.floats(0.1, 0.95), st.integers(0, 3), st.sampled_from([0.0, 1e-6, 0.05, 0.3, 1.0]))

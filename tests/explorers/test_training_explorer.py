@@ -10,9 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sdl_theory import (
-    Trainer,
-)
+from sdl_theory import Trainer
 from widgets import explorers
 from widgets.explorers import training_explorer
 from widgets.explorers.training import verdict
@@ -52,12 +50,10 @@ def test_sliders_do_not_train_and_say_so(tiny):
     assert tiny.headline != "press Train" and not tiny.chart.stale and tiny.curves is not before
     after, revision = tiny.curves, tiny.chart.revision
     tiny.set(k=5)
-    assert (
-        tiny.curves is after
-        and tiny.headline == "press Train"
-        and "k 5" in tiny.words
-        and "k 3" in tiny.words
-    )
+    assert tiny.curves is after
+    assert tiny.headline == "press Train"
+    assert "k 5" in tiny.words
+    assert "k 3" in tiny.words
     assert tiny.chart.revision > revision and tiny.chart.stale
     tiny.set(k=3)
     assert tiny.headline != "press Train" and not tiny.chart.stale
@@ -72,11 +68,9 @@ def test_the_button_trains_beside_everything_else(tiny, monkeypatch):
         tiny.train_button.click()
         task = tiny.task
         while not task.done():
-            assert (
-                tiny.train_button.disabled
-                and not tiny.stop_button.disabled
-                and tiny.headline == "training"
-            )
+            assert tiny.train_button.disabled
+            assert not tiny.stop_button.disabled
+            assert tiny.headline == "training"
             tiny.train_button.click()
             assert tiny.task is task
             beats += 1
@@ -86,16 +80,12 @@ def test_the_button_trains_beside_everything_else(tiny, monkeypatch):
     monkeypatch.setattr(explorers.training, "SLICE", 0.001)
     grown, beats, task = asyncio.run(class_room())
     assert task.exception() is None and tiny.task is task and beats > 10 and len(grown) >= 3
-    assert (
-        tiny.curves.done
-        and tiny.bar.value == tiny.bar.max == 60
-        and tiny.bar_says.value == "60 of 60 steps"
-    )
-    assert (
-        not tiny.train_button.disabled
-        and tiny.stop_button.disabled
-        and tiny.curves.race.seeds == (0, 1, 2)
-    )
+    assert tiny.curves.done
+    assert tiny.bar.value == tiny.bar.max == 60
+    assert tiny.bar_says.value == "60 of 60 steps"
+    assert not tiny.train_button.disabled
+    assert tiny.stop_button.disabled
+    assert tiny.curves.race.seeds == (0, 1, 2)
 
 
 @pytest.mark.parametrize("where", ["here", "in a subshell"])
@@ -157,11 +147,9 @@ def test_what_goes_wrong_is_said(tiny, monkeypatch):
 
     monkeypatch.setattr(Trainer, "step", broken)
     tiny.train()
-    assert (
-        tiny.headline == "training failed"
-        and "the cat sat on the keyboard" in tiny.words
-        and not tiny.train_button.disabled
-    )
+    assert tiny.headline == "training failed"
+    assert "the cat sat on the keyboard" in tiny.words
+    assert not tiny.train_button.disabled
     assert tiny.chart.alt == tiny.words and tiny.chart.stale
 
     monkeypatch.undo()
@@ -180,11 +168,9 @@ def test_what_goes_wrong_is_said(tiny, monkeypatch):
                 await tiny.task
 
         asyncio.run(class_room())
-        assert (
-            tiny.headline == "training failed"
-            and "cat" in tiny.words
-            and not tiny.train_button.disabled
-        )
+        assert tiny.headline == "training failed"
+        assert "cat" in tiny.words
+        assert not tiny.train_button.disabled
         monkeypatch.setattr(Trainer, "step", train_step)
     impossible = replace(TINY, n_q=4, k=5)
     with pytest.raises(ValueError, match="k = 5"):
@@ -197,21 +183,15 @@ def test_a_verdict_says_no_more_than_its_intervals():
         figures[0, 0, 1] = gain
         return Curves(race, (0.0, 0.5), [0, 25], [np.zeros_like(figures), figures], 25)
 
-    assert (
-        verdict(curves([0.2, 0.22, 0.18]))[0] == "anchored ahead"
-        and verdict(curves([0.2, 0.9, -0.3]))[0] == "no difference shown"
-    )
-    assert (
-        verdict(curves([0, 0, 0]))[0] == "no difference shown"
-        and verdict(curves([-0.2, -0.22, -0.18]))[0] == "anchored behind"
-    )
+    assert verdict(curves([0.2, 0.22, 0.18]))[0] == "anchored ahead"
+    assert verdict(curves([0.2, 0.9, -0.3]))[0] == "no difference shown"
+    assert verdict(curves([0, 0, 0]))[0] == "no difference shown"
+    assert verdict(curves([-0.2, -0.22, -0.18]))[0] == "anchored behind"
     words = verdict(curves([0.2, 0.22, 0.18]))[1]
-    assert (
-        "20% with" in words
-        and "+20 points [+15, +25]" in words
-        and "+10 points" in words
-        and "36 held-out" in words
-    )
+    assert "20% with" in words
+    assert "+20 points [+15, +25]" in words
+    assert "+10 points" in words
+    assert "36 held-out" in words
     assert (
         verdict(curves([0, 0, 0], Race(anchors=0, seeds=(0, 1, 2), steps=25)))[0]
         == "nothing to compare"

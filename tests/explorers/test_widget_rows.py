@@ -83,11 +83,9 @@ def test_linear_rows_keep_their_promises(n, n_p, mu, S):
         assert mu < seen["bound"] and "bound" in seen["trouble"]
         return
     W = features.directions(n, n_p, mu)[0]
-    assert (
-        seen["reached"] == pytest.approx(interference(W))
-        and seen["reached"] >= seen["bound"] - 1e-9
-        and (seen["reached"] <= mu + 1e-12 or seen["trouble"])
-    )
+    assert seen["reached"] == pytest.approx(interference(W))
+    assert seen["reached"] >= seen["bound"] - 1e-9
+    assert seen["reached"] <= mu + 1e-12 or seen["trouble"]
     for kind in (Linear.SILENT, Linear.ACTIVE):
         assert data["y"][data["kind"] == kind].sum() == pytest.approx(1, abs=1e-5)
 
@@ -164,9 +162,8 @@ def test_the_targets_decide(mu, other):
             assert minimum.verdict is (Verdict.TRAP if decides > 0 else Verdict.SADDLE)
             point = data["kind"] == Layer.POINT
             # equal weights: on the bisector
-            assert data["x"][point][0] == pytest.approx(0, abs=0.05) and data["y"][point][
-                0
-            ] == pytest.approx(minimum.loss, rel=1e-5)
+            assert data["x"][point][0] == pytest.approx(0, abs=0.05)
+            assert data["y"][point][0] == pytest.approx(minimum.loss, rel=1e-5)
 
 
 @given(st.integers(-9, 9), st.integers(1, 9), st.integers(1, 9))
@@ -176,10 +173,8 @@ def test_exact_and_floating_point_agree(tenths, m_1, m_2):
     curve = {name: column[data["kind"] == Exact.POSITIVE] for name, column in data.items()}
     for rho, loss, branch in zip(curve["x"][::13], curve["y"][::13], curve["value"][::13]):
         expected = group_minimum(common.pair_problem(float(rho), m_2 / m_1), [0, 1])
-        assert (
-            m_1 * expected.loss == pytest.approx(loss, rel=1e-4)
-            and common.VERDICTS[int(branch)] is expected.verdict
-        )
+        assert m_1 * expected.loss == pytest.approx(loss, rel=1e-4)
+        assert common.VERDICTS[int(branch)] is expected.verdict
     rounded = group_minimum(common.pair_problem(tenths / 10, m_2 / m_1), [0, 1])
     assert here.verdict == str(rounded.verdict)
     point = data["kind"] == Layer.POINT

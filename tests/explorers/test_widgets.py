@@ -48,12 +48,10 @@ def test_explorers_survive_any_sequence_of_moves(make):
             explorer.set(**{name: value})
             control = explorer.controls[name]
             assert hasattr(control, "options") or control.min <= explorer.state[name] <= control.max
-        assert (
-            explorer.headline
-            and len(explorer.words) > 20
-            and explorer.chart.alt == explorer.words
-            and explorer.chart.headline == explorer.headline
-        )
+        assert explorer.headline
+        assert len(explorer.words) > 20
+        assert explorer.chart.alt == explorer.words
+        assert explorer.chart.headline == explorer.headline
         columns = np.stack(list(explorer.chart.data.values()))
         # nothing undrawable, and few enough marks to drag
         assert np.isfinite(columns).all() and 2 <= columns.shape[1] <= 500
@@ -90,10 +88,8 @@ def test_frames_are_the_stories_of_all_slider_values(make):
         start = chart.ends[i - 1] if i else 0
         page = all_rows[start * width : chart.ends[i] * width].reshape(width, -1)
         explorer.set(**{name: values[i]})
-        assert np.array_equal(page, np.stack(list(chart.data.values()))) and chart.lines[i] == [
-            explorer.headline,
-            explorer.words,
-        ]
+        assert np.array_equal(page, np.stack(list(chart.data.values())))
+        assert chart.lines[i] == [explorer.headline, explorer.words]
         assert round((chart.value - chart.grid[0]) / chart.grid[1]) == i  # what live.js computes
 
 
@@ -195,7 +191,8 @@ def test_a_loss_that_is_not_zero_is_not_called_zero():
         "0.01",
         "0.50",
         "2.00",
-    ] and figure(4e-4, 3) == "4.0e-04"
+    ]
+    assert figure(4e-4, 3) == "4.0e-04"
     shown = solution_explorer()
     shown.set(mu=0.05, theta=0.0)
     assert "W* has loss 5.0e-03" in shown.words or "W* has loss 0.01" in shown.words

@@ -23,23 +23,19 @@ def test_interval_is_student_s():
     alone = interval([0.7])
     assert (alone.value, alone.low, alone.high) == (0.7, None, None) and alone.within(0, 1) == alone
     shares = interval([0.0, 1, 1, 1])
-    assert (
-        shares.low < 0
-        and shares.high > 1
-        and shares.within(0, 1) == replace(shares, low=0, high=1)
-        and shares.within(-9, 9) == shares
-    )
+    assert shares.low < 0
+    assert shares.high > 1
+    assert shares.within(0, 1) == replace(shares, low=0, high=1)
+    assert shares.within(-9, 9) == shares
     assert interval([0.5, 0.5]).low == interval(torch.tensor([0.5, 0.5])).high == 0.5
 
 
 def test_null_of_the_bench_s_size_is_the_figure_of_the_theory():
     """16,000 random rows in R^768: mean best |cos| .148, nothing recovered."""
     null = null_baseline(16_000, unit(randn(0, 768, 1000)).float(), draws=2)
-    assert (
-        0.147 < null.mip.value < 0.149
-        and null.mip.high - null.mip.low < 0.01
-        and null.recovery[0.95].value == 0
-    )
+    assert 0.147 < null.mip.value < 0.149
+    assert null.mip.high - null.mip.low < 0.01
+    assert null.recovery[0.95].value == 0
 
 
 def test_null_in_the_plane_is_the_closed_form():

@@ -53,10 +53,8 @@ def test_a_positively_correlated_pair_alone_is_a_trap_and_a_negative_one_a_saddl
             ),
             bench,
         )
-        assert (
-            read.P[:2].tolist() == [[True, True, False], [False, False, True]]
-            and not read.P[2:].any()
-        )
+        assert read.P[:2].tolist() == [[True, True, False], [False, False, True]]
+        assert not read.P[2:].any()
         assert read.neurons[:2] == [verdict, Verdict.MONOSEMANTIC] and read.lost == []
         assert [(g.neuron, g.features, g.verdict) for g in read.groups] == [(0, (0, 1), verdict)]
         assert read.groups[0].group_loss == pytest.approx(
@@ -70,10 +68,8 @@ def test_a_positively_correlated_pair_alone_is_a_trap_and_a_negative_one_a_saddl
 def test_features_that_fire_two_neurons_leave_both_undecided():
     bench = three((0, 0, 0))
     read = diagnose(model(bench, rows_for(bench, [[0, 1], [1], [2]], 3), torch.eye(3)), bench)
-    assert (
-        read.neurons == [Verdict.UNDECIDED, Verdict.UNDECIDED, Verdict.MONOSEMANTIC]
-        and len(read.groups) == 0
-    )
+    assert read.neurons == [Verdict.UNDECIDED, Verdict.UNDECIDED, Verdict.MONOSEMANTIC]
+    assert len(read.groups) == 0
     assert read.certificate.verdict in (Verdict.NOT_STATIONARY, Verdict.UNDECIDED)
 
 
@@ -94,9 +90,8 @@ def test_L_and_Lt_are_the_two_losses():
     )
     read = diagnose(model(bench, torch.eye(5), 0.5 * torch.eye(5)), bench, samples=500)
     assert read.loss == pytest.approx(0.25) and read.approximate_loss == pytest.approx(0.25)
-    assert read.one_active == pytest.approx(5 * 0.2 * 0.8**4) and read.two_active == pytest.approx(
-        1 - 0.8**5 - 5 * 0.2 * 0.8**4
-    )
+    assert read.one_active == pytest.approx(5 * 0.2 * 0.8**4)
+    assert read.two_active == pytest.approx(1 - 0.8**5 - 5 * 0.2 * 0.8**4)
 
 
 class Foreign:
@@ -143,10 +138,8 @@ def test_trained_models_of_every_kind_are_read(method, extra):
     assert len(read.neurons) == 40 and sum(read.counts.values()) == 40 and read.P.shape == (40, 20)
     assert (read.certificate is None) == (method == "gated" or "biases" in extra)
     if read.certificate is not None:
-        assert (
-            torch.equal(read.P, read.certificate.pattern)
-            and read.certificate.verdict is Verdict.NOT_STATIONARY
-        )
+        assert torch.equal(read.P, read.certificate.pattern)
+        assert read.certificate.verdict is Verdict.NOT_STATIONARY
     with pytest.raises(ValueError, match=r"model.instance\(0\)"):
         diagnose(SDLModel(24, 40, instances=2), bench)
 

@@ -48,27 +48,21 @@ def test_f1_is_the_loop_s_in_one_batch_or_many(rate):
         if rate:
             # a feature never seen is not counted against anyone
             assert scores.mean() == pytest.approx(np.mean([max(table[d]) for d in (0, 1, 3)]))
-    assert (
-        counts.samples == 50
-        and counts.fired.tolist() == fired.sum(0).tolist()
-        and counts.active.tolist() == active.sum(0).tolist()
-    )
+    assert counts.samples == 50
+    assert counts.fired.tolist() == fired.sum(0).tolist()
+    assert counts.active.tolist() == active.sum(0).tolist()
 
 
 def test_l0_dead_and_explained_variance():
     codes = torch.tensor([[0, 1.0, 0], [0, 2, 0.5]])
-    assert l0(codes) == 1.5 and dead(codes).tolist() == dead(codes > 0).tolist() == [
-        True,
-        False,
-        False,
-    ]
+    assert l0(codes) == 1.5
+    assert dead(codes).tolist() == dead(codes > 0).tolist() == [True, False, False]
     x_r, x_hat = 3 + randn(0, 40, 5), 3 + randn(1, 40, 5)
     assert explained_variance(x_r, x_hat) == pytest.approx(
         1 - ((x_r - x_hat).numpy() ** 2).sum() / (40 * x_r.numpy().var(axis=0)).sum(), rel=1e-12
     )
-    assert explained_variance(x_r, x_r) == 1 and explained_variance(
-        x_r, x_r.mean(0).expand(40, 5)
-    ) == pytest.approx(0, abs=1e-12)
+    assert explained_variance(x_r, x_r) == 1
+    assert explained_variance(x_r, x_r.mean(0).expand(40, 5)) == pytest.approx(0, abs=1e-12)
 
 
 def test_strictly_dead_rows_never_fire_and_at_theta_above_zero_may():
@@ -79,18 +73,14 @@ def test_strictly_dead_rows_never_fire_and_at_theta_above_zero_may():
         for w in W_E.tolist()
     ]
     mixtures = W_p @ randn(2, 5, 2000).abs()
-    assert (
-        0 < mask.sum() < 200
-        and (W_E[mask] @ mixtures).max() < 0
-        and ((W_E[~mask] @ W_p).amax(1) >= 0).all()
-    )
+    assert 0 < mask.sum() < 200
+    assert (W_E[mask] @ mixtures).max() < 0
+    assert ((W_E[~mask] @ W_p).amax(1) >= 0).all()
     theta = torch.full((200,), 0.3, dtype=torch.float64)
     quiet = strictly_dead(W_E, W_p, theta)
-    assert (
-        torch.equal(quiet, strictly_dead(W_E, W_p, 0.3))
-        and quiet.sum() > mask.sum()
-        and (W_E[quiet] @ W_p).max() < 0.3 < (W_E[quiet] @ mixtures).max()
-    )
+    assert torch.equal(quiet, strictly_dead(W_E, W_p, 0.3))
+    assert quiet.sum() > mask.sum()
+    assert (W_E[quiet] @ W_p).max() < 0.3 < (W_E[quiet] @ mixtures).max()
     assert not strictly_dead(torch.zeros(1, 3), W_p).any(), (
         "a zero row sits on the wall: descent may leave it"
     )
@@ -119,14 +109,11 @@ def test_duplicates_and_mirrors_are_the_loop_s():
     assert duplicate(W.mT, torch.zeros(len(W), dtype=torch.bool)) == 0
     # the outer two are not close to each other
     left, middle, right = torch.tensor([[1, 0.3], [1, 0], [1, -0.3]])
-    assert duplicate(torch.stack([middle, left, right], 1)) == pytest.approx(2 / 3) and duplicate(
-        torch.stack([left, right, middle], 1)
-    ) == pytest.approx(1 / 3)
+    assert duplicate(torch.stack([middle, left, right], 1)) == pytest.approx(2 / 3)
+    assert duplicate(torch.stack([left, right, middle], 1)) == pytest.approx(1 / 3)
     mirrored = (cosine < -0.95).any(1)
-    assert (
-        mirrored_share(W) == pytest.approx(mirrored.sum() / (unit_W != 0).any(1).sum())
-        and 0 < mirrored_share(W) < 1
-    )
+    assert mirrored_share(W) == pytest.approx(mirrored.sum() / (unit_W != 0).any(1).sum())
+    assert 0 < mirrored_share(W) < 1
     assert mirrored_share(torch.zeros(3, 2)) == 0 and mirrored_share(base) == 0
 
 

@@ -36,9 +36,8 @@ def test_best_matches_are_the_loop_s(monkeypatch, chunk, dtype, tolerance):
     rows[3] = 0
     table = cosines_by_loop(rows, truth)
     matches, latents = best_pairs(rows, truth)
-    assert matches.dtype == dtype and matches.tolist() == pytest.approx(
-        [max(line) for line in table], abs=tolerance
-    )
+    assert matches.dtype == dtype
+    assert matches.tolist() == pytest.approx([max(line) for line in table], abs=tolerance)
     assert latents.tolist() == [line.index(max(line)) for line in table]
     raw = [
         max(abs(sum(a * b for a, b in zip(u, v))) for u in rows.tolist())
@@ -80,25 +79,21 @@ def test_instances_are_matched_one_by_one():
     rows, truths = randn(0, 3, 7, 4), randn(1, 3, 4, 5)
     one_truth, own_truth = best_matches(rows, truths[0]), best_matches(rows, truths)
     for i in range(3):
-        assert torch.equal(one_truth[i], best_matches(rows[i], truths[0])) and torch.equal(
-            own_truth[i], best_matches(rows[i], truths[i])
-        )
+        assert torch.equal(one_truth[i], best_matches(rows[i], truths[0]))
+        assert torch.equal(own_truth[i], best_matches(rows[i], truths[i]))
     assert gt_recovery(own_truth, 0.5).tolist() == [gt_recovery(one, 0.5) for one in own_truth]
     assert max_inner_product(own_truth).tolist() == [max_inner_product(one) for one in own_truth]
 
 
 def test_recovery_is_strict_and_the_curve_is_exact():
     matches = torch.tensor([0.5, 0.95, 1, 0.95, 0], dtype=torch.float64)
-    assert (
-        gt_recovery(matches) == 0.2
-        and gt_recovery(matches, 0.94) == 0.6
-        and gt_recovery(matches, 0) == 0.8
-        and max_inner_product(matches) == pytest.approx(0.68)
-    )
+    assert gt_recovery(matches) == 0.2
+    assert gt_recovery(matches, 0.94) == 0.6
+    assert gt_recovery(matches, 0) == 0.8
+    assert max_inner_product(matches) == pytest.approx(0.68)
     taus, shares = recovery_curve(matches)
-    assert taus.tolist() == [0, 0.5, 0.95, 1] and shares.tolist() == pytest.approx(
-        [0.8, 0.6, 0.2, 0]
-    )
+    assert taus.tolist() == [0, 0.5, 0.95, 1]
+    assert shares.tolist() == pytest.approx([0.8, 0.6, 0.2, 0])
     matches = best_matches(randn(0, 40, 5), randn(1, 5, 30)).float()
     taus, shares = recovery_curve(matches)
     assert shares[0] == 1 and shares[-1] == 0 and (shares.diff() < 0).all()

@@ -30,13 +30,10 @@ def test_cross_polytope_shows_its_own_pattern_on_the_walls():
     """mu = 0: every off-entry of W* is exactly on its wall, and still W* is global."""
     problem = Problem(torch.cat([torch.eye(2), -torch.eye(2)], 1).double())
     P = pattern([[0], [1], [2], [3]], 4, 4)
-    assert certify(problem, ideal_weights(problem, 4)).verdict is Verdict.GLOBAL and torch.equal(
-        activation_pattern(problem, ideal_weights(problem, 4)), P
-    )
-    assert (
-        realize(problem, P).check().feasible
-        and partial_minimum(problem, P).verdict is Verdict.GLOBAL
-    )
+    assert certify(problem, ideal_weights(problem, 4)).verdict is Verdict.GLOBAL
+    assert torch.equal(activation_pattern(problem, ideal_weights(problem, 4)), P)
+    assert realize(problem, P).check().feasible
+    assert partial_minimum(problem, P).verdict is Verdict.GLOBAL
 
 
 @pytest.mark.parametrize("sigma", [TopK(1), TopK(1, -math.inf)])
@@ -45,10 +42,8 @@ def test_topk_walls_are_the_lowest_selected_latent(sigma):
     problem = Problem(T([[1, 0.6], [0, 0.8]]))
     # row 2 at half of row 1's latent: far from a swap
     below = Weights(T([[1, 0.5], [0.5, 0.25]]), T([[0.8, 0], [0.4, 0]]))
-    assert (
-        certify(problem, below, sigma).verdict is Verdict.TRAP
-        and certify(problem, below, sigma).wall_distance > 0.4
-    )
+    assert certify(problem, below, sigma).verdict is Verdict.TRAP
+    assert certify(problem, below, sigma).wall_distance > 0.4
     tied = Problem(T([[1, -0.6], [0, 0.8]]))
     # plain Top-1: level with the selected latent of feature 2
     level = Weights(T([[1, -0.5], [-5, -5]]), T([[0.8, 0.6], [-0.4, -0.8]]))
@@ -71,10 +66,8 @@ def test_features_without_weight_do_not_make_an_overlap():
         torch.stack([start.W_E[0], second]),
         torch.cat([start.W_D, torch.zeros(4, 1, dtype=torch.float64)], 1),
     )
-    assert (
-        certify(problem, weights).pattern.tolist() == [[True, True, True], [False, False, True]]
-        and certify(problem, weights).verdict is Verdict.TRAP
-    )
+    assert certify(problem, weights).pattern.tolist() == [[True, True, True], [False, False, True]]
+    assert certify(problem, weights).verdict is Verdict.TRAP
 
 
 def test_relative_norms_do_not_see_the_scale_of_a_neuron():
@@ -83,10 +76,8 @@ def test_relative_norms_do_not_see_the_scale_of_a_neuron():
     off = Weights(weights.W_E + 1e-4 * randn(0, 2, 3), weights.W_D)
     for t in (1e-6, 1.0, 1e6):
         c = certify(problem, Weights(off.W_E * t, off.W_D / t))
-        assert (
-            c.grad_E == pytest.approx(certify(problem, off).grad_E, rel=1e-6)
-            and c.verdict is Verdict.NOT_STATIONARY
-        )
+        assert c.grad_E == pytest.approx(certify(problem, off).grad_E, rel=1e-6)
+        assert c.verdict is Verdict.NOT_STATIONARY
 
 
 @given(problems(), st.integers(0, 10**6), thresholds)
@@ -128,9 +119,8 @@ def test_overlaps_are_undecided_and_silent_features_count():
     problem = Problem(torch.eye(2, dtype=torch.float64))
     zero = Weights(-torch.ones(1, 2, dtype=torch.float64), torch.zeros(2, 1, dtype=torch.float64))
     # all dead: a trap indeed
-    assert certify(problem, zero).verdict is Verdict.TRAP and certify(problem, zero).neurons == [
-        Verdict.STRICTLY_DEAD
-    ]
+    assert certify(problem, zero).verdict is Verdict.TRAP
+    assert certify(problem, zero).neurons == [Verdict.STRICTLY_DEAD]
     assert certify(problem, Weights(0 * zero.W_E, zero.W_D)).verdict is Verdict.ESCAPABLE
     both = Weights(
         torch.ones(2, 2, dtype=torch.float64), torch.full((2, 2), 0.25, dtype=torch.float64)

@@ -21,8 +21,9 @@ f64 = torch.float64
 
 
 def two_pairs(first, second):
-    """Two pairs at cosine .6; cross-cosines `first` of feature 1 with both of the other pair,
-    `second` of feature 2.
+    """Two pairs at cosine .6, and cross-cosines.
+
+    first, second : of feature 1 and of feature 2, with both of the other pair.
     """
     return Problem(
         from_gram(
@@ -37,8 +38,9 @@ def two_pairs(first, second):
 
 
 def test_escapable_reports_the_first_order_sign_at_any_scale():
-    """A pair of neurons at walls of zero off-group preactivation. Which way the first step goes is
-    the sign of <r_d, w_D>.
+    """A pair of neurons at walls of zero off-group preactivation.
+
+    Which way the first step goes is the sign of <r_d, w_D>.
     """
     problem = two_pairs(0.5, 0.2)
     dual = torch.linalg.inv(problem.W_p)
@@ -46,9 +48,9 @@ def test_escapable_reports_the_first_order_sign_at_any_scale():
     W_D = torch.stack([problem.W_p[:, :2].mean(1), problem.W_p[:, 2:].mean(1)], 1)
     for t in (1.0, 1e-12, 1e12):
         c = certify(problem, Weights(t * W_E, W_D / t)).check()
-        assert (
-            c.verdict is Verdict.ESCAPABLE and c.first_order > 0.05 and "<r_d, w_D> > 0" in c.reason
-        )
+        assert c.verdict is Verdict.ESCAPABLE
+        assert c.first_order > 0.05
+        assert "<r_d, w_D> > 0" in c.reason
     # neuron 2 over the wall of feature 1
     step = Weights(W_E + 1e-3 * torch.outer(torch.tensor([0.0, 1.0], dtype=f64), dual[0]), W_D)
     assert approximate_loss(problem, step) < approximate_loss(problem, Weights(W_E, W_D)) - 1e-6
@@ -95,8 +97,9 @@ def test_walls_that_can_be_crossed_together_only_promise_nothing():
     "sigma, scales", [(JumpReLU(0.5), (10.0,)), (TopK(1), (0.5, 1.0, 2.0, 5.0))]
 )
 def test_a_jump_or_a_swap_that_costs_is_no_way_out(sigma, scales):
-    """<r_d, w_D> > 0, and still no way: a JumpReLU's jump overshoots; a Top-1 swap takes the
-    incumbent's column away.
+    """<r_d, w_D> > 0, and still no way: a JumpReLU's jump overshoots.
+
+    A Top-1 swap takes the incumbent's column away.
     """
     U = torch.linalg.cholesky(torch.tensor([[1.0, 0.6], [0.6, 1]], dtype=f64)).mT
     dual, mean = torch.linalg.inv(U), U.mean(1)

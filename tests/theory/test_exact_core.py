@@ -1,5 +1,6 @@
-"""The exact core against exact rational arithmetic, and where rounding used to decide: opposite,
-nearly equal, dependent directions; close eigenvalues; large ratios.
+"""The exact core against exact rational arithmetic, and where rounding used to decide.
+
+There: opposite, nearly equal, dependent directions; close eigenvalues; large ratios.
 """
 
 import math
@@ -37,8 +38,9 @@ f64 = torch.float64
 
 @pytest.mark.parametrize("part", range(4))
 def test_realize_and_verdicts_equal_exact_rationals(part):
-    """60 problems a part, opposite, equal and dependent directions among them. Of 1,000 such the
-    version before these tests got 36 wrong.
+    """60 problems a part, opposite, equal and dependent directions among them.
+
+    Of 1,000 such the version before these tests got 36 wrong.
     """
     answers = [disagreements(seed) for seed in range(60 * part, 60 * part + 60)]
     assert [wrong for wrong, _ in answers if wrong] == []
@@ -47,24 +49,25 @@ def test_realize_and_verdicts_equal_exact_rationals(part):
 
 @pytest.mark.parametrize("seed", [124958])
 def test_problems_that_a_long_run_found(seed):
-    """124958: a feature whose z is 0 on all rows that the eigenvector allows; only rounding made it
-    anything else.
+    """124958: a feature whose z is 0 on all rows that the eigenvector allows.
+
+    Only rounding made it anything else.
     """
     assert disagreements(seed)[0] == []
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 8])
 def test_a_forced_zero_is_kept_zero(k):
-    """2k directions in R^k at mu = 0: k opposite pairs. Each feature alone forces z = 0 on all
-    others but its opposite.
+    """2k directions in R^k at mu = 0: k opposite pairs.
+
+    Each feature alone forces z = 0 on all others but its opposite.
     """
     problem = Problem(
         feature_matrix(2 * k, k, 0.0 if k > 1 else -1.0, generator=torch.Generator().manual_seed(k))
     )
     P = pattern([[d] for d in range(2 * k)], 2 * k, 2 * k)
-    assert realize(problem, P).check().feasible and torch.equal(
-        certify(problem, ideal_weights(problem, 2 * k)).pattern, P
-    )
+    assert realize(problem, P).check().feasible
+    assert torch.equal(certify(problem, ideal_weights(problem, 2 * k)).pattern, P)
     if k <= 4:
         best = best_partition(problem, 2 * k)
         assert best.verdict is Verdict.GLOBAL and best.loss < 1e-25 and len(best.groups) == 2 * k
@@ -97,10 +100,8 @@ def test_close_eigenvalues_are_not_equal():
             torch.diag(torch.tensor([1.0, second, 0.3], dtype=f64).sqrt()) @ Q.mT,
         )
         answer = partial_minimum(make(1 - 9e-10), pattern([[0, 1, 2]], 3, 2))
-        assert (
-            answer.verdict is Verdict.TRAP
-            and certify(make(1 - 9e-10), answer.weights).check().verdict is Verdict.TRAP
-        )
+        assert answer.verdict is Verdict.TRAP
+        assert certify(make(1 - 9e-10), answer.weights).check().verdict is Verdict.TRAP
         assert (
             partial_minimum(make(1 - 1e-15), pattern([[0, 1, 2]], 3, 2)).verdict
             is Verdict.DEGENERATE
@@ -108,8 +109,9 @@ def test_close_eigenvalues_are_not_equal():
 
 
 def test_a_top_eigenvalue_of_zero():
-    """One input dimension: y is (1, sqrt 2) / sqrt 3, and W_r diag(s) y = 0. Nothing is above 0, so
-    nothing falls.
+    """One input dimension: y is (1, sqrt 2) / sqrt 3, and W_r diag(s) y = 0.
+
+    Nothing is above 0, so nothing falls.
     """
     problem = Problem(
         torch.ones(1, 2, dtype=f64), torch.tensor([[0.0, 0], [2, -1]]), torch.tensor([1.0, 2.0])
@@ -125,11 +127,9 @@ def test_positivity_is_asked_of_z(ratio):
     problem = Problem(from_gram([[1, 0.5], [0.5, 1]]), M_d=torch.tensor([ratio, 1.0], dtype=f64))
     answer = partial_minimum(problem, pattern([[0, 1]], 2, 1))
     z = (answer.weights.W_E @ problem.W_p)[0]
-    assert (
-        answer.verdict is Verdict.TRAP
-        and answer.loss == pytest.approx(0.75, rel=1e-3)
-        and z[1] / z[0] == pytest.approx(0.5, rel=1e-3)
-    )
+    assert answer.verdict is Verdict.TRAP
+    assert answer.loss == pytest.approx(0.75, rel=1e-3)
+    assert z[1] / z[0] == pytest.approx(0.5, rel=1e-3)
 
 
 def test_a_large_weight_hides_no_loss():
@@ -142,10 +142,8 @@ def test_a_large_weight_hides_no_loss():
 def test_tol_says_what_is_stationary_and_nothing_else():
     problem = Problem(from_gram([[1, 0.6], [0.6, 1]]))
     weights = Weights(torch.ones(1, 2, dtype=f64), torch.tensor([[0.5], [0.4]], dtype=f64))
-    assert (
-        certify(problem, weights, tol=0.5).verdict is not Verdict.GLOBAL
-        and certify(problem, weights, tol=0.5).loss > 0.1
-    )
+    assert certify(problem, weights, tol=0.5).verdict is not Verdict.GLOBAL
+    assert certify(problem, weights, tol=0.5).loss > 0.1
     for tol in (math.inf, math.nan, 0, 1, -1):
         with pytest.raises(ValueError, match=r"tol .* \(0, 1\)"):
             certify(problem, weights, tol=tol)
@@ -156,10 +154,8 @@ def test_ties_of_mixtures_go_to_the_first_latent():
     Integers say the same.
     """
     problem, features = Problem(torch.eye(3, dtype=f64)), SparseFeatures(3, 0.5, Constant(1.0))
-    W_E, W_D = (
-        torch.tensor([[0, 0, 3.0], [1, 2, 0]], dtype=f64),
-        torch.tensor([[0, 1.0], [0, 2], [1, 0]], dtype=f64),
-    )
+    W_E = torch.tensor([[0, 0, 3.0], [1, 2, 0]], dtype=f64)
+    W_D = torch.tensor([[0, 1.0], [0, 2], [1, 0]], dtype=f64)
     exactly = exact_loss(problem, Weights(W_E, W_D / 3), TopK(1), features).item()
     W_E = torch.tensor([[0, 0, 0.3], [0.1, 0.2, 0]], dtype=f64)
     assert exact_loss(problem, Weights(W_E, W_D / 0.3), TopK(1), features).item() == pytest.approx(
@@ -223,8 +219,9 @@ def test_saddles_far_below_the_top_are_found_whatever_the_rotation():
 
 
 def test_a_gradient_that_a_small_weight_hides_makes_no_trap():
-    """W = I, M = (1, 1e-12): z_2 may fall from .5 to 0 and the loss with it; the gradient of that
-    is below any tolerance.
+    """W = I, M = (1, 1e-12): z_2 may fall from .5 to 0 and the loss with it.
+
+    The gradient of that is below any tolerance.
     """
     problem = Problem(torch.eye(2, dtype=f64), M_d=torch.tensor([1, 1e-12]))
     assert certify(problem, Weights([[1, 0.5]], [[1.0], [0.0]])).verdict is Verdict.UNDECIDED

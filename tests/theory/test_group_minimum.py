@@ -8,11 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import problems, randn, unit
 
-from sdl_theory import (
-    Problem,
-    Verdict,
-    group_minimum,
-)
+from sdl_theory import Problem, Verdict, group_minimum
 
 
 @given(problems(kinds=("sae", "transcoder", "orthonormal", "zero weights")))
@@ -28,12 +24,10 @@ def test_group_minimum_is_its_eigenproblem(problem):
     if m.exists and F:
         y = m.y
         assert y.min() > 0 and abs(y.norm() - 1) < 1e-12
-        assert (V @ (V.mT @ K @ y) - m.eigenvalue * y).norm() < 1e-9 * (1 + values.max()) and (
-            y - V @ (V.mT @ y)
-        ).norm() < 1e-9
-        assert m.is_top == (
-            values.max() - m.eigenvalue < 1e-8 * (1 + values.max())
-        ) and m.loss == pytest.approx(
+        assert (V @ (V.mT @ K @ y) - m.eigenvalue * y).norm() < 1e-9 * (1 + values.max())
+        assert (y - V @ (V.mT @ y)).norm() < 1e-9
+        assert m.is_top == (values.max() - m.eigenvalue < 1e-8 * (1 + values.max()))
+        assert m.loss == pytest.approx(
             K.trace().item() - m.eigenvalue, abs=1e-9 * (1 + values.max().item())
         )
 
@@ -52,18 +46,17 @@ def test_perron_frobenius(seed, size):
 def test_repeated_eigenvalues_are_searched_whole():
     for n in (2, 3, 5):
         m = group_minimum(Problem(torch.linalg.qr(randn(n, n, n)).Q), range(n))
-        assert (
-            m.exists
-            and m.multiplicity == n
-            and m.verdict is Verdict.DEGENERATE
-            and m.loss == pytest.approx(n - 1)
-        )
+        assert m.exists
+        assert m.multiplicity == n
+        assert m.verdict is Verdict.DEGENERATE
+        assert m.loss == pytest.approx(n - 1)
 
 
 @pytest.mark.parametrize("size, share", [(2, 1.0), (3, 0.75), (5, 0.3125)])
 def test_share_of_random_groups(size, share):
-    """Sign-symmetric random directions: a positive eigenvector with probability size * 2^(1 -
-    size), a top one with 2^(1 - size).
+    """Sign-symmetric random directions: how often a positive eigenvector, how often a top one.
+
+    With probability size * 2^(1 - size), and 2^(1 - size).
     """
     draws, exists, top = 1500, 0, 0
     for seed in range(draws):
@@ -73,7 +66,5 @@ def test_share_of_random_groups(size, share):
         )
         exists, top = exists + m.exists, top + (m.exists and m.is_top)
     spread = 3.5 * math.sqrt(draws)
-    assert (
-        abs(exists - draws * share) <= spread * math.sqrt(share * (1 - share)) + 1e-9
-        and abs(top - draws * 2.0 ** (1 - size)) <= spread * 0.5
-    )
+    assert abs(exists - draws * share) <= spread * math.sqrt(share * (1 - share)) + 1e-9
+    assert abs(top - draws * 2.0 ** (1 - size)) <= spread * 0.5

@@ -25,8 +25,9 @@ from sdl_theory.theory.separation import separate
 
 
 def lp_margin(W, F, theta) -> float:
-    """theory.md's linear program, by HiGHS: max t <= 1 with <w, w_p^d> >= theta + t on F and <=
-    theta off F.
+    """theory.md's linear program, by HiGHS: max t <= 1.
+
+    With <w, w_p^d> >= theta + t on F and <= theta off F.
     """
     n_p, on, off = len(W), W[:, F].T, W[:, ~F].T
     A = np.r_[np.c_[-on, np.ones(len(on))], np.c_[off, np.zeros(len(off))]]

@@ -31,9 +31,8 @@ def test_survey_is_partial_minimum_and_realize_on_every_partition(problem, sigma
     for row in survey_partitions(problem, sigma):
         P = pattern(row.groups, problem.n, problem.n)
         answer = partial_minimum(problem, P, sigma)
-        assert (
-            answer.verdict is row.verdict and realize(problem, P, sigma).feasible == row.realizable
-        )
+        assert answer.verdict is row.verdict
+        assert realize(problem, P, sigma).feasible == row.realizable
         assert not answer.exists or answer.loss == pytest.approx(
             row.loss, rel=1e-8, abs=1e-12 * (1 + problem.scale)
         )
@@ -50,9 +49,8 @@ def test_best_partition_is_the_least_of_all(seed):
         ]
         losses = [a.loss for a in losses if a.exists]
         best = best_partition(problem, n_neurons, JumpReLU(0.2))
-        assert best.exists == bool(losses) and (
-            not losses or best.loss == pytest.approx(min(losses), abs=1e-10)
-        )
+        assert best.exists == bool(losses)
+        assert not losses or best.loss == pytest.approx(min(losses), abs=1e-10)
     assert best_partition(problem, 5, JumpReLU(0.2)).verdict is Verdict.GLOBAL
 
 
@@ -66,18 +64,14 @@ def test_an_unused_row_can_make_a_trap_escapable():
     groups = [[0, 1], [2], [3]]
     for n_q, verdict in ((3, Verdict.TRAP), (4, Verdict.ESCAPABLE)):
         surveyed = next(row for row in survey_partitions(problem, n_q=n_q) if row.groups == groups)
-        assert (
-            surveyed.verdict is verdict
-            and partial_minimum(problem, pattern(groups, 4, n_q)).verdict is verdict
-        )
+        assert surveyed.verdict is verdict
+        assert partial_minimum(problem, pattern(groups, 4, n_q)).verdict is verdict
 
 
 def test_best_partition_may_not_exist():
     problem = Problem(torch.eye(2, dtype=torch.float64), M_d=torch.tensor([1.0, 2.0]))
-    assert (
-        not best_partition(problem, 1).exists
-        and best_partition(problem, 2).verdict is Verdict.GLOBAL
-    )
+    assert not best_partition(problem, 1).exists
+    assert best_partition(problem, 2).verdict is Verdict.GLOBAL
 
 
 @given(st.integers(0, 10**6), st.sampled_from(["partition", "overlap"]), thresholds)
@@ -102,11 +96,10 @@ def test_search_finds_the_closed_form_or_the_wall():
     result = alternating_convex_search(
         trap, pattern([[0, 1, 2]], 3, 2), generator=torch.Generator().manual_seed(0)
     )
-    assert (
-        result.converged
-        and result.interior
-        and result.losses[-1]
-        == pytest.approx(partial_minimum(trap, pattern([[0, 1, 2]], 3, 2)).loss, rel=1e-8)
+    assert result.converged
+    assert result.interior
+    assert result.losses[-1] == pytest.approx(
+        partial_minimum(trap, pattern([[0, 1, 2]], 3, 2)).loss, rel=1e-8
     )
     assert certify(trap, result.weights, tol=1e-4).verdict is Verdict.TRAP
     # descent ends at z_1 = 0
@@ -114,11 +107,9 @@ def test_search_finds_the_closed_form_or_the_wall():
     result = alternating_convex_search(
         wall, pattern([[0, 1]], 2, 2), generator=torch.Generator().manual_seed(0)
     )
-    assert (
-        result.converged
-        and not result.interior
-        and result.losses[-1] == pytest.approx(1.0, abs=1e-6)
-    )
+    assert result.converged
+    assert not result.interior
+    assert result.losses[-1] == pytest.approx(1.0, abs=1e-6)
 
 
 def test_search_on_topk():

@@ -33,8 +33,9 @@ from sdl_theory.theory.ladder import lambda_plus
 
 @given(st.integers(0, 10**6), st.floats(0.05, 3), st.sampled_from([6, 9, 14]))
 def test_closed_form_changes_no_other_feature(seed, theta, n_p):
-    """Any encoder, any position: the smallest child leaves; every other entry of P stays; the
-    shared threshold is untouched.
+    """Any encoder, any position: the smallest child leaves.
+
+    Every other entry of P stays; the shared threshold is untouched.
     """
     problem, sigma = Problem(unit(randn(seed, n_p, 8))), JumpReLU(theta)
     W_E = torch.cat([3 * theta * randn(seed + 1, 4, n_p), torch.zeros(1, n_p, dtype=torch.float64)])
@@ -144,8 +145,9 @@ def test_lambda_plus(seed, m):
 
 
 def test_power_iteration_agrees_with_enumeration():
-    """Above 12 features lambda+ is a search from many starts; here its answer is checked by brute
-    force at 13.
+    """Above 12 features lambda+ is a search from many starts.
+
+    Here its answer is checked by brute force at 13.
     """
     for seed in range(3):
         A = randn(seed, 15, 13).numpy()

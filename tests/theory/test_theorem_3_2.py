@@ -32,9 +32,8 @@ def test_gradients_equal_autograd(point, sigma):
     closed = gradients(problem, weights, sigma)
     assert closed.W_E.shape == weights.W_E.shape and closed.W_D.shape == weights.W_D.shape
     scale = 1 + problem.scale + weights.W_E.norm() * weights.W_D.norm()
-    assert (closed.W_E - free.W_E.grad).abs().max() < 1e-10 * scale and (
-        closed.W_D - free.W_D.grad
-    ).abs().max() < 1e-10 * scale
+    assert (closed.W_E - free.W_E.grad).abs().max() < 1e-10 * scale
+    assert (closed.W_D - free.W_D.grad).abs().max() < 1e-10 * scale
 
 
 @given(points(), st.sampled_from([ReLU(), JumpReLU(0.3), TopK(1)]))
@@ -108,9 +107,8 @@ def test_active_is_strict_and_topk_breaks_ties_by_index():
     assert TopK(3).active(z).tolist() == [[False, True], [True, True], [True, False]]
     assert TopK(3, -math.inf).active(z).all()
     assert BatchTopK(1).active(z).tolist() == [[False, False], [True, False], [True, False]]
-    assert torch.equal(TopK(1).active(z.mT, dim=-1), TopK(1).active(z).mT) and torch.equal(
-        BatchTopK(1)(z.mT, dim=-1), BatchTopK(1)(z).mT
-    )
+    assert torch.equal(TopK(1).active(z.mT, dim=-1), TopK(1).active(z).mT)
+    assert torch.equal(BatchTopK(1)(z.mT, dim=-1), BatchTopK(1)(z).mT)
     theta = torch.tensor([0.5, 1.5, 0.1], dtype=torch.float64)
     assert JumpReLU(theta).active(z).tolist() == [[False, True], [True, False], [True, False]]
 
@@ -134,10 +132,8 @@ def test_wall_distance_sees_latents_that_wait():
 
 
 def test_bad_input_is_named():
-    problem, weights = (
-        Problem(torch.eye(2, dtype=torch.float64)),
-        Weights(torch.eye(2, dtype=torch.float64), torch.eye(2, dtype=torch.float64)),
-    )
+    problem = Problem(torch.eye(2, dtype=torch.float64))
+    weights = Weights(torch.eye(2, dtype=torch.float64), torch.eye(2, dtype=torch.float64))
     with pytest.raises(ValueError, match="block must be"):
         hessian(problem, weights, block="F")
     big = Problem(unit(randn(0, 60, 60)))

@@ -97,10 +97,8 @@ def test_none_means_none_brute_force(data, problem):
 
 def test_parallel_targets_have_no_loss_and_are_not_spurious():
     problem = Problem(unit(randn(0, 4, 3)), torch.tensor([[1.0, 2.0, 0.5]], dtype=torch.float64))
-    assert (
-        group_minimum(problem, [0, 1, 2]).verdict is Verdict.GLOBAL
-        and partial_minimum(problem, pattern([[0, 1, 2]], 3, 2)).verdict is Verdict.GLOBAL
-    )
+    assert group_minimum(problem, [0, 1, 2]).verdict is Verdict.GLOBAL
+    assert partial_minimum(problem, pattern([[0, 1, 2]], 3, 2)).verdict is Verdict.GLOBAL
 
 
 def test_dependent_directions_superposed():
@@ -120,32 +118,25 @@ def test_dependent_directions_superposed():
 
 
 def test_eigenvalue_zero_has_a_zero_decoder_column():
-    problem, P = (
-        Problem(
-            torch.eye(2, dtype=torch.float64), torch.tensor([[1.0, -1.0]], dtype=torch.float64)
-        ),
-        pattern([[0, 1]], 2, 1),
+    problem = Problem(
+        torch.eye(2, dtype=torch.float64), torch.tensor([[1.0, -1.0]], dtype=torch.float64)
     )
+    P = pattern([[0, 1]], 2, 1)
     answer = partial_minimum(problem, P)
-    assert (
-        answer.verdict is Verdict.SADDLE
-        and not answer.weights.W_D.any()
-        and answer.loss == pytest.approx(2)
-    )
+    assert answer.verdict is Verdict.SADDLE
+    assert not answer.weights.W_D.any()
+    assert answer.loss == pytest.approx(2)
     noisy = Weights(answer.weights.W_E, answer.weights.W_D + 1e-17)
     assert certify(problem, noisy).stationary
 
 
 def test_topk_through_the_relu_conditions():
-    problem, P = (
-        Problem(from_gram([[1, 0.6, 0.1], [0.6, 1, 0.1], [0.1, 0.1, 1]])),
-        pattern([[0, 1], [2]], 3, 3),
-    )
+    problem = Problem(from_gram([[1, 0.6, 0.1], [0.6, 1, 0.1], [0.1, 0.1, 1]]))
+    P = pattern([[0, 1], [2]], 3, 3)
     for sigma in (TopK(1), TopK(2), TopK(1, -math.inf)):
         answer = partial_minimum(problem, P, sigma)
-        assert answer.exists and certify(
-            problem, answer.weights, sigma
-        ).check().loss == pytest.approx(0.4)
+        assert answer.exists
+        assert certify(problem, answer.weights, sigma).check().loss == pytest.approx(0.4)
     assert partial_minimum(problem, P, TopK(2, -math.inf)).verdict is Verdict.NONE
     assert (
         partial_minimum(
@@ -168,9 +159,8 @@ def test_large_problems_take_the_closed_form_row():
     groups = [[2 * i, 2 * i + 1] for i in range(65)]
     for sigma in (ReLU(), JumpReLU(0.1)):
         answer = partial_minimum(problem, pattern(groups, 130, 70), sigma)
-        assert (
-            answer.exists == all(group_minimum(problem, g).exists for g in groups) and answer.exists
-        )
+        assert answer.exists == all(group_minimum(problem, g).exists for g in groups)
+        assert answer.exists
         assert max(autograd_norms(problem, answer.weights, sigma)) < 1e-10
 
 

@@ -30,18 +30,15 @@ def test_printed_recipe_leaves_grad_E():
         problem,
         printed_recipe(problem, pattern([[0, 1]], 2, 1), torch.ones(1, 2, dtype=torch.float64)),
     )
-    assert g.W_D.norm() < 1e-14 and g.W_E.norm().item() == pytest.approx(
-        4 * math.sqrt(2) / 9, rel=1e-12
-    )
+    assert g.W_D.norm() < 1e-14
+    assert g.W_E.norm().item() == pytest.approx(4 * math.sqrt(2) / 9, rel=1e-12)
 
 
 @given(st.integers(0, 10**6))
 def test_printed_recipe_on_generic_problems(seed):
     """grad_D = 0 and <w_E, grad_E> = 0, all that the printed proof shows; grad_E itself is not."""
-    problem, P = (
-        Problem(unit(randn(seed, 8, 6)), M_d=randn(seed + 1, 6).abs() + 0.2),
-        pattern([[0, 1], [2, 3], [4, 5]], 6, 3),
-    )
+    problem = Problem(unit(randn(seed, 8, 6)), M_d=randn(seed + 1, 6).abs() + 0.2)
+    P = pattern([[0, 1], [2, 3], [4, 5]], 6, 3)
     W_E = realize(problem, P).W_E
     W_E = W_E + 0.02 * randn(seed + 2, *W_E.shape)
     if torch.equal(activation_pattern(problem, Weights(W_E, randn(0, 8, 3))), P):
@@ -52,8 +49,9 @@ def test_printed_recipe_on_generic_problems(seed):
 
 
 def test_example_3_5_passes_for_its_own_reasons():
-    """Orthonormal W_r and equal M_d: every realizing encoder is stationary. Either hypothesis
-    dropped, it is not.
+    """Orthonormal W_r and equal M_d: every realizing encoder is stationary.
+
+    Either hypothesis dropped, it is not.
     """
     P, W_E = pattern([[0, 1, 2]], 3, 1), torch.tensor([[1.0, 2.0, 3.0]], dtype=torch.float64)
     eye = torch.eye(3, dtype=torch.float64)
@@ -68,12 +66,10 @@ def test_example_3_5_passes_for_its_own_reasons():
 def test_sharp_counterexample():
     problem = Problem(torch.eye(2, dtype=torch.float64), M_d=torch.tensor([1.0, 2.0]))
     answer = partial_minimum(problem, pattern([[0, 1]], 2, 2))
-    assert (
-        not answer.exists
-        and answer.verdict is Verdict.NONE
-        and answer.weights is None
-        and "eigenvector" in answer.reason
-    )
+    assert not answer.exists
+    assert answer.verdict is Verdict.NONE
+    assert answer.weights is None
+    assert "eigenvector" in answer.reason
     # brute force over every realizing direction
     angles = torch.linspace(0.01, math.pi / 2 - 0.01, 400, dtype=torch.float64)
     norms = [
@@ -98,9 +94,8 @@ def test_sharp_counterexample():
 )
 def test_three_features_three_worlds(M_d, verdict, loss):
     answer = partial_minimum(three_features(M_d), pattern([[0, 1, 2]], 3, 3))
-    assert answer.verdict is verdict and (
-        loss is None or answer.loss == pytest.approx(loss, abs=1e-6)
-    )
+    assert answer.verdict is verdict
+    assert loss is None or answer.loss == pytest.approx(loss, abs=1e-6)
 
 
 def test_none_is_robust():

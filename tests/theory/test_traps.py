@@ -26,8 +26,9 @@ from sdl_theory.theory.counterexamples import from_gram
 
 
 def descend(problem, weights, sigma=ReLU(), nudge=1e-3, steps=3000, seed=0):
-    """Plain gradient descent from a random nudge; the loss it ends at. The step is 1/(largest
-    curvature) at the start.
+    """Plain gradient descent from a random nudge; the loss it ends at.
+
+    The step is 1/(largest curvature) at the start.
     """
     rate = 0.7 / torch.linalg.eigvalsh(hessian(problem, weights, sigma)).max().item()
     E = (weights.W_E + nudge * randn(seed, *weights.W_E.shape)).requires_grad_()
@@ -46,9 +47,8 @@ def descend(problem, weights, sigma=ReLU(), nudge=1e-3, steps=3000, seed=0):
 def test_one_pair_the_sign_of_rho_decides(rho):
     problem = Problem(from_gram([[1, rho], [rho, 1]]))
     answer = partial_minimum(problem, pattern([[0, 1]], 2, 2))
-    assert answer.loss == pytest.approx(1 - rho) and answer.verdict is (
-        Verdict.TRAP if rho > 0 else Verdict.SADDLE
-    )
+    assert answer.loss == pytest.approx(1 - rho)
+    assert answer.verdict is (Verdict.TRAP if rho > 0 else Verdict.SADDLE)
     end = descend(problem, answer.weights, steps=6000)
     assert end == pytest.approx(1 - rho if rho > 0 else 1.0, abs=2e-3)
 
@@ -101,18 +101,13 @@ def test_dead_rows_strict_or_escapable():
         torch.cat([alone.W_D, torch.zeros(2, 1, dtype=torch.float64)], 1),
     )
     zero, dead = pad(torch.zeros(2, dtype=torch.float64)), pad(-problem.W_p.sum(1))
-    assert (
-        certify(problem, zero).neurons[1] is Verdict.ESCAPABLE_DEAD
-        and certify(problem, zero).verdict is Verdict.ESCAPABLE
-    )
-    assert (
-        certify(problem, dead).neurons[1] is Verdict.STRICTLY_DEAD
-        and certify(problem, dead).verdict is Verdict.TRAP
-    )
+    assert certify(problem, zero).neurons[1] is Verdict.ESCAPABLE_DEAD
+    assert certify(problem, zero).verdict is Verdict.ESCAPABLE
+    assert certify(problem, dead).neurons[1] is Verdict.STRICTLY_DEAD
+    assert certify(problem, dead).verdict is Verdict.TRAP
     assert certify(problem, zero, JumpReLU(0.1)).neurons[1] is Verdict.STRICTLY_DEAD
-    assert min(descend(problem, zero, seed=s) for s in range(4)) < 0.05 and descend(
-        problem, dead
-    ) == pytest.approx(0.4, abs=1e-3)
+    assert min(descend(problem, zero, seed=s) for s in range(4)) < 0.05
+    assert descend(problem, dead) == pytest.approx(0.4, abs=1e-3)
 
 
 @given(problems(kinds=("sae", "superposed", "orthonormal"), most=6))
@@ -156,11 +151,9 @@ def test_a_trap_must_hold_back_all_of_a_lossy_group():
     point = Weights(T([[3, 3, 5], [-1, -1, 0]]), T([[1, 0], [0, 0]]))
     certificate = certify(problem, point).check()
     residual = problem.W_r - point.W_D @ torch.relu(point.W_E @ problem.W_p)
-    assert (
-        certificate.loss == 32
-        and group_minimum(problem, [0, 1, 2]).verdict is Verdict.TRAP
-        and residual[:, 2].norm() == 0
-    )
+    assert certificate.loss == 32
+    assert group_minimum(problem, [0, 1, 2]).verdict is Verdict.TRAP
+    assert residual[:, 2].norm() == 0
     assert certificate.verdict is Verdict.ESCAPABLE
     for e in (0.03, 0.1):
         down = Weights(
@@ -170,9 +163,8 @@ def test_a_trap_must_hold_back_all_of_a_lossy_group():
             32 - 14 * e**2 + 32 * e**4, abs=1e-10
         )
     held = Weights(T([[3, 3, 5], [-1, -1, -1]]), point.W_D)
-    assert certify(problem, held).verdict is Verdict.TRAP and descend(
-        problem, held
-    ) == pytest.approx(32, rel=1e-4)
+    assert certify(problem, held).verdict is Verdict.TRAP
+    assert descend(problem, held) == pytest.approx(32, rel=1e-4)
 
 
 def test_a_saddle_of_the_region_may_be_held_by_walls():
@@ -189,10 +181,8 @@ def test_a_saddle_of_the_region_may_be_held_by_walls():
         torch.tensor([[0.5], [0.5]], dtype=torch.float64),
     )
     certificate = certify(problem, point).check()
-    assert (
-        certificate.verdict is Verdict.UNDECIDED
-        and torch.linalg.eigvalsh(hessian(problem, point)).min() < -1
-    )
+    assert certificate.verdict is Verdict.UNDECIDED
+    assert torch.linalg.eigvalsh(hessian(problem, point)).min() < -1
     for seed in range(300):
         nudged = Weights(
             point.W_E + 1e-3 * randn(seed, 1, 2), point.W_D + 1e-3 * randn(seed + 999, 2, 1)

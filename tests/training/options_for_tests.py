@@ -25,15 +25,14 @@ DEAD = torch.rand(96, generator=seeded(5)) < 0.4
 
 
 def made(kind, biases=False, dtype=torch.float64, n_q=96, **options):
-    """A model with columns of all norms, random biases if biased, and so few z > 0 that many a
-    sample's k largest reach below zero.
+    """A model with columns of all norms, random biases if biased, and few z > 0.
+
+    So few that many a sample's k largest reach below zero.
     """
-    model, g = (
-        SDLModel(
-            30, n_q, biases=biases, generator=seeded(3), dtype=dtype, **KINDS[kind], **options
-        ),
-        seeded(4),
+    model = SDLModel(
+        30, n_q, biases=biases, generator=seeded(3), dtype=dtype, **KINDS[kind], **options
     )
+    g = seeded(4)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.startswith("b_"):

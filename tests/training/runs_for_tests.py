@@ -26,8 +26,9 @@ class Interrupted(Exception):
 
 
 def tiny(method: str, steps: int = 40, **changes):
-    """A run in which all that a checkpoint holds matters: Adam, anchors, dead counts, resampling,
-    and the method's own state.
+    """A run in which all that a checkpoint holds matters.
+
+    Adam, anchors, dead counts, resampling, and the method's own state.
     """
     bench = LinearRepresentationBench(40, 30, 0.9, 0.3, seed=2, samples=500)
     model = SDLModel(

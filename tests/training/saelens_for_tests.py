@@ -1,5 +1,6 @@
-"""Folders that SAELens wrote, and models to write: for the tests beside this file. The oracle is
-SAELens: it wrote `data/saelens` and computed what is expected (see `write.py` there).
+"""Folders that SAELens wrote, and models to write: for the tests beside this file.
+
+The oracle is SAELens: it wrote `data/saelens` and computed what is expected (see `write.py` there).
 """
 
 import json
@@ -18,15 +19,14 @@ READABLE = sorted(
 
 
 def random_model(method, biases=True, n_r=6, dtype=torch.float32, **options):
-    """Every parameter and threshold random; a gated model's b_E stays 0, since it comes back inside
-    b_gate and b_mag.
+    """Every parameter and threshold random.
+
+    A gated model's b_E stays 0, since it comes back inside b_gate and b_mag.
     """
     options |= dict(k=3) if method in ("topk", "batchtopk", "matryoshka") else {}
     options |= dict(levels=[2, 5, 10]) if method == "matryoshka" else {}
-    model, generator = (
-        SDLModel(6, 10, n_r, method, biases=biases, dtype=dtype, **options),
-        torch.Generator().manual_seed(5),
-    )
+    model = SDLModel(6, 10, n_r, method, biases=biases, dtype=dtype, **options)
+    generator = torch.Generator().manual_seed(5)
     for name, value in model.state_dict().items():
         value.copy_(
             torch.randn(value.shape, generator=generator).abs()

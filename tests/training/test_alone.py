@@ -62,9 +62,8 @@ def test_a_killed_run_holds_nothing(running):
     folder, process, _ = running
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    assert (folder / ".lock").exists() and read_tensors(folder / "checkpoint.safetensors")[1][
-        "step"
-    ] == 4
+    assert (folder / ".lock").exists()
+    assert read_tensors(folder / "checkpoint.safetensors")[1]["step"] == 4
     assert small(folder, resume=True).last[0]["step"] == 8
     assert only_whole_files(folder)
 
@@ -112,11 +111,9 @@ def test_never_two_at_once(tmp_path):
     [racer.start() for racer in racers]
     start.set()
     [racer.join(60) for racer in racers]
-    assert (
-        [racer.exitcode for racer in racers] == [0] * 4
-        and worst.value == 1
-        and list(tmp_path.iterdir()) == []
-    )
+    assert [racer.exitcode for racer in racers] == [0] * 4
+    assert worst.value == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_file_removed_between_its_opening_and_its_locking_is_not_taken(
@@ -190,14 +187,10 @@ def test_where_there_are_no_locks_a_warning_says_so_and_the_run_goes_on(
 def test_the_table_and_the_gain_hold_their_file(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Trainer, "step", lambda self: pytest.fail("a step was made"))
     with locked(tmp_path / "t.json"):
-        assert (
-            main(["table", "--device", "cpu", "--out", str(tmp_path / "t.json")]) == 1
-            and "t.json is in use: another run" in capsys.readouterr().err
-        )
-        assert (
-            gain.main(["--out", str(tmp_path / "t.json")]) == 1
-            and "t.json is in use" in capsys.readouterr().err
-        )
+        assert main(["table", "--device", "cpu", "--out", str(tmp_path / "t.json")]) == 1
+        assert "t.json is in use: another run" in capsys.readouterr().err
+        assert gain.main(["--out", str(tmp_path / "t.json")]) == 1
+        assert "t.json is in use" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -219,7 +212,8 @@ def test_an_out_that_cannot_be_written_is_refused_before_training(
         else main([command, "--device", "cpu", "--out", out])
     ) == 1
     error = capsys.readouterr().err
-    assert out in error and (
+    assert out in error
+    assert (
         "out must be a folder" in error
         if command == "train"
         else "this is a" in error and "name another" in error

@@ -24,11 +24,9 @@ def test_anchors_hold_their_latents_whatever_the_method(method):
     )
     columns = best_matches(made.W_D.mT[:6].detach(), BENCH.W_r[:, list(anchors.features)])
     paired = (made.W_D[:, :6] * BENCH.W_r[:, list(anchors.features)]).sum(0)
-    assert (
-        columns.min() > 0.95
-        and torch.allclose(columns, paired, atol=1e-5)
-        and gt_recovery(columns) == 1
-    )
+    assert columns.min() > 0.95
+    assert torch.allclose(columns, paired, atol=1e-5)
+    assert gt_recovery(columns) == 1
 
 
 def test_the_anchor_loss_is_its_formula_and_leaves_other_latents_alone():
@@ -52,19 +50,15 @@ def test_the_anchor_loss_is_its_formula_and_leaves_other_latents_alone():
 def test_anchors_of_class_means_are_normalized_means():
     g = torch.Generator().manual_seed(0)
     x, labels = torch.randn(60, 5, generator=g) + 3, torch.arange(60) % 3
-    raw, centred = (
-        Anchors.of_class_means(x, labels),
-        Anchors.of_class_means(x, labels, classes=[2, 0], centre=True),
-    )
+    raw = Anchors.of_class_means(x, labels)
+    centred = Anchors.of_class_means(x, labels, classes=[2, 0], centre=True)
     mean = x[labels == 1].mean(0)
     torch.testing.assert_close(raw.W_E[1], mean / mean.norm())
     mean = (x - x.mean(0))[labels == 2].mean(0)
     torch.testing.assert_close(centred.W_D[:, 0], mean / mean.norm())
-    # the common part, and without it
-    assert (
-        raw.W_E.shape == (3, 5)
-        and (raw.W_E @ raw.W_E.mT).min() > 0.8 > (centred.W_E @ centred.W_E.mT).min()
-    )
+    assert raw.W_E.shape == (3, 5)
+    # with the common part, and without it
+    assert (raw.W_E @ raw.W_E.mT).min() > 0.8 > (centred.W_E @ centred.W_E.mT).min()
     with pytest.raises(ValueError, match="label 7"):
         Anchors.of_class_means(x, labels, classes=[7])
 

@@ -27,8 +27,8 @@ HUGE = 10**11
         (lambda: Samples(torch.ones(9, 8)).batch(0, HUGE), "batch = 100,000,000,000"),
         (
             lambda: fit(small(), SMALL, Config(steps=1, batch=HUGE), progress=False),
-            "batch = 100,000,000,000 .*n_q = 24 latents; this machine has .*GiB in all. Take a "
-            "smaller number",
+            "batch = 100,000,000,000 .*n_q = 24 latents; "
+            "this machine has .*GiB in all. Take a smaller number",
         ),
         (lambda: SMALL.batch(0, 10**18), "batch = "),
         (lambda: SMALL.batch(0, 10**40), "size must be .* below"),

@@ -1,5 +1,6 @@
-"""Files that are cut, flipped, foreign, folders, or say what they do not hold: a ValueError or an
-OSError that names the file, or the truth; never NaN.
+"""Files that are cut, flipped, foreign, folders, or say what they do not hold.
+
+The answer is a ValueError or an OSError that names the file, or the truth; never NaN.
 """
 
 import json
@@ -124,7 +125,8 @@ def test_every_model_comes_back(tmp_path, method, settings):
     made = model(method, **settings)
     made.save(tmp_path / "m.safetensors")
     again = lib.SDLModel.load(tmp_path / "m.safetensors")
-    assert again.settings == made.settings and all(
+    assert again.settings == made.settings
+    assert all(
         torch.equal(value, again.state_dict()[name]) for name, value in made.state_dict().items()
     )
 

@@ -31,9 +31,8 @@ def test_top_k_in_two_stages_is_top_k(seed, k, n_q, ties):
     z = z.mul(2).round() if ties else z
     values, latents = top_k(z, k)
     assert torch.equal(values.sort(1).values, z.topk(min(k, n_q)).values.sort(1).values)
-    assert torch.equal(z.gather(1, latents), values) and all(
-        len(set(row.tolist())) == len(row) for row in latents
-    )
+    assert torch.equal(z.gather(1, latents), values)
+    assert all(len(set(row.tolist())) == len(row) for row in latents)
 
 
 @settings(deadline=None, max_examples=60)
@@ -50,11 +49,9 @@ def test_pairs_with_repeated_and_missing_latents_and_empty_samples():
     """encode and decode of hand-made pairs, by double loops; samples 1 and 3 have none."""
     g = seeded()
     rows, latents = torch.tensor([0, 0, 2, 2, 2, 4]), torch.tensor([1, 6, 1, 2, 3, 6])
-    x, W_E, W_D = (
-        torch.randn(5, 4, generator=g),
-        torch.randn(8, 4, generator=g, requires_grad=True),
-        torch.randn(3, 8, generator=g, requires_grad=True),
-    )
+    x = torch.randn(5, 4, generator=g)
+    W_E = torch.randn(8, 4, generator=g, requires_grad=True)
+    W_D = torch.randn(3, 8, generator=g, requires_grad=True)
     pairs = Pairs(rows, latents, 5, 8)
     values = encode_pairs(x, W_E, (x @ W_E.mT).detach(), pairs)
     out = decode_pairs(values, W_D, pairs)

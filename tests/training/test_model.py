@@ -14,9 +14,8 @@ from sdl_theory.training.methods import METHODS
 @pytest.mark.parametrize("norm", [1.0, 2**0.5])
 def test_the_start_is_tied_and_each_row_meets_its_column_at_one(norm):
     made = model(decoder_norm=norm, dtype=torch.float64)
-    assert (made.W_D.norm(dim=0) - norm).abs().max() < 1e-12 and (
-        (made.W_E @ made.W_D).diagonal() - 1
-    ).abs().max() < 1e-12
+    assert (made.W_D.norm(dim=0) - norm).abs().max() < 1e-12
+    assert ((made.W_E @ made.W_D).diagonal() - 1).abs().max() < 1e-12
     other = SDLModel(30, 64, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert (other.W_E.norm(dim=1) - 1).abs().max() < 1e-12 and other.W_D.shape == (20, 64)
 
@@ -41,7 +40,8 @@ def test_model_files_round_trip(tmp_path):
         made = model(method, biases=True, instances=2)
         made.save(tmp_path / "m.safetensors")
         again = SDLModel.load(tmp_path / "m.safetensors")
-        assert again.settings == made.settings and all(
+        assert again.settings == made.settings
+        assert all(
             torch.equal(a, b)
             for a, b in zip(made.state_dict().values(), again.state_dict().values())
         )

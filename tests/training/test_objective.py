@@ -110,8 +110,9 @@ def test_the_objective_can_be_compiled(method):
 
 
 def test_the_gated_auxiliary_term_teaches_the_gate_and_not_the_decoder():
-    """Rajamanoharan et al. (2024): || x - W_D relu(gate) ||^2 with W_D (and b_D) frozen; so the
-    decoder's gradient is the reconstruction's alone.
+    """The gated auxiliary term of Rajamanoharan et al. (2024): || x - W_D relu(gate) ||^2.
+
+    W_D (and b_D) are frozen in it, so the decoder's gradient is the reconstruction's alone.
     """
     model, data, _ = problem("gated", biases=True, batch=20)
     objective(model, data.x_p, data.x_r, Knobs(20, 0.7), sparse=False).loss.backward()
@@ -123,8 +124,9 @@ def test_the_gated_auxiliary_term_teaches_the_gate_and_not_the_decoder():
 
 
 def test_jumprelu_gradients_go_straight_through_a_window():
-    """theta's gradient by eqs. 11 and 12 of Rajamanoharan et al. (2024), written out; z is met by
-    the reconstruction alone.
+    """theta's gradient by eqs.
+
+    11 and 12 of Rajamanoharan et al. (2024), written out; z is met by the reconstruction alone.
     """
     model, data, _ = problem("jumprelu", biases=False, batch=20)
     objective(

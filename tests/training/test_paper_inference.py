@@ -26,14 +26,11 @@ from sdl_theory.training.step import Knobs
 def test_inference_is_the_top_k_of_the_theory_with_the_largest_k(kind):
     model = made(kind)
     codes, z = model.encode(BENCH.W_p.mT), model.preactivations(BENCH.W_p.mT)
-    assert (
-        isinstance(model.sigma, TopK)
-        and model.sigma.k == model.k == max(model.ks or (5,))
-        and "theta" not in model.state_dict()
-    )
-    assert torch.equal(codes, model.sigma(z, dim=-1)) and torch.equal(
-        codes != 0, model.sigma.active(z, -1)
-    )
+    assert isinstance(model.sigma, TopK)
+    assert model.sigma.k == model.k == max(model.ks or (5,))
+    assert "theta" not in model.state_dict()
+    assert torch.equal(codes, model.sigma(z, dim=-1))
+    assert torch.equal(codes != 0, model.sigma.active(z, -1))
     assert bool((codes < 0).any()) == bool(((codes != 0).sum(1) == model.k).all()) == model.plain
     below = -1 - torch.arange(96, dtype=torch.float64)[None] / 96
     assert model.activate(below).count_nonzero() == (model.k if model.plain else 0)
@@ -48,45 +45,34 @@ def test_plain_top_k_counts_what_fires_below_zero():
     model, data = made("plain topk"), BENCH.batch(0, 48)
     for sparse in (False, True):
         terms = objective(model, data.x_p, data.x_r, Knobs(48), sparse)
-        assert (
-            terms.l0.item() == pytest.approx(model.encode(data.x_p).count_nonzero().item() / 48)
-            and terms.l0 > 4
-        )
+        assert terms.l0.item() == pytest.approx(model.encode(data.x_p).count_nonzero().item() / 48)
+        assert terms.l0 > 4
         assert torch.equal(terms.fired, (model.encode(data.x_p) != 0).any(0))
     report, codes = evaluate(model, BENCH, samples=300), model.encode(BENCH.sample(300, seed=1).x_p)
-    assert (
-        report.l0 == codes.count_nonzero().item() / 300
-        and report.dead == (codes == 0).all(0).double().mean()
-        and (codes < 0).sum() > 100
-    )
-    assert (
-        report.strictly_dead == 0
-        and firing_level(model).isneginf().all()
-        and not firing_level(made("topk")).any()
-    )
+    assert report.l0 == codes.count_nonzero().item() / 300
+    assert report.dead == (codes == 0).all(0).double().mean()
+    assert (codes < 0).sum() > 100
+    assert report.strictly_dead == 0
+    assert firing_level(model).isneginf().all()
+    assert not firing_level(made("topk")).any()
     # below zero on feature 0; ReLU would silence it there, plain Top-k may not
     against = -BENCH.W_p.mT[:1]
-    assert strictly_dead(
-        against, BENCH.W_p[:, :1], firing_level(made("topk"))[:1]
-    ) and not strictly_dead(against, BENCH.W_p[:, :1], firing_level(model)[:1])
+    assert strictly_dead(against, BENCH.W_p[:, :1], firing_level(made("topk"))[:1])
+    assert not strictly_dead(against, BENCH.W_p[:, :1], firing_level(model)[:1])
 
 
 def test_saelens_gets_the_largest_k_and_no_plain_top_k(tmp_path):
     model = made("matryoshka with ks", biases=True, dtype=torch.float32)
     write_saelens(model, tmp_path / "a")
     cfg, back = json.loads((tmp_path / "a" / "cfg.json").read_text()), read_saelens(tmp_path / "a")
-    assert (
-        cfg["architecture"] == "topk"
-        and cfg["k"] == 9
-        and "training_architecture" not in cfg["metadata"]
-    )
+    assert cfg["architecture"] == "topk"
+    assert cfg["k"] == 9
+    assert "training_architecture" not in cfg["metadata"]
     x = BENCH.sample(50).x_p.float()
-    assert (
-        back.method == "topk"
-        and back.k == 9
-        and torch.equal(back.encode(x), model.encode(x))
-        and torch.equal(back(x), model(x))
-    )
+    assert back.method == "topk"
+    assert back.k == 9
+    assert torch.equal(back.encode(x), model.encode(x))
+    assert torch.equal(back(x), model(x))
     for kind in ("plain topk", "plain matryoshka with ks"):
         with pytest.raises(ValueError, match="topk has a ReLU"):
             write_saelens(made(kind, dtype=torch.float32), tmp_path / "b")

@@ -1,5 +1,6 @@
-"""Eqs. 7, 8 and 9 of arXiv:2512.05534 as options: plain Top-k, AuxK on the input, Matryoshka over
-several k. Each against its literal twin.
+"""Eqs. 7, 8 and 9 of arXiv:2512.05534 as options, each against its literal twin.
+
+Plain Top-k, AuxK on the input, Matryoshka over several k.
 """
 
 import pytest
@@ -59,8 +60,9 @@ def test_loss_and_gradients_are_those_of_the_formula(kind, biases, target, level
 
 
 def test_equation_9_sums_the_losses_of_several_k_over_all_latents():
-    """Four lines: for each k the k largest of *all* latents, sample by sample; no prefix of the
-    dictionary anywhere.
+    """Four lines: for each k the k largest of *all* latents, sample by sample.
+
+    No prefix of the dictionary anywhere.
     """
     model, data = made("matryoshka with ks"), BENCH.batch(0, 12)
     z = data.x_p @ model.W_E.mT
@@ -77,8 +79,9 @@ def test_equation_9_sums_the_losses_of_several_k_over_all_latents():
 
 
 def test_equation_8_has_the_dead_latents_reconstruct_the_input():
-    """Four lines: the aux_k strongest dead latents alone against x_p. Nothing of it reaches the
-    living; the residual's target does not move.
+    """Four lines: the aux_k strongest dead latents alone against x_p.
+
+    Nothing of it reaches the living; the residual's target does not move.
     """
     model, data = made("topk"), BENCH.batch(0, 12)
     z = (data.x_p @ model.W_E.mT)[:, DEAD]
@@ -109,9 +112,8 @@ def test_levels_are_summed_or_averaged(kind, source):
         how: step(model, Knobs(48, level_loss=how), False)[0].loss.item()
         for how in ("sum", "mean", None)
     }
-    assert (
-        loss["sum"] == pytest.approx(count * loss["mean"], rel=1e-12) and loss[None] == loss[source]
-    )
+    assert loss["sum"] == pytest.approx(count * loss["mean"], rel=1e-12)
+    assert loss[None] == loss[source]
     assert step(model, Knobs(48, level_loss="sum"), True)[0].loss.item() == pytest.approx(
         loss["sum"], rel=1e-12
     )
@@ -125,10 +127,8 @@ def test_sparse_steps_have_the_gradients_of_the_dense_twin(
     kind, biases, target, dtype, tol, monkeypatch
 ):
     monkeypatch.setattr(objectives, "SPARSE_BELOW", 2)
-    model, knobs = (
-        made(kind, biases, dtype, n_q=640),
-        Knobs(48, aux_coef=0.3, aux_k=7, dead=DEAD.repeat(7)[:640], aux_target=target),
-    )
+    model = made(kind, biases, dtype, n_q=640)
+    knobs = Knobs(48, aux_coef=0.3, aux_k=7, dead=DEAD.repeat(7)[:640], aux_target=target)
     (dense, want), (sparse, got) = step(model, knobs, False), step(model, knobs, True)
     assert_close(got, want, tol)
     for figure in ("loss", "mse", "l0"):
@@ -144,11 +144,9 @@ def test_two_halves_of_a_batch_add_up_to_the_whole(kind, target):
     """What processes do: each has half of the samples, all know the whole batch's size and which
     latents are dead.
     """
-    model, whole, knobs = (
-        made(kind, biases=True),
-        BENCH.batch(0, 48),
-        Knobs(48, aux_coef=0.3, aux_k=7, dead=DEAD, aux_target=target),
-    )
+    model = made(kind, biases=True)
+    whole = BENCH.batch(0, 48)
+    knobs = Knobs(48, aux_coef=0.3, aux_k=7, dead=DEAD, aux_target=target)
     halves = [
         step(model, knobs, sparse, BENCH.batch(0, 48, rank=rank, world=2))
         for rank, sparse in enumerate((True, False))

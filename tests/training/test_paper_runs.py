@@ -71,15 +71,12 @@ def test_a_resumed_run_is_the_uninterrupted_one(kind, tmp_path):
     assert all(
         torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items()
     )
-    assert (
-        history.column("step") == [6, 12, 18, 24]
-        and history.column("encoder_raw_mip")
-        and math.isfinite(history.column("loss")[-1])
-    )
+    assert history.column("step") == [6, 12, 18, 24]
+    assert history.column("encoder_raw_mip")
+    assert math.isfinite(history.column("loss")[-1])
     loaded = SDLModel.load(tmp_path / "parts" / "checkpoint.safetensors")
-    assert loaded.settings == whole.settings == json.loads(
-        json.dumps(whole.settings)
-    ) and torch.equal(loaded(bench.W_p.mT), whole(bench.W_p.mT))
+    assert loaded.settings == whole.settings == json.loads(json.dumps(whole.settings))
+    assert torch.equal(loaded(bench.W_p.mT), whole(bench.W_p.mT))
     other = (
         SDLModel(30, 64, generator=seeded(), method="matryoshka", ks=(1, 2))
         if "matryoshka" in kind
@@ -93,10 +90,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(kind, tmp_path):
 
 def test_runs_from_before_the_options_can_still_be_resumed(tmp_path):
     """A checkpoint whose config lacks them had what is now their default, and that only."""
-    bench, path = (
-        LinearRepresentationBench(40, 30, 0.9, 0.4, seed=1),
-        tmp_path / "checkpoint.safetensors",
-    )
+    bench = LinearRepresentationBench(40, 30, 0.9, 0.4, seed=1)
+    path = tmp_path / "checkpoint.safetensors"
     fit(
         SDLModel(30, 64, k=4, generator=seeded()),
         bench,
@@ -181,8 +176,6 @@ def test_the_progress_bar_says_whose_features_it_counts(capsys):
         progress=True,
     )
     said = capsys.readouterr().err
-    assert (
-        "W_E found, raw=" in said
-        and "W_D found, cos=" in said
-        and said.index("W_E found") < said.index("W_D found")
-    )
+    assert "W_E found, raw=" in said
+    assert "W_D found, cos=" in said
+    assert said.index("W_E found") < said.index("W_D found")

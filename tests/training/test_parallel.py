@@ -28,8 +28,9 @@ CASES += [("gated", "dense", biases, None) for biases in (False, True)] + [
 
 
 def trainer(method: str, biases: bool, instances: int | None, world: World) -> Trainer:
-    """A run in float64 with every figure that processes must share: AuxK's dead, the target L0,
-    resampling, thresholds, anchors.
+    """A run in float64 with every figure that processes must share.
+
+    AuxK's dead, the target L0, resampling, thresholds, anchors.
     """
     bench = LinearRepresentationBench(40, 30, 0.9, 0.3, seed=2, samples=500, dtype=torch.float64)
     model = SDLModel(
@@ -65,8 +66,9 @@ def trainer(method: str, biases: bool, instances: int | None, world: World) -> T
 
 
 def train_case(case, world: World) -> dict:
-    """All tensors after the last step, and how often dead latents were there to be woken and to be
-    resampled.
+    """All tensors after the last step, and counts.
+
+    The counts are of dead latents that were there to be woken, and of resampled ones.
     """
     method, path, biases, instances = case
     run, seen = trainer(method, biases, instances, world), dict(dead=0, resampled=0)
@@ -92,8 +94,9 @@ def train_case(case, world: World) -> dict:
 
 
 def collinear(method: str, sparse: bool, world: World) -> dict:
-    """Sparse samples in few dimensions, many of them multiples of one another; TopK's family with
-    AuxK, and resampling every sixth step. Tensors at the end.
+    """Sparse samples in few dimensions, many of them multiples of one another.
+
+    TopK's family with AuxK, and resampling every sixth step. Tensors at the end.
     """
     bench = LinearRepresentationBench(12, 8, 0.9, 0.5, seed=0, samples=300, dtype=torch.float64)
     model = SDLModel(

@@ -105,9 +105,11 @@ def test_processes_write_the_files_of_one(both, tmp_path):
     """
     small(tmp_path, World())
     folder = both[1]
-    assert not (folder / "own1").exists() and sorted(
-        path.name for path in (folder / "own0").iterdir()
-    ) == ["checkpoint.safetensors", "history.jsonl"]
+    assert not (folder / "own1").exists()
+    assert sorted(path.name for path in (folder / "own0").iterdir()) == [
+        "checkpoint.safetensors",
+        "history.jsonl",
+    ]
     wanted, _ = read_tensors(tmp_path / "checkpoint.safetensors")
     rows = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     for run in ("own0", "shared"):
@@ -140,36 +142,30 @@ def test_a_ctrl_c_that_one_process_hears_stops_both_at_the_next_log(both):
 
 def test_a_folder_that_another_run_holds_is_refused_by_both(both):
     first, second = (results["held"] for results in both[0])
-    assert (
-        first.startswith("InUse: ") and "held is in use: another run of this very process" in first
-    )
-    assert second.startswith("OSError: the first process could not write") and not list(
-        (both[1] / "held").iterdir()
-    )
+    assert first.startswith("InUse: ")
+    assert "held is in use: another run of this very process" in first
+    assert second.startswith("OSError: the first process could not write")
+    assert not list((both[1] / "held").iterdir())
 
 
 def test_processes_that_begin_apart_are_told(both):
     """One sees a checkpoint, the other a folder of its own that is empty."""
     for results in both[0]:
         error = results["not shared"]
-        assert (
-            error.startswith("ValueError: the processes begin from different weights")
-            and "a folder `out` that all see" in error
-        )
+        assert error.startswith("ValueError: the processes begin from different weights")
+        assert "a folder `out` that all see" in error
 
 
 def test_what_stops_one_process_stops_both(both):
     assert not (both[1] / "full/checkpoint.safetensors").exists()
     for results in both[0]:
-        assert results["full"].startswith("OSError: ") and results["still full"].startswith(
-            "OSError: "
-        )
+        assert results["full"].startswith("OSError: ")
+        assert results["still full"].startswith("OSError: ")
         assert results["nan"].startswith("TrainingError: the loss is not finite at step 7 ")
         assert results["overflow"].startswith(
             "TrainingError: a weight is not finite at step 10: nothing was written"
         )
     for run in ("nan", "overflow"):
         tensors, metadata = read_tensors(both[1] / run / "checkpoint.safetensors")
-        assert metadata["step"] == 5 and all(
-            torch.isfinite(value).all() for value in tensors.values()
-        )
+        assert metadata["step"] == 5
+        assert all(torch.isfinite(value).all() for value in tensors.values())

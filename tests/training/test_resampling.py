@@ -62,15 +62,14 @@ def test_resampling_wakes_latents_in_training_and_never_the_anchored():
 
 
 def woken(scale, seed, monkeypatch):
-    """How many latents a TopK run begins anew, and how many of these fire before the next
-    resampling. scale: norm of a new row over the mean live one.
+    """How many latents a TopK run begins anew, and how many of these fire before the next turn.
+
+    scale : norm of a new row over the mean live one.
     """
     from sdl_theory.training import trainer as train
 
-    bench, seen = (
-        LinearRepresentationBench(60, 40, 0.95, 0.4, seed=seed),
-        dict(begun=0, woken=0, last=[]),
-    )
+    bench = LinearRepresentationBench(60, 40, 0.95, 0.4, seed=seed)
+    seen = dict(begun=0, woken=0, last=[])
     made = SDLModel(40, 120, k=2, generator=torch.Generator().manual_seed(seed))
     trainer = Trainer(
         made,

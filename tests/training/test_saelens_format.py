@@ -1,5 +1,6 @@
-"""Folders in SAELens's format: what is read computes what SAELens computes, and what is written
-comes back.
+"""Folders in SAELens's format: what is read computes what SAELens computes.
+
+And what is written comes back.
 """
 
 import json
@@ -51,11 +52,8 @@ def test_every_kind_that_saelens_writes_is_there():
 
 def test_how_a_jumprelu_was_trained_comes_back_from_saelens_own_metadata():
     batch, nested = read_saelens(DATA / "batchtopk"), read_saelens(DATA / "matryoshka_b_dec")
-    assert (batch.method, batch.k, batch.theta.item()) == (
-        "batchtopk",
-        3,
-        0.75,
-    ) and batch.theta.shape == ()
+    assert (batch.method, batch.k, batch.theta.item()) == ("batchtopk", 3, 0.75)
+    assert batch.theta.shape == ()
     assert (nested.method, nested.k, nested.levels, nested.theta.item()) == (
         "matryoshka",
         2,
@@ -68,33 +66,27 @@ def test_rescaled_activations_are_in_units_of_decoder_columns_of_norm_1():
     """Of the two conventions, SAELens's `encode`: c_i times what W_enc itself gives, c_i the norm
     of row i of W_dec.
     """
-    tensors, model = (
-        load_file(DATA / "topk_rescaled/sae_weights.safetensors"),
-        read_saelens(DATA / "topk_rescaled", dtype=torch.float64),
-    )
+    tensors = load_file(DATA / "topk_rescaled/sae_weights.safetensors")
+    model = read_saelens(DATA / "topk_rescaled", dtype=torch.float64)
     x = load_file(DATA / "topk_rescaled/expected.safetensors")["x"]
     W_enc, W_dec, b_enc = (tensors[name].double() for name in ("W_enc", "W_dec", "b_enc"))
     c, plain, codes = W_dec.norm(dim=1), (x @ W_enc + b_enc).relu(), model.encode(x)
-    assert (
-        torch.allclose(model.W_D.norm(dim=0), torch.ones(10).double(), atol=1e-15)
-        and (c - 1).abs().min() > 0.05
-    )
-    assert torch.allclose(codes, (codes > 0) * c * plain, rtol=1e-13) and not torch.equal(
-        (plain * c).topk(3).indices, plain.topk(3).indices
-    )
+    assert torch.allclose(model.W_D.norm(dim=0), torch.ones(10).double(), atol=1e-15)
+    assert (c - 1).abs().min() > 0.05
+    assert torch.allclose(codes, (codes > 0) * c * plain, rtol=1e-13)
+    assert not torch.equal((plain * c).topk(3).indices, plain.topk(3).indices)
     assert torch.allclose(
         model.decode(codes), (codes / c) @ W_dec + tensors["b_dec"].double(), rtol=1e-12
     )
 
 
 def test_a_negative_threshold_is_a_threshold_of_zero():
-    """SAELens computes relu(z) 1{z > threshold}; z 1{z > threshold} would pass negative z, and the
-    inputs show it.
+    """SAELens computes relu(z) 1{z > threshold}.
+
+    Z 1{z > threshold} would pass negative z, and the inputs show it.
     """
-    tensors, model = (
-        load_file(DATA / "jumprelu/sae_weights.safetensors"),
-        read_saelens(DATA / "jumprelu", dtype=torch.float64),
-    )
+    tensors = load_file(DATA / "jumprelu/sae_weights.safetensors")
+    model = read_saelens(DATA / "jumprelu", dtype=torch.float64)
     z = model.preactivations(load_file(DATA / "jumprelu/expected.safetensors")["x"])[:, 0]
     assert tensors["threshold"][0] == -2 and model.theta[0] == 0 and ((z > -2) & (z < 0)).any()
 
@@ -105,9 +97,8 @@ def test_a_negative_threshold_is_a_threshold_of_zero():
 def test_writing_and_reading_is_exact(method, biases, dtype, tmp_path):
     model = random_model(method, biases, dtype=dtype, decoder_norm=1.7)
     write_saelens(model, tmp_path / "a/new/folder")
-    assert same(model, read_saelens(tmp_path / "a/new/folder")) and same(
-        model.double(), read_saelens(tmp_path / "a/new/folder", dtype=torch.float64)
-    )
+    assert same(model, read_saelens(tmp_path / "a/new/folder"))
+    assert same(model.double(), read_saelens(tmp_path / "a/new/folder", dtype=torch.float64))
     assert sorted(path.name for path in (tmp_path / "a/new/folder").iterdir()) == [
         "cfg.json",
         "sae_weights.safetensors",
@@ -121,18 +112,14 @@ def test_transcoders_too(method, tmp_path):
 
 
 def test_a_gated_models_b_E_comes_back_inside_its_other_biases(tmp_path):
-    model, x = (
-        random_model("gated", dtype=torch.float64),
-        torch.randn(20, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64),
-    )
+    model = random_model("gated", dtype=torch.float64)
+    x = torch.randn(20, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     with torch.no_grad():
         model.b_E.copy_(torch.linspace(-1, 1, 10))
     write_saelens(model, tmp_path)
     again = read_saelens(tmp_path)
-    assert (
-        torch.allclose(again.encode(x), model.encode(x), rtol=1e-12, atol=1e-12)
-        and not again.b_E.any()
-    )
+    assert torch.allclose(again.encode(x), model.encode(x), rtol=1e-12, atol=1e-12)
+    assert not again.b_E.any()
 
 
 @pytest.mark.parametrize(
@@ -145,14 +132,11 @@ def test_a_folder_we_write_is_like_the_one_saelens_writes(method, n_r, folder, t
     ours, theirs = (
         json.loads((path / "cfg.json").read_text()) for path in (tmp_path, DATA / folder)
     )
-    assert ours["apply_b_dec_to_input"] is False and theirs.pop(
-        "apply_b_dec_to_input"
-    ) == folder.endswith("b_dec")
-    assert (
-        ours.pop("apply_b_dec_to_input") is False
-        and set(theirs.pop("metadata")) <= set(mine := ours.pop("metadata"))
-        and ours == theirs
-    )
+    assert ours["apply_b_dec_to_input"] is False
+    assert theirs.pop("apply_b_dec_to_input") == folder.endswith("b_dec")
+    assert ours.pop("apply_b_dec_to_input") is False
+    assert set(theirs.pop("metadata")) <= set(mine := ours.pop("metadata"))
+    assert ours == theirs
     details = json.loads((DATA / folder / "cfg.json").read_text())["metadata"].get(
         "training_architecture_details", {}
     )
@@ -172,9 +156,8 @@ def test_half_precision_is_read_into_float32(tmp_path):
     """Which holds it exactly; and SAELens also reads "torch.float32" for "float32"."""
     model = random_model("jumprelu", dtype=torch.bfloat16)
     write_saelens(model, tmp_path)
-    assert load_file(tmp_path / "sae_weights.safetensors")[
-        "W_enc"
-    ].dtype == torch.bfloat16 and same(model.float(), read_saelens(tmp_path))
+    assert load_file(tmp_path / "sae_weights.safetensors")["W_enc"].dtype == torch.bfloat16
+    assert same(model.float(), read_saelens(tmp_path))
     assert same(
         read_saelens(edited("standard", tmp_path, dtype="torch.float32")),
         read_saelens(DATA / "standard"),

@@ -1,5 +1,6 @@
-"""SAELens folders that are damaged, or are what SDLModel cannot be, and models that SAELens has
-not: refused by name.
+"""SAELens folders and models that are refused by name.
+
+Folders that are damaged, or are what SDLModel cannot be, and models that SAELens has not.
 """
 
 import pytest
@@ -38,10 +39,8 @@ def test_what_cannot_be_expressed_is_refused(folder, message):
 )
 def test_refusals_are_needed(folder, pretence, tmp_path):
     """Read as the nearest thing that can be expressed, each would compute something else."""
-    expected, model = (
-        load_file(DATA / folder / "expected.safetensors"),
-        read_saelens(edited(folder, tmp_path, **pretence), dtype=torch.float64),
-    )
+    expected = load_file(DATA / folder / "expected.safetensors")
+    model = read_saelens(edited(folder, tmp_path, **pretence), dtype=torch.float64)
     assert (model(expected["x"]) - expected["reconstruction"]).abs().max() > 0.1
 
 

@@ -33,8 +33,9 @@ def train_steps(model, n_p, n_r, batch):
 
 
 def _peak(pipe, method, n_q, n_p, n_r, batch, instances):
-    """The peak of two steps over what the same process held after two tiny ones. (The second holds
-    Adam's moments from its start.)
+    """The peak of two steps over what the same process held after two tiny ones.
+
+    (The second holds Adam's moments from its start.)
     """
     torch.set_num_threads(1)
     # M_MMAP_THRESHOLD: freed memory goes back at once, so what is counted is what is held
@@ -79,9 +80,8 @@ def test_the_formula_is_its_docstring():
         topk=1.1, batchtopk=1.75, matryoshka=1.75, relu=4, jumprelu=5.4, gated=6.3
     ).items():
         need = training_bytes(n_p=n_p, n_q=n_q, n_r=n_r, batch=batch, method=method)
-        assert {
-            name: getattr(need, name) for name in parts
-        } == parts and need.latents == pytest.approx(copies * z, abs=1)
+        assert {name: getattr(need, name) for name in parts} == parts
+        assert need.latents == pytest.approx(copies * z, abs=1)
         assert need.total == 12 * p + parts["batch"] + (
             max(need.latents, 4 * p) if copies < 2 else need.latents + 4 * p
         )

@@ -94,11 +94,9 @@ def test_numbers_from_numpy_and_torch_do_not_lose_a_training(kind, tmp_path):
         type(value)
         for value in (config.lr, config.clip, config.unit_norm, config.target_l0, config.precision)
     ] == [float, float, bool, float, str]
-    assert (
-        config.betas == (0.9, 0.5)
-        and config.lam_anchor == (0.5,)
-        and all(type(value) is float for value in (*config.betas, *config.lam_anchor))
-    )
+    assert config.betas == (0.9, 0.5)
+    assert config.lam_anchor == (0.5,)
+    assert all(type(value) is float for value in (*config.betas, *config.lam_anchor))
     known = Anchors.of_truth(SMALL, 2)
     known = Anchors(np.array(known.features), known.W_E, known.W_D)
     assert known.features == Anchors.of_truth(SMALL, 2).features and type(known.features[0]) is int
@@ -125,10 +123,8 @@ def test_settings_of_a_bench_are_plain(tmp_path):
         np.int64(1),
         samples=np.int32(50),
     )
-    assert (
-        json.loads(json.dumps(bench.settings)) == bench.settings
-        and type(bench.S) is type(bench.mu) is float
-    )
+    assert json.loads(json.dumps(bench.settings)) == bench.settings
+    assert type(bench.S) is type(bench.mu) is float
     fit(small(bench=bench), bench, Config(steps=1, batch=8), out=tmp_path / "bench", progress=False)
     fit(
         small(),

@@ -67,19 +67,15 @@ def test_the_table_keeps_the_rows_of_other_methods(tmp_path, capsys):
     ]
     for foreign in ("{", "[]", "{}", '{"rows": [{"method": "topk"}]}'):
         (tmp_path / "t.json").write_text(foreign)
-        assert (
-            main([*words, "--methods", "topk"]) == 1
-            and "no table's JSON" in capsys.readouterr().err
-        )
+        assert main([*words, "--methods", "topk"]) == 1
+        assert "no table's JSON" in capsys.readouterr().err
     assert (
         main(["train", "--device", "cpu", "--seeds", "0", "1", "--saelens", str(tmp_path / "s")])
         == 1
-        and "one model" in capsys.readouterr().err
     )
-    assert (
-        main(["train", "--device", "cpu", "--set", "lr=abc"]) == 1
-        and "lr must be a number" in capsys.readouterr().err
-    )
+    assert "one model" in capsys.readouterr().err
+    assert main(["train", "--device", "cpu", "--set", "lr=abc"]) == 1
+    assert "lr must be a number" in capsys.readouterr().err
 
 
 def test_a_report_without_git_and_one_of_a_stopped_run(tmp_path, monkeypatch):

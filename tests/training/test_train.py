@@ -21,8 +21,10 @@ from sdl_theory.training.objective import objective
 
 @pytest.mark.parametrize("method", METHODS)
 def test_one_step_is_adam_on_the_clipped_gradient_off_the_columns(method):
-    """The first step against torch's plain Adam, the loss's own autograd gradient, its part along
-    each column removed, clipped, columns renormalized.
+    """The first step against torch's plain Adam.
+
+    On the loss's own autograd gradient, its part along each column removed, clipped, columns
+    renormalized.
     """
     from sdl_theory.training.step import Knobs
 
@@ -47,12 +49,10 @@ def test_one_step_is_adam_on_the_clipped_gradient_off_the_columns(method):
 
 def test_the_rate_warms_up_and_decays_to_zero():
     c = Config(steps=100, lr=2.0, warmup=10, decay=0.2)
-    assert (
-        c.rate(0) == 0.2
-        and c.rate(9) == 2.0 == c.rate(79)
-        and c.rate(90) == pytest.approx(1.0)
-        and 0 < c.rate(99) <= 0.1
-    )
+    assert c.rate(0) == 0.2
+    assert c.rate(9) == 2.0 == c.rate(79)
+    assert c.rate(90) == pytest.approx(1.0)
+    assert 0 < c.rate(99) <= 0.1
     assert Config(steps=5, warmup=0, decay=0, lr=1.0).rate(4) == 1.0
 
 
@@ -71,14 +71,10 @@ def test_training_recovers_features_of_every_kind_in_the_decoder(kind):
         made, bench, Config(steps=700, batch=256, lr=5e-3, warmup=20, log_every=100), progress=False
     )
     report = evaluate(made, bench, samples=2000)
-    assert (
-        report.of("decoder").recovery[0.95] >= 0.9
-        and report.of("decoder").null.recovery[0.95].value == 0
-    )
-    assert (
-        history.last[0]["loss"] < 0.2 * (1 - 0.95) * 20 * 2
-        and history.column("loss")[0] > history.column("loss")[-1]
-    )
+    assert report.of("decoder").recovery[0.95] >= 0.9
+    assert report.of("decoder").null.recovery[0.95].value == 0
+    assert history.last[0]["loss"] < 0.2 * (1 - 0.95) * 20 * 2
+    assert history.column("loss")[0] > history.column("loss")[-1]
 
 
 def test_instances_are_single_runs_side_by_side():
@@ -118,10 +114,8 @@ def test_target_l0_is_steered_to_and_the_coefficient_stays_in_reach():
         )
         history = fit(made, BENCH, config, progress=False)
         assert 3 < sum(history.column("l0")[-4:]) / 4 < 5, method
-        assert (
-            config.sparsity / 100 <= history.column("coef")[-1] * 1.0001
-            and history.column("coef")[-1] <= config.sparsity * 100.01
-        )
+        assert config.sparsity / 100 <= history.column("coef")[-1] * 1.0001
+        assert history.column("coef")[-1] <= config.sparsity * 100.01
     impossible = fit(
         model("relu"),
         BENCH,
@@ -136,10 +130,8 @@ def test_bf16_products_train_too():
     history = fit(
         made, BENCH, Config(steps=200, batch=128, lr=5e-3, precision="bf16"), progress=False
     )
-    assert (
-        made.W_E.dtype == torch.float32
-        and history.column("loss")[-1] < 0.3 * history.column("loss")[0]
-    )
+    assert made.W_E.dtype == torch.float32
+    assert history.column("loss")[-1] < 0.3 * history.column("loss")[0]
     # large enough for the sparse path
     sparse = SDLModel(30, 1 << 14, k=4, generator=torch.Generator().manual_seed(0))
     history = fit(
@@ -159,16 +151,12 @@ def test_history_finds_its_columns_and_says_what_is_missing(tmp_path):
     with pytest.raises(KeyError, match="no 'bogus'"):
         history.column("bogus")
     history.save(tmp_path / "h.jsonl")
-    assert (
-        History.load(tmp_path / "h.jsonl").rows == history.rows
-        and len(History.load(tmp_path / "h.jsonl", upto=10).rows) == 2
-    )
+    assert History.load(tmp_path / "h.jsonl").rows == history.rows
+    assert len(History.load(tmp_path / "h.jsonl", upto=10).rows) == 2
 
 
 def test_any_data_with_batches_will_do():
     x = BENCH.sample(500).x_p
     history = fit(model(), Samples(x, seed=2), Config(steps=50, batch=64, lr=5e-3), progress=False)
-    assert (
-        history.column("loss")[-1] < history.column("loss")[0]
-        and "decoder_mip" not in history.last[0]
-    )
+    assert history.column("loss")[-1] < history.column("loss")[0]
+    assert "decoder_mip" not in history.last[0]

@@ -57,13 +57,10 @@ def test_no_feature_held_out_no_figures_and_no_crash(data, anchors, tmp_path):
         out=tmp_path,
         progress=True,
     )
-    assert (
-        not any("recovery" in name for row in history.rows for name in row)
-        and (tmp_path / "checkpoint.safetensors").exists()
-    )
-    assert history.anchored == [None if isinstance(anchors, Anchors) else history.anchored[0]] and (
-        isinstance(anchors, Anchors) or sorted(history.anchored[0]) == list(range(10))
-    )
+    assert not any("recovery" in name for row in history.rows for name in row)
+    assert (tmp_path / "checkpoint.safetensors").exists()
+    assert history.anchored == [None if isinstance(anchors, Anchors) else history.anchored[0]]
+    assert isinstance(anchors, Anchors) or sorted(history.anchored[0]) == list(range(10))
 
 
 def test_each_instance_is_measured_against_its_own_bench():
@@ -102,9 +99,9 @@ def test_another_truth_or_fewer_benches_are_another_run(tmp_path):
         )
         for seed in (1, 2)
     )
+    assert one.settings != two.settings
     assert (
-        one.settings != two.settings
-        and one.settings
+        one.settings
         == LinearRepresentationBench(
             S=0.9, W_p=unit(randn(0, 8, 10)), W_r=unit(randn(1, 6, 10)), kind="transcoder"
         ).settings
@@ -136,9 +133,8 @@ def test_another_truth_or_fewer_benches_are_another_run(tmp_path):
 
 def test_your_own_directions_are_taken_or_refused():
     single = LinearRepresentationBench(W_p=unit(randn(0, 8, 10)).float(), S=0.9)
-    assert single.problem.W_p.dtype == torch.float64 and "features" in str(
-        diagnose(small(bench=single), single, samples=50)
-    )
+    assert single.problem.W_p.dtype == torch.float64
+    assert "features" in str(diagnose(small(bench=single), single, samples=50))
     for given, words in [
         (dict(W_r=unit(randn(0, 8, 10))), "W_r without W_p"),
         (dict(W_p=unit(randn(0, 8, 10)), kind="transcoder"), "no W_r"),
@@ -152,12 +148,10 @@ def test_your_own_directions_are_taken_or_refused():
 def test_where_no_feature_is_ever_alone_the_theory_is_silent():
     bench = LinearRepresentationBench(10, 8, 0.0, 0.5)
     reading = diagnose(small(n_q=4, k=1, bench=bench), bench, samples=20)
-    assert (
-        reading.certificate is None
-        and not reading.groups
-        and Verdict.UNDECIDED in reading.neurons
-        and str(reading)
-    )
+    assert reading.certificate is None
+    assert not reading.groups
+    assert Verdict.UNDECIDED in reading.neurons
+    assert str(reading)
 
 
 def test_reading_a_model_leaves_the_random_stream_alone(tmp_path):

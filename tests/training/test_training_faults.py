@@ -1,5 +1,6 @@
-"""Training that is starved of disk or memory, or sent to a folder that is another's: nothing good
-is lost, and the error says what to do.
+"""Training that is starved of disk or memory, or sent to a folder that is another's.
+
+Nothing good is lost, and the error says what to do.
 """
 
 import errno
@@ -40,11 +41,9 @@ def _fill_the_disk(pipe, folder, room):
 )
 def test_a_full_disk_costs_nothing_good(room, tmp_path):
     number, message = in_child(_fill_the_disk, tmp_path / "run", room)
-    assert (
-        number == errno.EFBIG
-        and "disk is full" in message
-        and "Free some space and resume" in message
-    )
+    assert number == errno.EFBIG
+    assert "disk is full" in message
+    assert "Free some space and resume" in message
     assert (
         str(tmp_path / "run" / ("checkpoint.safetensors" if room > 1000 else "history.jsonl"))
         in message

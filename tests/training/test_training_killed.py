@@ -1,5 +1,6 @@
-"""Training that is killed, twenty times over: what goes on is bit for bit the run that nobody
-killed.
+"""Training that is killed, twenty times over.
+
+What goes on is bit for bit the run that nobody killed.
 """
 
 import os
@@ -33,8 +34,9 @@ def _life(folder, method, steps, done):
 
 
 def _kill(folder, method, steps, done, chance) -> bool:
-    """Start the run anew and kill it: some steps later, or while it writes a checkpoint. Whether a
-    half-written one is there.
+    """Start the run anew and kill it: some steps later, or while it writes a checkpoint.
+
+    Answers whether a half-written one is there.
     """
     life = FORKS.Process(target=_life, args=(folder, method, steps, done))
     before, after, in_write = done.value, chance.randint(1, 2 * EVERY), chance.random() < 0.4

@@ -90,11 +90,9 @@ def test_a_weight_that_overflows_is_not_written(tmp_path, monkeypatch):
         f"is {tmp_path}",
     ):
         go(tmp_path)
-    assert (
-        only_whole_files(tmp_path)
-        and holds(tmp_path)[2] == 10
-        and torch.isfinite(holds(tmp_path)[0]["W_E"]).all()
-    )
+    assert only_whole_files(tmp_path)
+    assert holds(tmp_path)[2] == 10
+    assert torch.isfinite(holds(tmp_path)[0]["W_E"]).all()
 
 
 def test_nan_in_your_own_samples_is_refused():

@@ -50,10 +50,8 @@ def test_a_callback_stops_the_run_by_false_or_by_ctrl_c(tmp_path):
 
     go(tmp_path / "whole")
     for name, callback in (("false", lambda row: row["step"] < 16), ("pressed", press)):
-        assert (
-            go(tmp_path / name, callback=callback)[1].interrupted
-            and holds(tmp_path / name)[2] == 16
-        )
+        assert go(tmp_path / name, callback=callback)[1].interrupted
+        assert holds(tmp_path / name)[2] == 16
         assert not go(tmp_path / name, resume=True, callback=lambda row: row["step"] < 40)[
             1
         ].interrupted, "the last step is the end, not a stop"
@@ -72,11 +70,9 @@ def test_a_second_ctrl_c_stops_at_once_and_saves_nothing(tmp_path, monkeypatch):
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(Interrupted):
         go(tmp_path)
-    assert (
-        holds(tmp_path)[2] == 15
-        and only_whole_files(tmp_path)
-        and signal.getsignal(signal.SIGINT) is before
-    )
+    assert holds(tmp_path)[2] == 15
+    assert only_whole_files(tmp_path)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 @pytest.mark.parametrize("method", ["jumprelu", "batchtopk"])
@@ -88,20 +84,16 @@ def test_sigterm_saves_as_ctrl_c_does(method, tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(Trainer, "_descend", _interrupting("_descend", 12, signal.SIGTERM))
             _, history = go(tmp_path / "run", method)
-        assert (
-            history.interrupted
-            and history.signal == signal.SIGTERM
-            and signal.getsignal(signal.SIGTERM) is mine
-        )
+        assert history.interrupted
+        assert history.signal == signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) is mine
     finally:
         signal.signal(signal.SIGTERM, before)
     assert holds(tmp_path / "run")[2] == 13 and only_whole_files(tmp_path / "run")
     _, history = go(tmp_path / "run", method, resume=True)
-    assert (
-        not history.interrupted
-        and history.signal is None
-        and signal.getsignal(signal.SIGTERM) is before
-    )
+    assert not history.interrupted
+    assert history.signal is None
+    assert signal.getsignal(signal.SIGTERM) is before
     assert_same(holds(tmp_path / "run"), holds(tmp_path / "whole"))
 
 
@@ -116,17 +108,13 @@ def test_a_second_sigterm_ends_at_once_and_an_ignored_one_stays_ignored(tmp_path
     monkeypatch.setattr(Trainer, "batch", twice)
     with pytest.raises(SystemExit) as ended:
         go(tmp_path / "twice")
-    assert (
-        ended.value.code == 143
-        and holds(tmp_path / "twice")[2] == 15
-        and only_whole_files(tmp_path / "twice")
-    )
+    assert ended.value.code == 143
+    assert holds(tmp_path / "twice")[2] == 15
+    assert only_whole_files(tmp_path / "twice")
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        assert (
-            not go(tmp_path / "ignored")[1].interrupted
-            and signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
-        )
+        assert not go(tmp_path / "ignored")[1].interrupted
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -161,10 +149,8 @@ def test_a_training_from_the_shell_that_is_told_to_end_ends_with_its_code(number
         "history.jsonl",
         "report.json",
     ]
-    assert (
-        holds(tmp_path)[2] >= 10
-        and json.loads((tmp_path / "report.json").read_text())["interrupted"] is True
-    )
+    assert holds(tmp_path)[2] >= 10
+    assert json.loads((tmp_path / "report.json").read_text())["interrupted"] is True
 
 
 def wait_for(path, process):

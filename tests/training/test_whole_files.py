@@ -1,5 +1,6 @@
-"""A file that replaces another keeps its mode, its links, and never a device's place; what the dead
-left half-written is swept away.
+"""A file that replaces another keeps its mode, its links, and never a device's place.
+
+What the dead left half-written is swept away.
 """
 
 import json
@@ -46,11 +47,9 @@ def test_a_link_stays_and_its_target_is_written(relative, tmp_path):
     second.symlink_to(link)
     for path in (link, second):
         write_atomically(path, path.name.encode())
-        assert (
-            path.is_symlink()
-            and target.read_bytes() == path.name.encode()
-            and not target.is_symlink()
-        )
+        assert path.is_symlink()
+        assert target.read_bytes() == path.name.encode()
+        assert not target.is_symlink()
     dangling = tmp_path / "dangling"
     dangling.symlink_to(tmp_path / "new/file")
     write_atomically(dangling, b"there")
@@ -96,9 +95,8 @@ def test_what_is_no_file_is_not_written_over(kind, tmp_path):
     ):
         write_atomically(path, b"x")
     listening.close()
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode) and [
-        one.name for one in tmp_path.iterdir()
-    ] == [kind]
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    assert [one.name for one in tmp_path.iterdir()] == [kind]
 
 
 def _sleep():
@@ -128,11 +126,11 @@ def test_a_sweep_takes_what_the_dead_left_and_nothing_else(tmp_path):
     assert [name for name, path in left.items() if not path.exists()] == [
         f"{dead.pid}.3",
         f"{dead.pid}",
-    ] and all(path.exists() for path in others)
+    ]
+    assert all(path.exists() for path in others)
     sweep(tmp_path / "f", True)
-    assert not any(path.exists() for path in left.values()) and all(
-        path.exists() for path in others
-    )
+    assert not any(path.exists() for path in left.values())
+    assert all(path.exists() for path in others)
     other.kill()
     other.join()
     assert alive(os.getpid()) and alive(1) and not alive(dead.pid) and not alive(10**30)
@@ -154,6 +152,5 @@ def test_two_threads_that_write_one_file_do_not_meet(tmp_path):
         assert first != second
         first.write_bytes(b"1")
         second.write_bytes(b"2")
-    assert (tmp_path / "f").read_bytes() == b"1" and [path.name for path in tmp_path.iterdir()] == [
-        "f"
-    ]
+    assert (tmp_path / "f").read_bytes() == b"1"
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]

@@ -25,9 +25,11 @@ SMALL = dict(n=40, n_p=30, S=0.9, mu=0.4)
 
 @pytest.mark.parametrize("spare", [6.0, -3.0])
 def test_gaps_draw_independent_bernoulli_features(spare, monkeypatch):
-    """Counts per sample and per feature, and pairs, as Bernoulli(1 - S) has them: within five
-    standard errors; the first and last place too. With too little room the rest is drawn in further
-    turns."""
+    """Counts per sample and per feature, and pairs, as Bernoulli(1 - S) has them.
+
+    Within five standard errors; the first and last place too. With too little room the rest is
+    drawn in further turns.
+    """
     monkeypatch.setattr(sdl_theory.truth.streams, "SPARE", spare)
     n, S, batch = 12, 0.8, 60_000
     x = draw_codes(SparseFeatures(n, S, Constant(2.0)), batch, seeded("cpu", 5)).dense
@@ -58,11 +60,9 @@ def test_codes_of_any_size_are_whole(n, S, batch, seed):
     codes = draw_codes(SparseFeatures(n, S, Uniform(0.5, 1)), batch, seeded("cpu", seed))
     assert len(codes) == batch and codes.offsets[0] == 0 and codes.offsets[-1] == len(codes.indices)
     x = codes.dense
-    assert (
-        x.shape == (batch, n)
-        and int((x > 0).sum()) == len(codes.values)
-        and bool(((x == 0) | (x >= 0.5)).all())
-    )
+    assert x.shape == (batch, n)
+    assert int((x > 0).sum()) == len(codes.values)
+    assert bool(((x == 0) | (x >= 0.5)).all())
     if S == 0:
         assert (x > 0).all()
     rows = torch.randperm(batch, generator=seeded("cpu", 1))[:7]
@@ -81,20 +81,17 @@ def test_magnitudes_follow_their_law():
 def test_truth_of_every_kind(kind):
     bench = LinearRepresentationBench(**SMALL, kind=kind, seed=3)
     blocks = bench.problem.W_p.split(list(bench.blocks))
-    assert (
-        bench.W_p.shape == (30, 40)
-        and sum(bench.blocks) == 30
-        and len(blocks) == (2 if kind == "crosscoder" else 1)
-    )
+    assert bench.W_p.shape == (30, 40)
+    assert sum(bench.blocks) == 30
+    assert len(blocks) == (2 if kind == "crosscoder" else 1)
     for block in blocks:
         assert (block.norm(dim=0) - 1).abs().max() < 1e-12 and interference(block) <= 0.4 + 1e-12
     batch = bench.batch(0, 64)
     torch.testing.assert_close(batch.x_p, batch.x @ bench.W_p.mT)
     torch.testing.assert_close(batch.x_r, batch.x @ bench.W_r.mT)
     if kind == "transcoder":
-        assert (bench.W_r.mT @ bench.W_p).diagonal().abs().max() < 0.8 and interference(
-            bench.problem.W_r
-        ) <= 0.4 + 1e-12
+        assert (bench.W_r.mT @ bench.W_p).diagonal().abs().max() < 0.8
+        assert interference(bench.problem.W_r) <= 0.4 + 1e-12
     else:
         assert batch.x_r is batch.x_p
     assert bench.problem.M_d[0] == bench.features.M_d[0]
@@ -112,13 +109,11 @@ def test_streams_are_a_function_of_seed_and_step(samples):
     make = lambda seed=0: LinearRepresentationBench(**SMALL, seed=seed, samples=samples)
     one, two, stream = make(), make(), make().batches(16, start=3)
     two.batch(9, 16), two.sample(5)  # what was asked before does not matter
-    assert torch.equal(one.batch(3, 16).x_p, two.batch(3, 16).x_p) and torch.equal(
-        next(stream).x_p, one.batch(3, 16).x_p
-    )
+    assert torch.equal(one.batch(3, 16).x_p, two.batch(3, 16).x_p)
+    assert torch.equal(next(stream).x_p, one.batch(3, 16).x_p)
     assert torch.equal(next(stream).x_p, one.batch(4, 16).x_p)
-    assert not torch.equal(one.batch(3, 16).x_p, one.batch(4, 16).x_p) and not torch.equal(
-        one.batch(3, 16).x_p, make(1).batch(3, 16).x_p
-    )
+    assert not torch.equal(one.batch(3, 16).x_p, one.batch(4, 16).x_p)
+    assert not torch.equal(one.batch(3, 16).x_p, make(1).batch(3, 16).x_p)
     parts = [one.batch(3, 16, rank=r, world=4).x_p for r in range(4)]
     torch.testing.assert_close(torch.cat(parts), one.batch(3, 16).x_p)
     with pytest.raises(ValueError, match="multiple of 3"):
@@ -140,9 +135,8 @@ def test_samples_serve_any_pair():
     x_p, x_r = torch.arange(20.0).view(10, 2), torch.arange(30.0).view(10, 3)
     data = Samples(x_p, x_r, seed=1)
     batch = data.batch(0, 10)
-    assert sorted(batch.x_p[:, 0].tolist()) == x_p[:, 0].tolist() and torch.equal(
-        batch.x_r[:, 0], batch.x_p[:, 0] / 2 * 3
-    )
+    assert sorted(batch.x_p[:, 0].tolist()) == x_p[:, 0].tolist()
+    assert torch.equal(batch.x_r[:, 0], batch.x_p[:, 0] / 2 * 3)
     with pytest.raises(ValueError, match="10 and 9 rows"):
         Samples(x_p, x_r[:9])
     with pytest.raises(ValueError, match="must be finite"):
@@ -156,9 +150,8 @@ def test_save_and_load(kind, tmp_path):
     )
     bench.save(tmp_path)
     again = LinearRepresentationBench.load(tmp_path)
-    assert torch.equal(again.problem.W_p, bench.problem.W_p) and torch.equal(
-        again.batch(2, 8).x_r, bench.batch(2, 8).x_r
-    )
+    assert torch.equal(again.problem.W_p, bench.problem.W_p)
+    assert torch.equal(again.batch(2, 8).x_r, bench.batch(2, 8).x_r)
     assert again.settings == bench.settings
     settings_ = json.loads((tmp_path / "bench.json").read_text())
     del settings_["magnitudes"]

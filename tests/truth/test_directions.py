@@ -40,8 +40,9 @@ def problem(real):
 
 
 def test_shipped_file_is_what_the_packages_give():
-    """Rebuilds the data from the packages it came from. Needs the dev extra and WordNet 3.0; CI
-    must have both.
+    """Rebuilds the data from the packages it came from.
+
+    Needs the dev extra and WordNet 3.0; CI must have both.
     """
     if not rebuild.WORDNET.exists() and not os.environ.get("CI"):
         pytest.skip("WordNet 3.0 is not installed (Debian: apt-get install wordnet-base)")
@@ -54,14 +55,11 @@ def test_shipped_file_is_what_the_packages_give():
 
 
 def test_shape_names_and_licences(real):
-    assert (
-        real.W_p.shape == (1280, 1000)
-        and real.W_p.dtype is torch.float64
-        and len(real.names) == len(real.wnids) == 1000
-    )
-    assert (real.W_p.norm(dim=0) - 1).abs().max() < 1e-14 and torch.linalg.matrix_rank(
-        real.W_p
-    ) == 1000
+    assert real.W_p.shape == (1280, 1000)
+    assert real.W_p.dtype is torch.float64
+    assert len(real.names) == len(real.wnids) == 1000
+    assert (real.W_p.norm(dim=0) - 1).abs().max() < 1e-14
+    assert torch.linalg.matrix_rank(real.W_p) == 1000
     assert 0.74 < interference(real.W_p) < 0.76
     notice = (DATA / "NOTICE").read_text()
     assert all(
@@ -74,11 +72,9 @@ def test_groups_by_wordnet(real):
         len(real.group(g))
         for g in ("dog", "Herding dog", "spaniel", "terrier", "snake", "bird", "n02084071")
     ] == [118, 12, 7, 26, 17, 59, 118]
-    assert (
-        real.index("Border Collie") == 232
-        and real.index("n02106166") == 232
-        and 232 in real.group("dog")
-    )
+    assert real.index("Border Collie") == 232
+    assert real.index("n02106166") == 232
+    assert 232 in real.group("dog")
     for call, words in (
         (lambda: real.group("unicorn"), "no WordNet noun"),
         (lambda: real.group("crane"), "several meanings"),
@@ -92,11 +88,9 @@ def test_groups_by_wordnet(real):
 
 def test_all_dogs_are_a_trap(real, problem):
     dogs = group_minimum(problem, real.group("dog"))
-    assert (
-        dogs.verdict is Verdict.TRAP
-        and dogs.eigenvalue == pytest.approx(8.24, abs=0.005)
-        and dogs.y.min().item() == pytest.approx(0.051, abs=0.001)
-    )
+    assert dogs.verdict is Verdict.TRAP
+    assert dogs.eigenvalue == pytest.approx(8.24, abs=0.005)
+    assert dogs.y.min().item() == pytest.approx(0.051, abs=0.001)
     G = problem.W_p[:, dogs.group].mT @ problem.W_p[:, dogs.group]
     assert G.min() < 0  # although some pairs of breeds have negative cosine
 
@@ -109,26 +103,23 @@ def test_real_siblings_are_traps_and_random_groups_are_not(real, problem):
         problem, groups, controls=200, generator=torch.Generator().manual_seed(0)
     )
     for row in table:
-        assert (
-            row.verdict is Verdict.TRAP
-            and row.realizable
-            and row.reached
-            and row.control_high < 0.06
-            and row.cosine > 0.05
-        )
+        assert row.verdict is Verdict.TRAP
+        assert row.realizable
+        assert row.reached
+        assert row.control_high < 0.06
+        assert row.cosine > 0.05
     assert "spaniel" in str(table) and "<table>" in table._repr_html_()
 
 
 def test_share_of_random_traps(problem):
-    """43 / 19 / 2.3 % at sizes 2 / 3 / 5, an independent draw of 1,000; two such shares differ by
-    less than 3 standard errors.
+    """43 / 19 / 2.3 % at sizes 2 / 3 / 5, an independent draw of 1,000.
+
+    Two such shares differ by less than 3 standard errors.
     """
     for size, reference in ((2, 0.43), (3, 0.19), (5, 0.023)):
         share, low, high = trap_share(problem, size, 1000, torch.Generator().manual_seed(size))
-        assert (
-            low < share < high
-            and abs(share - reference) < 3 * (2 * reference * (1 - reference) / 1000) ** 0.5
-        )
+        assert low < share < high
+        assert abs(share - reference) < 3 * (2 * reference * (1 - reference) / 1000) ** 0.5
     # dependent directions: the slow way, by group_minimum
     small = Problem(unit(randn(0, 2, 6)), randn(1, 4, 6))
     slow = trap_share(small, 3, 50, torch.Generator().manual_seed(0))[0]
@@ -160,16 +151,13 @@ def test_border_collie_absorbed_out_of_herding_dogs(real, problem):
     parent = partial_minimum(problem, pattern([herd, *rest], 1000, len(rest) + 2), sigma)
     answer = absorb(problem, parent.weights, sigma, 0, collie)
     after = partial_minimum(problem, answer.pattern, sigma)
-    assert (
-        parent.verdict is Verdict.TRAP
-        and answer.realizable
-        and after.verdict is Verdict.TRAP
-        and after.loss < parent.loss
-    )
+    assert parent.verdict is Verdict.TRAP
+    assert answer.realizable
+    assert after.verdict is Verdict.TRAP
+    assert after.loss < parent.loss
     bounds = [rung.bound for rung in loss_ladder(problem, herd)]
-    assert bounds == sorted(bounds, reverse=True) and bounds[0] == pytest.approx(
-        parent.loss, rel=1e-6
-    )
+    assert bounds == sorted(bounds, reverse=True)
+    assert bounds[0] == pytest.approx(parent.loss, rel=1e-6)
 
 
 @pytest.mark.parametrize("n_p, realizable", [(768, True), (64, False)])
@@ -211,8 +199,6 @@ def test_own_directions(tmp_path):
 
 
 def test_wilson():
-    assert (
-        wilson(0, 1000)[0] == 0
-        and wilson(0, 1000)[1] == pytest.approx(0.00383, abs=1e-5)
-        and wilson(500, 1000)[0] == pytest.approx(0.469, abs=1e-3)
-    )
+    assert wilson(0, 1000)[0] == 0
+    assert wilson(0, 1000)[1] == pytest.approx(0.00383, abs=1e-5)
+    assert wilson(500, 1000)[0] == pytest.approx(0.469, abs=1e-3)

@@ -57,11 +57,9 @@ def test_levenshtein_is_tight_where_it_is_known_to_be():
     # Clebsch, Schlaefli and McLaughlin: optimal spherical codes
     for n, n_p, mu in ((16, 5, 1 / 5), (27, 6, 1 / 4), (275, 22, 1 / 6)):
         assert levenshtein_bound(n, n_p) == pytest.approx(mu)
-    assert (
-        rankin_bound(27, 6) == 0
-        and rankin_bound(4, 3) == pytest.approx(-1 / 3)
-        and levenshtein_bound(4, 3) == rankin_bound(4, 3)
-    )
+    assert rankin_bound(27, 6) == 0
+    assert rankin_bound(4, 3) == pytest.approx(-1 / 3)
+    assert levenshtein_bound(4, 3) == rankin_bound(4, 3)
     end = (math.sqrt(11) - 1) / 10
     # beyond its range: the end of it, still a bound
     assert levenshtein_bound(240, 8) == pytest.approx(end)
@@ -81,9 +79,8 @@ def test_below_a_bound_is_an_error_that_names_it():
 def test_above_the_bounds_it_gives_up_and_says_what_it_reached():
     with pytest.raises(InterferenceNotReached, match="best mu reached") as error:
         feature_matrix(239, 8, 0.51, generator=torch.Generator().manual_seed(0), max_steps=40)
-    assert error.value.mu == pytest.approx(interference(error.value.W_p)) and isinstance(
-        error.value, ValueError
-    )
+    assert error.value.mu == pytest.approx(interference(error.value.W_p))
+    assert isinstance(error.value, ValueError)
 
 
 def test_seeded():
@@ -99,10 +96,8 @@ def test_hierarchy_cosines():
     for group in tree.groups:
         same[torch.tensor(group)[:, None], torch.tensor(group)] = True
     off = ~torch.eye(9, dtype=torch.bool)
-    assert (
-        torch.allclose(G[same & off], torch.tensor(0.64, dtype=torch.float64))
-        and G[~same].abs().max() < 1e-12
-    )
+    assert torch.allclose(G[same & off], torch.tensor(0.64, dtype=torch.float64))
+    assert G[~same].abs().max() < 1e-12
     assert [len(g) for g in tree.groups] == [2, 3, 4] and len(tree.names) == 9
     crowded = hierarchy(3, 4, 5, 0.9, generator=torch.Generator().manual_seed(0))
     assert (crowded.W_p.norm(dim=0) - 1).abs().max() < 1e-12

@@ -1,4 +1,4 @@
-"""Rows to pictures. Pure functions of their data; no torch, no ipywidgets.
+"""Rows to pictures: pure functions of their data, without torch or ipywidgets.
 
 Each chart function takes `data`, inline rows or a named data set for a live view, so that the
 static picture and the slider are one chart.

@@ -32,9 +32,7 @@ def _pattern_map(data, kind: int, title: str):
 
 
 def absorption_chart(data):
-    """Left: who fires for whom, before and after. Right: the ladder of losses as children leave one
-    by one.
-    """
+    """Left: who fires for whom, before and after. Right: the loss as children leave one by one."""
     step = alt.X(
         "x:Q",
         title="children that have left the parent's neuron",

@@ -9,8 +9,9 @@ from .style import BLACK, BLUE, GREY, named, of, styled
 
 
 def linear_chart(data):
-    """Left: how little interference n directions can have. Right: what a feature reads when silent
-    and when active.
+    """Left: how little interference n directions can have. Right: what a feature reads.
+
+    When silent, and when active.
     """
     bounds = _interference(data).properties(
         width=290,

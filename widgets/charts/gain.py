@@ -14,8 +14,9 @@ PANELS = {
 
 
 def gain_chart(data, names: list[str]):
-    """A line a number of anchors and strength; the difference with its interval, with and without
-    gradient clipping.
+    """The difference with its interval, with and without gradient clipping.
+
+    A line for each number of anchors and strength.
     """
     panels = [
         _panel(data, kind, names, domain).properties(

@@ -46,8 +46,9 @@ def disc(data, kind: int, legend: alt.Legend | None, *, size: int, axis=alt.Unde
 
 
 def landscape(data):
-    """The loss as the encoder row turns: its curve, the region that fires for both, the stationary
-    point.
+    """The loss as the encoder row turns.
+
+    Its curve, the region that fires for both features, and the stationary point.
     """
     angle = turning_angle()
     loss = alt.Y("y:Q", title="loss, best decoder", scale=alt.Scale(domain=[0, 4]))

@@ -20,8 +20,9 @@ from .style import (
 
 
 def lattice_chart(data, edges: list[dict], labels: list[dict]):
-    """Left: 15 partitions, verdict by colour and shape, loss below. Right: six descents from the
-    chosen one.
+    """Left: 15 partitions. Right: six descents from the chosen one.
+
+    A partition's verdict is shown by colour and shape, its loss stands below.
     """
     lattice = _lattice(data, edges, labels).properties(
         width=440,

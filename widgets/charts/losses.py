@@ -16,8 +16,9 @@ LINES = {  # name, colour and dash of each
 
 
 def gap_chart(data):
-    """Left: the gap between the two losses and its bounds, both axes logarithmic. Right: how many
-    features are active at once.
+    """Left: the gap between the two losses and its bounds. Right: how many features are active.
+
+    Both axes on the left are logarithmic.
     """
     lines = _gap(data).properties(
         width=380,

@@ -9,8 +9,9 @@ from .style import GREY, RED, SKY, named, of, styled, verdict_point
 
 
 def three_chart(data):
-    """Left: the loss over all positive y of three features. Right: the three eigenvectors, positive
-    ones in colour.
+    """Left: the loss over all positive y of three features. Right: the three eigenvectors.
+
+    Positive ones are in colour.
     """
     field = _triangle(data).properties(
         width=270,

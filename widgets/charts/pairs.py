@@ -10,8 +10,9 @@ from .style import styled
 
 
 def machine_chart(data):
-    """Left: what the encoder reads. Middle: what the decoder writes. Right: the loss as the encoder
-    row turns.
+    """Left: what the encoder reads. Middle: what the decoder writes. Right: the loss.
+
+    The loss is drawn as the encoder row turns.
     """
     ticks = alt.Axis(values=[-1, 0, 1])
     reads = disc(data, Disc.INPUTS, arrow_legend(), size=120, axis=ticks)

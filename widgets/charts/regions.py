@@ -12,8 +12,9 @@ SIDE = 178  # of each panel
 
 
 def region_chart(data, sectors: list[Sector]):
-    """Left: where the encoder row is. Middle: the loss over the two scales. Right: three slices
-    through the point.
+    """Left: where the encoder row is. Middle: the loss over both scales. Right: three slices.
+
+    The slices go through the point.
     """
     panel = lambda chart, title, subtitle: chart.properties(
         width=SIDE, height=SIDE, title=alt.Title(title, subtitle=subtitle)

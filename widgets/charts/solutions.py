@@ -16,8 +16,9 @@ PANELS = {
 
 
 def solution_chart(data):
-    """Three discs: the ideal point, the dual basis, the mirrored pair; each with its loss and how
-    well it recovers the features.
+    """Three discs: the ideal point, the dual basis, the mirrored pair.
+
+    Each with its loss and how well it recovers the features.
     """
     panels = [
         _disc(data, kind).properties(width=225, height=225, title=alt.Title(name, subtitle=about))

@@ -9,8 +9,9 @@ from .style import BLACK, BLUE, GREY, RED, SKY, from_origin, named, of, styled, 
 
 
 def start_chart(data):
-    """Left: samples in the plane. Right: the true loss beside the approximate one, as the encoder
-    row turns.
+    """Left: samples in the plane. Right: the true loss beside the approximate one.
+
+    Both as the encoder row turns.
     """
     samples = _samples(data).properties(
         width=235,

@@ -1,5 +1,6 @@
-"""One visual language: features blue circles, encoder rows orange squares, decoder columns green
-diamonds; verdicts by colour and shape.
+"""One visual language: a colour and a shape for each thing and each verdict.
+
+Features are blue circles, encoder rows orange squares, decoder columns green diamonds.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ def live() -> alt.NamedData:
 
 
 def inline(columns) -> alt.InlineData:
-    """Columns inside the spec, for a static picture: as CSV of five digits, which draws the same in
-    a fraction of the notebook.
+    """Columns inside the spec, for a static picture.
+
+    As CSV of five digits, which draws the same in a fraction of the notebook.
     """
     lines = [
         ",".join(columns),
@@ -111,8 +113,9 @@ def verdict_point(
     kind: int = Layer.POINT,
     title: str = "stationary point",
 ):
-    """The stationary point, coloured and shaped by its verdict; the legend lists only the verdicts
-    this picture can show.
+    """The stationary point, coloured and shaped by its verdict.
+
+    shown : the verdicts that this picture can show; the legend lists no others.
     """
     legend = alt.Legend(
         title=title,

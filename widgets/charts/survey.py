@@ -1,6 +1,4 @@
-"""The grids of lesson 11: anchored minus plain in every cell, and a ReLU over its L1
-coefficient.
-"""
+"""The grids of lesson 11: anchored minus plain in every cell, and a ReLU over its L1 term."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Anchored training: recovery over samples with the null beside it, encoder rows between two
-points.
-"""
+"""Anchored training: recovery over samples seen, beside the null; where encoder rows point."""
 
 from __future__ import annotations
 
@@ -45,8 +43,9 @@ ABOUT = {
 
 
 def race_chart(data, samples: int = 64_000):
-    """Plain and anchored on the same held-out features: share found, mean best cosine, and the
-    paired difference of the former.
+    """Plain and anchored on the same held-out features: share found, mean best cosine, difference.
+
+    The difference is the paired one in the share found.
     """
     panels = [_recovery(data, kind, samples, RACE, of_what="held-out features") for kind in ABOUT]
     return styled(alt.hconcat(*panels, _difference(data, samples), spacing=14))
@@ -68,7 +67,10 @@ def _samples(samples: int) -> alt.X:
 
 
 def _recovery(data, kind: Panel, samples: int, lines: Lines, *, of_what: str):
-    """Means over the seeds, with bands where decoders are. of_what : which features count."""
+    """Means over the seeds, with bands where decoders are.
+
+    of_what : which features count.
+    """
     nothing = ("", GREY, SOLID)
     names, colours, dashes = zip(*(lines.get(line, nothing) for line in Line if line <= Line.NULL))
     legend = alt.Legend(

@@ -1,5 +1,7 @@
-"""Sliders over the theory. Each explorer has public `.controls` and `.chart`, a line that says what
-is now true, and code to copy.
+"""Sliders over the theory.
+
+Each explorer has public `.controls` and `.chart`, a line that says what is now true, and code to
+copy.
 """
 
 from .absorption import absorption_explorer, dead_explorer

@@ -11,11 +11,8 @@ def _absorption_story(strength: float, child: int, theta: float) -> tuple[dict, 
     data, seen = absorption_rows(round(strength, 3), child - 1, round(theta, 3))
     parent, answer, after = seen["parent"], seen["answer"], seen["after"]
     if not parent.exists:
-        return (
-            data,
-            "no parent",
-            f"There is no partial minimum with one neuron a parent: {parent.reason}.",
-        )
+        why = f"There is no partial minimum with one neuron a parent: {parent.reason}."
+        return data, "no parent", why
     if not answer.realizable:
         return data, "not realizable", answer.reason + "."
     first = (
@@ -23,29 +20,23 @@ def _absorption_story(strength: float, child: int, theta: float) -> tuple[dict, 
         if seen["first"] == child - 1
         else f"The ladder would take child {seen['first'] + 1} first; this is not"
     )
-    return (
-        data,
-        f"absorbed, a {after.verdict}",
-        (
-            f"The family's loss falls from {figure(parent.loss - seen['other'], 3)} to "
-            f"{figure(after.loss - seen['other'], 3)}. "
-            f"{first} the child whose leaving helps most."
-        ),
+    one, two = (figure(point.loss - seen["other"], 3) for point in (parent, after))
+    words = (
+        f"The family's loss falls from {one} to {two}. {first} the child whose leaving helps most."
     )
+    return data, f"absorbed, a {after.verdict}", words
 
 
 def absorption_explorer(strength: float = 0.8, child: int = 3, theta: float = 0.1) -> Explorer:
-    """Theorem 3.10: choose how close the children are to their parent, who leaves, and the
-    threshold.
-    """
+    """Theorem 3.10: choose how close children are to their parent, who leaves, and theta."""
     controls = {
         "strength": slider("strength of the hierarchy", strength, 0.1, 0.95, step=0.05),
         "child": count("child that leaves", child, 1, 4),
         "theta": slider("threshold theta", theta, 0.0, 1.0, step=0.05),
     }
     code = lambda strength, child, theta: (
-        "from sdl_theory import JumpReLU, absorb, partial_minimum, pattern\nfrom widgets.rows "
-        "import family\n"
+        "from sdl_theory import JumpReLU, absorb, partial_minimum, pattern\n"
+        "from widgets.rows import family\n"
         f"problem, sigma = family({strength:.2f}), JumpReLU({theta:.2f})\n"
         "parent = partial_minimum(problem, pattern([[0, 1, 2, 3], [4, 5, 6, 7]], 8, 3), sigma)\n"
         f"print(absorb(problem, parent.weights, sigma, neuron=0, child={child - 1}).reason)"
@@ -74,14 +65,15 @@ def _dead_story(depth: float, log_nudge: float, theta: float) -> tuple[dict, str
     return (
         data,
         name,
-        f"The dead row sits {where}; nudges have size {10.0**log_nudge:.2g}. {seen['fell']} of 6 "
-        f"descents wake it and leave the trap.",
+        f"The dead row sits {where}; nudges have size {10.0**log_nudge:.2g}. "
+        f"{seen['fell']} of 6 descents wake it and leave the trap.",
     )
 
 
 def dead_explorer(depth: float = 0.0, log_nudge: float = -2.0, theta: float = 0.0) -> Explorer:
-    """Dead neurons: how deep is the dead row, how large the nudge, how high the threshold; does
-    descent wake it?
+    """Dead neurons: does descent wake them?
+
+    How deep is the dead row, how large the nudge, how high the threshold.
     """
     controls = {
         "depth": slider("depth of the dead row", depth, 0.0, 0.5, step=0.02),
@@ -90,8 +82,8 @@ def dead_explorer(depth: float = 0.0, log_nudge: float = -2.0, theta: float = 0.
     }
     code = lambda depth, log_nudge, theta: (
         "from widgets.rows import dead_rows\n"
-        f"data, seen = dead_rows(depth={depth:.2f}, log_nudge={log_nudge:.2f}, "
-        f"theta={theta:.2f})\nprint(seen['certificate'])"
+        f"data, seen = dead_rows(depth={depth:.2f}, log_nudge={log_nudge:.2f}, theta={theta:.2f})\n"
+        "print(seen['certificate'])"
     )
     return Explorer(
         controls,

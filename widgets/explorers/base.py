@@ -1,6 +1,4 @@
-"""The explorer: controls, a persistent chart, presets, a line that says what is now true, and code
-to copy.
-"""
+"""The explorer: controls, a persistent chart, presets, a line of what is now true, code to copy."""
 
 from __future__ import annotations
 
@@ -62,8 +60,9 @@ def choice(name: str, value: str, options: list[str], width: float | None = None
 
 
 def figure(loss: float, places: int = 2) -> str:
-    """A loss in words: two decimals, but never 0.00 for one that is not zero; below 1e-12 it is
-    rounding, and 0.
+    """A loss in words: two decimals, but never 0.00 for one that is not zero.
+
+    Below 1e-12 it is rounding, and 0.
     """
     if abs(loss) < 1e-12:
         return f"{0:.{places}f}"
@@ -79,14 +78,17 @@ def ticks(control: W.FloatSlider | W.IntSlider) -> list[float]:
 
 
 class Explorer:
-    """Controls, a persistent chart, presets, a line that says what is now true, and the code for
-    the state on screen.
+    """Controls, a persistent chart, presets, a line that says what is now true, and code to copy.
 
-    story(**values) gives the chart's columns, a headline of one word or two, and a sentence;
-    `code(**values)` the library calls. With one control, the stories of all its values travel at
-    once and the browser turns the pages: no kernel is asked.
+    story : story(**values) gives the chart's columns, a headline of one word or two, and a
+        sentence.
+    code : code(**values) gives the library calls for the state on screen.
+    presets : values of the controls, by the names on the buttons.
     slow : a story takes more than 100 ms; the handle's release asks for it, and the picture fades
         until it comes.
+
+    With one control, the stories of all its values travel at once and the browser turns the pages:
+    no kernel is asked.
     """
 
     def __init__(
@@ -152,8 +154,9 @@ class Explorer:
         return {name: control.value for name, control in self.controls.items()}
 
     def set(self, **values: float) -> None:
-        """Move controls, by name, all at once; a value out of range goes to its end. ValueError,
-        and nothing moves, for no control's name, or no number.
+        """Move controls, by name, all at once; a value out of range goes to its end.
+
+        ValueError, and nothing moves, for no control's name, or no number.
         """
         values, self._moving = self._read(values), True
         try:

@@ -20,20 +20,22 @@ def _exact_story(tenths: int, m_1: int, m_2: int) -> tuple[dict, str, str]:
         return (
             data,
             "none",
-            f"rho = {rho} with weights {m_1} and {m_2}: K is diagonal, its eigenvectors are the "
-            f"axes, and neither is positive.",
+            f"rho = {rho} with weights {m_1} and {m_2}: "
+            f"K is diagonal, its eigenvectors are the axes, and neither is positive.",
         )
     return (
         data,
         here.verdict,
-        f"rho = {rho}: the loss is exactly {spoken(here.loss)}, about {float(here.loss):.4f}; y is "
-        f"a multiple of ({spoken(here.y[0])}, {spoken(here.y[1])}). It is {SAYS[here.verdict]}.",
+        f"rho = {rho}: the loss is exactly {spoken(here.loss)}, about {float(here.loss):.4f}; "
+        f"y is a multiple of ({spoken(here.y[0])}, {spoken(here.y[1])}). "
+        f"It is {SAYS[here.verdict]}.",
     )
 
 
 def exact_explorer(tenths: int = 6, m_1: int = 1, m_2: int = 2) -> Explorer:
-    """Theorem 3.7 for a pair without rounding: rational rho, whole weights, exact loss and
-    eigenvector.
+    """Theorem 3.7 for a pair, without rounding.
+
+    Rational rho, whole weights, exact loss and eigenvector.
     """
     controls = {
         "tenths": count("rho, in tenths", tenths, -9, 9),
@@ -41,8 +43,9 @@ def exact_explorer(tenths: int = 6, m_1: int = 1, m_2: int = 2) -> Explorer:
         "m_2": count("weight m_2", m_2, 1, 9),
     }
     code = lambda tenths, m_1, m_2: (
-        f"import sympy as sp\nfrom sdl_theory.theory.symbolic import "
-        f"two_features\nprint(two_features().at(sp.Rational({tenths}, 10), {m_1}, {m_2}))"
+        "import sympy as sp\n"
+        "from sdl_theory.theory.symbolic import two_features\n"
+        f"print(two_features().at(sp.Rational({tenths}, 10), {m_1}, {m_2}))"
     )
     return Explorer(
         controls,

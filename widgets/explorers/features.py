@@ -1,4 +1,4 @@
-"""Superposition on sliders."""
+"""Superposition on sliders: can features still be told apart?"""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def _linear_story(n: int, n_p: int, mu: float, S: float) -> tuple[dict, str, str
     )
     if math.isnan(seen["confusion"]):
         reading = (
-            f"no feature was ever {'silent' if S < 0.5 else 'active'} in 500 samples, and "
-            f"there is nothing to confuse"
+            f"no feature was ever {'silent' if S < 0.5 else 'active'} in 500 samples, "
+            f"and there is nothing to confuse"
         )
     else:
         reading = (
@@ -32,15 +32,16 @@ def _linear_story(n: int, n_p: int, mu: float, S: float) -> tuple[dict, str, str
     return (
         data,
         "reached",
-        f"{room}. Random directions interfere by {seen['random']:.2f}, these by "
-        f"{seen['reached'] + 1e-9:.2f}; below {seen['bound'] + 1e-9:.2f} is impossible. Here "
-        f"{reading}.",
+        f"{room}. Random directions interfere by {seen['random']:.2f}, "
+        f"these by {seen['reached'] + 1e-9:.2f}; "
+        f"below {seen['bound'] + 1e-9:.2f} is impossible. Here {reading}.",
     )
 
 
 def linear_explorer(n: int = 40, n_p: int = 20, mu: float = 0.2, S: float = 0.9) -> Explorer:
-    """Drag the number of features, the dimensions, the interference and the sparsity: when can
-    features still be told apart?
+    """Drag the number of features, the dimensions, the interference and the sparsity.
+
+    When can features still be told apart?
     """
     controls = {
         "n": count("features n", n, 2, 64),
@@ -49,11 +50,15 @@ def linear_explorer(n: int = 40, n_p: int = 20, mu: float = 0.2, S: float = 0.9)
         "S": slider("sparsity S", S, 0.0, 0.99, step=0.01),
     }
     code = lambda n, n_p, mu, S: (
-        f"import torch\nfrom sdl_theory import feature_matrix, interference, "
-        f"levenshtein_bound\nprint(levenshtein_bound({n}, {n_p}))\n"
-        f"try:\n    W_p = feature_matrix({n}, {n_p}, mu={mu:.2f}, "
-        f"generator=torch.Generator().manual_seed(0))\n    print(interference(W_p))\n"
-        "except ValueError as error:\n    print(error)"
+        "import torch\n"
+        "from sdl_theory import feature_matrix, interference, levenshtein_bound\n"
+        f"print(levenshtein_bound({n}, {n_p}))\n"
+        "try:\n"
+        f"    W_p = feature_matrix({n}, {n_p}, mu={mu:.2f}, "
+        "generator=torch.Generator().manual_seed(0))\n"
+        "    print(interference(W_p))\n"
+        "except ValueError as error:\n"
+        "    print(error)"
     )
     return Explorer(
         controls,

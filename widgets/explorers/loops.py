@@ -10,9 +10,13 @@ from contextlib import contextmanager
 
 @contextmanager
 def interruptible(stop, main: asyncio.AbstractEventLoop | None):
-    """Let the kernel's interrupt button call `stop`: between cells IPython ignores it. Signals
-    belong to the main thread, whose loop is `main`; JupyterLab may bring clicks in another (a
-    subshell). Where a cell has put a handler of its own there meanwhile, that one stays."""
+    """Let the kernel's interrupt button call `stop`: between cells IPython ignores it.
+
+    main : the main thread's loop, to which signals belong; JupyterLab may bring clicks in another
+        (a subshell).
+
+    Where a cell has put a handler of its own there meanwhile, that one stays.
+    """
     ours, before = lambda *_: stop(), []
     put = lambda: before.append(signal.signal(signal.SIGINT, ours))
     back = lambda: (

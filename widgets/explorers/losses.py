@@ -15,29 +15,28 @@ def _gap_story(n: int, log_rate: float, theta: float) -> tuple[dict, str, str]:
         return (
             data,
             "no theorem",
-            (
-                f"JumpReLU is not homogeneous: L - Lt = {gap:.2g} shrinks only like 1-S, of either "
-                f"sign. At S near 1 it crosses every bound of order two."
-            ),
+            f"JumpReLU is not homogeneous: L - Lt = {gap:.2g} shrinks only like 1-S, "
+            f"of either sign. At S near 1 it crosses every bound of order two.",
         )
     if n * rate > 1:
         return (
             data,
             "vacuous",
-            f"n(1-S) = {n * rate:.2g} > 1: two or more features are active {seen['more']:.0%} of "
-            f"the time, and the bound says little or nothing.",
+            f"n(1-S) = {n * rate:.2g} > 1: two or more features are active "
+            f"{seen['more']:.0%} of the time, and the bound says little or nothing.",
         )
     return (
         data,
         "holds",
-        f"0 <= L - Lt = {gap:.2g} <= {seen['tight']:.2g}. A tenth of 1-S gives a hundredth of the "
-        f"gap: order two.",
+        f"0 <= L - Lt = {gap:.2g} <= {seen['tight']:.2g}. "
+        f"A tenth of 1-S gives a hundredth of the gap: order two.",
     )
 
 
 def gap_explorer(n: int = 6, log_rate: float = -2.0, theta: float = 0.0) -> Explorer:
-    """Theorem 3.1: drag the sparsity, the number of features, and JumpReLU's threshold, and see
-    when the bound speaks.
+    """Theorem 3.1: drag the sparsity, the number of features and JumpReLU's threshold.
+
+    When does the bound speak?
     """
     controls = {
         "n": count("features n", n, 2, 9),
@@ -66,14 +65,11 @@ def gap_explorer(n: int = 6, log_rate: float = -2.0, theta: float = 0.0) -> Expl
 def _solution_story(mu: float, theta: float, angle: float) -> tuple[dict, str, str]:
     mu, theta = round(mu, 4), round(theta, 4)
     data, (star, dual, mirrored) = solution_rows(mu, theta, angle)
-    first = f"W* has loss {figure(star[0])}" + (
-        f", since mu = {mu:.2f} > theta = {theta:.2f}"
-        if mu > theta
-        else f", since mu = {mu:.2f} <= theta = {theta:.2f}"
-    )
+    sign = ">" if mu > theta else "<="
+    first = f"W* has loss {figure(star[0])}, since mu = {mu:.2f} {sign} theta = {theta:.2f}"
     second = (
-        f"the dual basis has loss {figure(dual[0])} with rows at cosine {dual[1]:.2f} to the "
-        f"features"
+        f"the dual basis has loss {figure(dual[0])} "
+        f"with rows at cosine {dual[1]:.2f} to the features"
     )
     third = (
         f"the mirrored pair has loss {figure(mirrored[0])} and best cosines of {mirrored[1]:.2f}"
@@ -83,8 +79,9 @@ def _solution_story(mu: float, theta: float, angle: float) -> tuple[dict, str, s
 
 
 def solution_explorer(mu: float = 0.5, theta: float = 0.0, angle: float = 20.0) -> Explorer:
-    """Theorems 3.3 and 3.4: drag interference, threshold and rotation, and see which solutions
-    reach zero loss and which recover anything.
+    """Theorems 3.3 and 3.4: drag interference, threshold and rotation.
+
+    Which solutions reach zero loss, and which recover anything?
     """
     controls = {
         "mu": slider("interference mu", mu, -0.9, 0.9, step=0.05),
@@ -92,10 +89,10 @@ def solution_explorer(mu: float = 0.5, theta: float = 0.0, angle: float = 20.0) 
         "angle": slider("turn pair (degrees)", angle, 0.0, 90.0, step=5.0),
     }
     code = lambda mu, theta, angle: (
-        "from sdl_theory import JumpReLU, certify, ideal_weights\nfrom widgets.rows import "
-        "pair_problem\n"
-        f"problem = pair_problem({mu:.2f})\nprint(certify(problem, ideal_weights(problem, 4), "
-        f"JumpReLU({theta:.2f})))"
+        "from sdl_theory import JumpReLU, certify, ideal_weights\n"
+        "from widgets.rows import pair_problem\n"
+        f"problem = pair_problem({mu:.2f})\n"
+        f"print(certify(problem, ideal_weights(problem, 4), JumpReLU({theta:.2f})))"
     )
     return Explorer(
         controls,

@@ -14,12 +14,12 @@ from ..rows.lattice import PARTITIONS, edges, label, places
 from .base import Explorer, count, figure, slider
 
 WHY = {
-    Verdict.TRAP: "a local minimum: gradient descent in small steps stays. The positive "
-    "eigenvector has the top eigenvalue.",
-    Verdict.SADDLE: "both gradients are zero, yet a way down exists. The positive eigenvector is "
-    "not the top one.",
-    Verdict.NONE: "no partial minimum at all. No eigenvector is positive, so no neuron can sit "
-    "still on this whole group.",
+    Verdict.TRAP: "a local minimum: gradient descent in small steps stays. "
+    "The positive eigenvector has the top eigenvalue.",
+    Verdict.SADDLE: "both gradients are zero, yet a way down exists. "
+    "The positive eigenvector is not the top one.",
+    Verdict.NONE: "no partial minimum at all. "
+    "No eigenvector is positive, so no neuron can sit still on this whole group.",
     Verdict.DEGENERATE: "the top eigenvalue repeats: a flat valley of equal minima.",
     Verdict.GLOBAL: "loss zero, nothing spurious here.",
 }
@@ -35,8 +35,7 @@ def _verdict_story(answer: tuple[dict, GroupMinimum]) -> tuple[dict, str, str]:
 
 
 def pair_explorer(rho: float = 0.6) -> Explorer:
-    """Two features on one neuron: drag their cosine rho through zero and watch a trap become a
-    saddle.
+    """Two features on one neuron: drag rho through zero and watch a trap become a saddle.
 
     >>> from widgets.explorers import pair_explorer
     >>> explorer = pair_explorer(rho=0.6)
@@ -51,8 +50,9 @@ def pair_explorer(rho: float = 0.6) -> Explorer:
         "m_2": slider("weight m_2 (m_1 = 1)", 1.0, 0.2, 3.0, step=0.1),
     }
     code = lambda rho, m_2: (
-        "import torch\nfrom sdl_theory import Problem, group_minimum\nfrom widgets.rows import "
-        "pair_problem\n"
+        "import torch\n"
+        "from sdl_theory import Problem, group_minimum\n"
+        "from widgets.rows import pair_problem\n"
         f"print(group_minimum(pair_problem({rho:.2f}, {m_2:.2f}), [0, 1]))"
     )
     story = lambda rho, m_2: _verdict_story(pair_rows(round(rho, 4), m_2))
@@ -72,15 +72,16 @@ def pair_explorer(rho: float = 0.6) -> Explorer:
 
 
 def three_explorer(t: float = 1.0) -> Explorer:
-    """Three features on one neuron: one slider over M_d walks from a saddle through nothing to a
-    trap, and to nothing again.
+    """Three features on one neuron: from a saddle through nothing to a trap, and to nothing again.
+
+    One slider over M_d walks there.
     """
     controls = {"t": slider("path of M_d", t, 0.0, 2.0, step=0.02)}
     code = lambda t: (
-        "from sdl_theory import group_minimum\nfrom sdl_theory.theory.counterexamples import "
-        "three_features\n"
-        f"print(group_minimum(three_features({tuple(round(m, 3) for m in three_worlds(t))}), [0, "
-        f"1, 2]))"
+        "from sdl_theory import group_minimum\n"
+        "from sdl_theory.theory.counterexamples import three_features\n"
+        f"print(group_minimum(three_features({tuple(round(m, 3) for m in three_worlds(t))}), "
+        "[0, 1, 2]))"
     )
     story = lambda t: _verdict_story(three_rows(three_features(three_worlds(t))))
     return Explorer(
@@ -101,7 +102,7 @@ def lattice_picture(data):
 
 
 def from_one(reason: str) -> str:
-    """The library counts features from 0, pictures from 1: "group [0, 2]" becomes "group {1,3}"."""
+    """The reason with features counted from 1, as pictures count: group [0, 2] is group {1,3}."""
     return re.sub(
         r"\[(\d+(?:, \d+)*)\]",
         lambda found: "{" + ",".join(str(int(d) + 1) for d in found[1].split(", ")) + "}",
@@ -120,9 +121,9 @@ def _lattice_story(rho: float, partition: int, theta: float) -> tuple[dict, str,
         but = " A trap has an edge, and nudges of .01 reach over a wall here."
     elif chosen.verdict is Verdict.SADDLE and left < SEEDS:
         but = " The way down begins very flat here, and 600 steps are few."
-    why = (
-        "" if chosen.verdict is Verdict.GLOBAL else WHY.get(chosen.verdict, from_one(chosen.reason))
-    )
+    why = ""
+    if chosen.verdict is not Verdict.GLOBAL:
+        why = WHY.get(chosen.verdict, from_one(chosen.reason))
     return (
         data,
         f"{label(groups)}: {chosen.verdict}",
@@ -132,8 +133,9 @@ def _lattice_story(rho: float, partition: int, theta: float) -> tuple[dict, str,
 
 
 def lattice_explorer(rho: float = 0.5, partition: int = 5, theta: float = 0.0) -> Explorer:
-    """All 15 ways to share four features out among neurons: choose one, watch descent stay or
-    leave; move the cosine and the threshold.
+    """All 15 ways to share four features out among neurons: choose one, and watch descent.
+
+    Does it stay or leave? Move the cosine and the threshold, too.
     """
     controls = {
         "rho": slider("cosine of features 1, 2", rho, -0.9, 0.9, step=0.05),
@@ -141,10 +143,10 @@ def lattice_explorer(rho: float = 0.5, partition: int = 5, theta: float = 0.0) -
         "theta": slider("threshold theta", theta, 0.0, 0.9, step=0.05),
     }
     code = lambda rho, partition, theta: (
-        "from sdl_theory import JumpReLU, partial_minimum, pattern\nfrom widgets.rows.lattice "
-        "import four_features\n"
-        f"answer = partial_minimum(four_features({rho:.2f}), pattern({PARTITIONS[partition - 1]}, "
-        f"n=4, n_q=5), JumpReLU({theta:.2f}))\n"
+        "from sdl_theory import JumpReLU, partial_minimum, pattern\n"
+        "from widgets.rows.lattice import four_features\n"
+        f"answer = partial_minimum(four_features({rho:.2f}), "
+        f"pattern({PARTITIONS[partition - 1]}, n=4, n_q=5), JumpReLU({theta:.2f}))\n"
         "print(answer.verdict, answer.loss, answer.reason)"
     )
     return Explorer(

@@ -13,10 +13,10 @@ def _machine_story(kind: str, mu: float, other: float) -> tuple[dict, str, str]:
     data, minimum = machine_rows(kind, round(mu, 4), round(other, 4))
     counts = {
         "SAE": f"one cosine counts, {mu:.2f} (the second slider does nothing here)",
-        "transcoder": f"the cosine of the targets counts, {other:.2f}; the inputs' {mu:.2f} only "
-        f"shapes the region",
-        "crosscoder": f"the sum of both models' cosines counts: {mu:.2f} and {other:.2f} make "
-        f"{mu + other:.2f}",
+        "transcoder": f"the cosine of the targets counts, {other:.2f}; "
+        f"the inputs' {mu:.2f} only shapes the region",
+        "crosscoder": f"the sum of both models' cosines counts: "
+        f"{mu:.2f} and {other:.2f} make {mu + other:.2f}",
     }[kind]
     return (
         data,
@@ -27,8 +27,9 @@ def _machine_story(kind: str, mu: float, other: float) -> tuple[dict, str, str]:
 
 
 def machine_explorer(kind: str = "transcoder", mu: float = 0.3, other: float = -0.5) -> Explorer:
-    """Theorem 3.7 for three machines: choose one, and the cosines of two features where it reads
-    and where it writes.
+    """Theorem 3.7 for three machines: choose one, and two features' cosines at both of its ends.
+
+    That is, where it reads and where it writes.
     """
     controls = {
         "kind": choice("machine", kind, KINDS, 15),

@@ -16,15 +16,15 @@ def _region_story(region: int, a: float, b: float) -> tuple[dict, str, str]:
         return (
             data,
             "on every wall",
-            f"w_E = 0 is the corner where all six regions meet. Lt = {figure(seen['loss'])}, and "
-            f"which way it slopes depends on the side on which you leave.",
+            f"w_E = 0 is the corner where all six regions meet. Lt = {figure(seen['loss'])}, "
+            f"and which way it slopes depends on the side on which you leave.",
         )
     if not fired:
         return (
             data,
             "flat",
-            f"the neuron fires for nothing, Lt = {figure(seen['loss'])}, and every small step "
-            f"leaves it there.",
+            f"the neuron fires for nothing, Lt = {figure(seen['loss'])}, "
+            f"and every small step leaves it there.",
         )
     numbers = " and ".join(str(d + 1) for d in fired)
     who = {1: f"feature {numbers}", 2: f"features {numbers}", 3: "all three features"}[len(fired)]
@@ -42,8 +42,9 @@ def _region_story(region: int, a: float, b: float) -> tuple[dict, str, str]:
 
 
 def region_explorer(region: int = 1, a: float = 0.8, b: float = 0.6) -> Explorer:
-    """Choose the region of the encoder row and both weights' scales: convex in each, not in both,
-    and kinks at the walls.
+    """Theorem 3.2: choose the region of the encoder row and both weights' scales.
+
+    The loss is convex in each weight, not in both, and has kinks at the walls.
     """
     controls = {
         "region": count("region", region, 1, 6),
@@ -51,10 +52,12 @@ def region_explorer(region: int = 1, a: float = 0.8, b: float = 0.6) -> Explorer
         "b": slider("decoder scale b", b, -2.0, 2.0, step=0.1),
     }
     code = lambda region, a, b: (
-        "import torch\nfrom sdl_theory import hessian\nfrom widgets.rows.regions import point\n"
+        "import torch\n"
+        "from sdl_theory import hessian\n"
+        "from widgets.rows.regions import point\n"
         f"problem, weights, _ = point(region={region - 1}, a={a:.2f}, b={b:.2f})\n"
-        "for block in ('E', 'D', 'joint'):\n    print(block, "
-        "torch.linalg.eigvalsh(hessian(problem, weights, block=block)))"
+        "for block in ('E', 'D', 'joint'):\n"
+        "    print(block, torch.linalg.eigvalsh(hessian(problem, weights, block=block)))"
     )
     return Explorer(
         controls,

@@ -1,4 +1,4 @@
-"""The first slider."""
+"""The first slider: the sparsity S."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ def _start_story(S: float) -> tuple[dict, str, str]:
 
 
 def start_explorer(S: float = 0.7) -> Explorer:
-    """Drag the sparsity S: the data leave the plane for two rays, and the true loss comes to the
-    approximate one that the theory studies.
+    """Drag the sparsity S: the data leave the plane for two rays, and the two losses meet.
+
+    The true loss comes to the approximate one that the theory studies.
     """
     code = lambda S: (
-        f"import torch\nfrom sdl_theory import SparseFeatures, Uniform\nfrom widgets.rows import "
-        f"pair_problem\n"
+        "import torch\n"
+        "from sdl_theory import SparseFeatures, Uniform\n"
+        "from widgets.rows import pair_problem\n"
         f"x = SparseFeatures(2, S={S:.2f}, magnitudes=Uniform(.5, 1.5)).sample(5, "
-        f"torch.Generator().manual_seed(0))\nprint(x @ pair_problem(0.6).W_p.mT)"
+        "torch.Generator().manual_seed(0))\n"
+        "print(x @ pair_problem(0.6).W_p.mT)"
     )
     return Explorer(
         {"S": slider("sparsity S", S, 0.01, 0.99, step=0.01)},

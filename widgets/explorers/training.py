@@ -1,5 +1,6 @@
-"""Anchored training on sliders, with a button: sliders do not train, they say what the button
-would.
+"""Anchored training on sliders, with a button.
+
+Sliders do not train, they say what the button would.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ SLICE, PAUSE = 0.06, 0.005
 
 
 class TrainingExplorer(Explorer):
-    """An Explorer whose picture is made by training. `.train()` trains at once; the Train button
-    does so in slices on the kernel's loop, so that sliders, Stop and other cells live on.
+    """An Explorer whose picture is made by training.
 
-    `.curves` is what the picture shows, `.task` the training under way or the last one.
+    `.train()` trains at once; the Train button does so in slices on the kernel's loop, so that
+    sliders, Stop and other cells live on. `.curves` is what the picture shows, `.task` the training
+    under way or the last one.
     """
 
     def __init__(self, controls: dict, code, presets: dict[str, dict]):
@@ -118,8 +120,9 @@ class TrainingExplorer(Explorer):
         return self.curves.race != self.race
 
     def _tell(self, **_) -> tuple[dict, str, str]:
-        """Story for the present curves, whatever the sliders say; where the two differ the words
-        say so.
+        """Story for the present curves, whatever the sliders say.
+
+        Where the two differ the words say so.
         """
         curves, shown = self.curves, spoken(self.curves.race)
         headline, words = verdict(curves)
@@ -152,8 +155,9 @@ def training_explorer(
     mu: float = 0.3,
     k: int = 3,
 ) -> TrainingExplorer:
-    """Feature anchoring (the walkthrough's "A Principled Fix"): choose the anchors and the data,
-    press Train, and watch held-out features being found with and without; `at` and `gradients` are
+    """Feature anchoring (the walkthrough's "A Principled Fix"): choose anchors and data, and train.
+
+    Press Train, and watch held-out features being found with and without. `at` and `gradients` are
     the controls of the experiment.
     """
     controls = {
@@ -170,7 +174,8 @@ def training_explorer(
         f"clip={race.clip:g}, S={race.S}, mu={race.mu}, k={race.k})"
     )
     code = lambda **state: (
-        f"from widgets.rows import Race\ncurves = {short(race_of(**state))}.train()\n"
+        "from widgets.rows import Race\n"
+        f"curves = {short(race_of(**state))}.train()\n"
         "print(curves.difference())                  # anchored minus not, averaged over the run\n"
         "print(curves.difference(curves.race.steps)) # and at its end"
     )

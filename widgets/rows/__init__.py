@@ -1,8 +1,7 @@
-"""Parameters to rows. Pure functions over `sdl_theory`; they return columns of float32, ready for a
-chart. No altair, no ipywidgets.
+"""Parameters to rows: pure functions over `sdl_theory`, without altair or ipywidgets.
 
-Every picture has one table; the column `kind` says which layer a row belongs to, `value` is what
-colours it.
+They return columns of float32, ready for a chart. Every picture has one table; the column `kind`
+says which layer a row belongs to, `value` is what colours it.
 """
 
 from .absorption import absorption_rows, family, ladder_rows

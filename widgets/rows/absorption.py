@@ -24,8 +24,9 @@ CHILDREN = 4
 
 
 def family(strength: float) -> Problem:
-    """Two parents of four children each, every child at cosine `strength` to its parent; the
-    children's weights differ.
+    """Two parents of four children each, every child at cosine `strength` to its parent.
+
+    The children's weights differ.
     """
     tree = hierarchy(2, CHILDREN, 12, strength, generator=torch.Generator().manual_seed(0))
     return Problem(
@@ -36,8 +37,9 @@ def family(strength: float) -> Problem:
 def absorption_rows(
     strength: float, child: int, theta: float
 ) -> tuple[dict[str, np.ndarray], dict]:
-    """One parent's neuron, `child` (0 to 3) leaving it: the patterns before and after, and the
-    ladder of losses of the whole family.
+    """One parent's neuron, `child` (0 to 3) leaving it.
+
+    The patterns before and after, and the ladder of losses of the whole family.
     """
     problem, sigma = family(strength), JumpReLU(theta)
     groups = [list(range(CHILDREN)), list(range(CHILDREN, 2 * CHILDREN))]
@@ -84,9 +86,7 @@ def absorption_rows(
 
 
 def ladder_rows(problem: Problem, directions: Directions, name: str) -> list[dict]:
-    """The ladder of one named group: how much loss is left when its children leave one by one, and
-    who leaves.
-    """
+    """The ladder of one named group: who leaves, one by one, and how much loss is left."""
     ladder = loss_ladder(problem, directions.group(name))
     left = lambda step: directions.names[ladder[step].absorbed[-1]] if step else "all together"
     return [

@@ -1,6 +1,4 @@
-"""What all rows share: the table they travel in, the order of verdicts, and the pair of features at
-a cosine.
-"""
+"""What all rows share: their table, the order of verdicts, and two features at a cosine."""
 
 from __future__ import annotations
 

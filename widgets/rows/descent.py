@@ -20,8 +20,11 @@ def descend(
     steps: int,
     rate: float,
 ) -> np.ndarray:
-    """Losses (seeds, steps + 1) of plain gradient descent on Lt from random nudges of size `nudge`,
-    all seeds at once, by Theorem 3.2's gradients.
+    """Losses (seeds, steps + 1) of plain gradient descent on Lt from random nudges.
+
+    nudge : their size.
+
+    All seeds go at once, by Theorem 3.2's gradients.
     """
     W_p, W_r, M = (t.numpy() for t in (problem.W_p, problem.W_r, problem.M_d))
     draw = lambda *shape: torch.randn(*shape, generator=noise, dtype=torch.float64).numpy()
@@ -43,8 +46,9 @@ SEEDS, STEPS = 6, 600
 
 
 def dead_rows(depth: float, log_nudge: float, theta: float) -> tuple[dict[str, np.ndarray], dict]:
-    """A pair at cosine .6 on one neuron, beside a dead one `depth` below zero on both features; six
-    descents from nudges of 10^log_nudge.
+    """A pair at cosine .6 on one neuron, beside a dead one `depth` below zero on both features.
+
+    Six descents from nudges of 10^log_nudge.
     """
     problem, sigma = pair_problem(0.6), JumpReLU(theta)
     alone = partial_minimum(problem, pattern([[0, 1]], 2, 1), sigma).weights

@@ -1,5 +1,6 @@
-"""Two features in exact arithmetic, as rows: both eigenvalues' losses over rho, and the point at a
-rational rho.
+"""Two features in exact arithmetic, as rows: losses over rho, and the point at a rational rho.
+
+The losses are those of both eigenvalues.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 from ..kinds import Code, Exact, Layer
 from .common import VERDICTS, table
 
-# not 0: there the branches change places
+# without 0, where the branches change places
 RHO = np.concatenate([np.linspace(-0.95, -0.01, 20), np.linspace(0.01, 0.95, 20)])
 
 
@@ -38,8 +39,9 @@ def spoken(expression) -> str:
 
 
 def exact_rows(tenths: int, m_1: int, m_2: int) -> tuple[dict[str, np.ndarray], object]:
-    """Losses m_1 + m_2 - eigenvalue along rho, coloured by what the positive eigenvector is; the
-    exact point and its y.
+    """Losses m_1 + m_2 - eigenvalue along rho, and the exact point with its y.
+
+    The losses are coloured by what the positive eigenvector is.
     """
     root = np.sqrt((m_1 - m_2) ** 2 + 4 * RHO**2 * m_1 * m_2)
     low, high = (m_1 + m_2 - root) / 2, (m_1 + m_2 + root) / 2

@@ -1,6 +1,4 @@
-"""The linear representation hypothesis as rows: how little interference is possible, and what it
-does to reading a feature off.
-"""
+"""The linear representation hypothesis as rows: the least interference, and how features read."""
 
 from __future__ import annotations
 
@@ -21,8 +19,9 @@ BINS = np.linspace(-3, 5, 33)
 
 @lru_cache(maxsize=256)
 def directions(n: int, n_p: int, mu: float) -> tuple[torch.Tensor | None, float, str]:
-    """Feature directions with interference mu at most, the random start's interference, and what
-    went wrong, if anything.
+    """Feature directions with interference mu at most, the random start's, and what went wrong.
+
+    The directions are None where nothing was reached, the words empty where nothing went wrong.
     """
     start = torch.randn(n_p, n, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     start = interference(start / start.norm(dim=0))
@@ -32,22 +31,21 @@ def directions(n: int, n_p: int, mu: float) -> tuple[torch.Tensor | None, float,
         return (
             error.W_p,
             start,
-            f"this search stopped at mu = {error.mu:.2f}. The bound does not exclude {mu:.2f}, and "
-            f"that one search failed proves nothing",
+            f"this search stopped at mu = {error.mu:.2f}. "
+            f"The bound does not exclude {mu:.2f}, and that one search failed proves nothing",
         )
     except ValueError as error:
         return None, start, str(error)
 
 
 def readouts(W: torch.Tensor, S: float) -> tuple[np.ndarray, np.ndarray]:
-    """<w^d, x_p> over samples of sparsity S, magnitudes uniform on [.5, 1.5]: of silent features,
-    and of active ones.
+    """Readouts <w^d, x_p> over samples of sparsity S: of silent features, and of active ones.
+
+    Magnitudes are uniform on [.5, 1.5].
     """
     n, noise = W.shape[1], torch.Generator().manual_seed(1)
-    chance, size = (
-        torch.rand(SAMPLES, n, generator=noise).double(),
-        0.5 + torch.rand(SAMPLES, n, generator=noise).double(),
-    )
+    chance = torch.rand(SAMPLES, n, generator=noise).double()
+    size = 0.5 + torch.rand(SAMPLES, n, generator=noise).double()
     active = chance < 1 - S
     read = (active * size) @ (W.mT @ W)
     return read[~active].numpy(), read[active].numpy()
@@ -55,23 +53,17 @@ def readouts(W: torch.Tensor, S: float) -> tuple[np.ndarray, np.ndarray]:
 
 def confusion(silent: np.ndarray, active: np.ndarray) -> float:
     """P(a silent feature reads higher than an active one), all pairs."""
+    if not len(active) or not len(silent):
+        return math.nan
     ordered = np.sort(active)
-    return (
-        float(
-            (
-                np.searchsorted(ordered, silent, "left") + np.searchsorted(ordered, silent, "right")
-            ).mean()
-            / 2
-            / len(ordered)
-        )
-        if len(active) and len(silent)
-        else math.nan
-    )
+    below, upto = (np.searchsorted(ordered, silent, side) for side in ("left", "right"))
+    return float((below + upto).mean() / 2 / len(ordered))
 
 
 def linear_rows(n: int, n_p: int, mu: float, S: float) -> tuple[dict[str, np.ndarray], dict]:
-    """Least interference over the number of features; asked, random and reached; and the two
-    histograms of readouts.
+    """Least interference over the number of features; asked, random and reached; two histograms.
+
+    The histograms are of readouts.
     """
     W, start, trouble = directions(n, n_p, mu)
     rows = [

@@ -14,8 +14,12 @@ from .common import table
 def gain_rows(
     rows: list[dict], method: str = "topk", figure: str = "encoder_raw_recovery_95"
 ) -> dict[str, np.ndarray]:
-    """kind true anchors or sham; y the line in `LINES`; x the difference with its interval low to
-    high; value 1 clipped, 0 not.
+    """A row an arm, as the picture of gains reads it.
+
+    kind : true anchors or sham.
+    x : the difference, with its interval low to high.
+    y : the line in `LINES`.
+    value : 1 clipped, 0 not.
     """
     out = []
     for line, (k, lam) in enumerate(LINES):

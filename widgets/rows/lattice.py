@@ -1,6 +1,4 @@
-"""Every way to share four features out among neurons, as a lattice; and gradient descent from the
-chosen one.
-"""
+"""Every way to share four features out among neurons, as a lattice; and descents from one."""
 
 from __future__ import annotations
 
@@ -36,7 +34,7 @@ OTHERS = ((0.5, -0.8, 0.33), (-0.2, -0.9, -0.38))
 
 
 def label(groups: list[list[int]]) -> str:
-    """12|34 : features 1 and 2 on one neuron, 3 and 4 on another."""
+    """The name of a partition: 12|34 is features 1 and 2 on one neuron, 3 and 4 on another."""
     return "|".join("".join(str(d + 1) for d in group) for group in groups)
 
 
@@ -75,8 +73,9 @@ def edges() -> list[dict]:
 
 
 def four_features(rho: float) -> Problem:
-    """Features 1 and 2 at cosine rho, 3 and 4 at cosine .496, in three dimensions: superposition,
-    so that some patterns cannot be shown.
+    """Features 1 and 2 at cosine rho, 3 and 4 at cosine .496, in three dimensions.
+
+    Superposition, so that some patterns cannot be shown.
     """
     half = math.acos(rho) / 2
     W = torch.tensor(
@@ -87,11 +86,10 @@ def four_features(rho: float) -> Problem:
 
 
 def balanced(problem: Problem, weights: Weights, theta: float) -> Weights:
-    """The same point with each neuron's (w_E, w_D) scaled to (t w_E, w_D / t): as near to equal
-    norms as its pattern allows.
+    """The same point with each neuron's (w_E, w_D) scaled to (t w_E, w_D / t).
 
-    The loss does not change and nor does the verdict, but a short row beside a long column makes
-    descent slow.
+    As near to equal norms as its pattern allows. The loss does not change and nor does the verdict,
+    but a short row beside a long column makes descent slow.
     """
     z, rows, columns = weights.W_E @ problem.W_p, weights.W_E.norm(dim=1), weights.W_D.norm(dim=0)
     t = torch.where(
@@ -119,8 +117,9 @@ def _survey(rho: float, theta: float) -> dict[str, PartitionRow]:
 def lattice_rows(
     rho: float, which: int, theta: float
 ) -> tuple[dict[str, np.ndarray], tuple[PartialMinimum, int]]:
-    """All 15 partitions with verdict and loss; six descents from the chosen one's point, and how
-    many left it.
+    """All 15 partitions with verdict and loss; six descents from the chosen one's point.
+
+    Also the chosen one, and how many descents left it.
     """
     problem, sigma, verdicts, rows = four_features(rho), JumpReLU(theta), _survey(rho, theta), []
     for k, (groups, (x, y)) in enumerate(zip(PARTITIONS, places())):

@@ -1,6 +1,4 @@
-"""Theorem 3.1 as rows: the gap between the two losses, its bounds, and how many features are
-active.
-"""
+"""Theorem 3.1 as rows: the gap between the two losses, its bounds, how many features are active."""
 
 from __future__ import annotations
 
@@ -28,8 +26,9 @@ MAGNITUDE = 0.8  # of every active feature: not 1, or JumpReLU would be excused
 
 @lru_cache(maxsize=64)
 def _losses(n: int, theta: float, S: float) -> tuple[float, float, float]:
-    """L, Lt and the largest squared error C of one fixed random model of n features in about 3n/4
-    dimensions.
+    """L, Lt and the largest squared error C of one fixed random model.
+
+    n features in about 3n/4 dimensions.
     """
     g = torch.Generator().manual_seed(n)
     draw = lambda *shape: torch.randn(*shape, generator=g, dtype=torch.float64)
@@ -37,18 +36,17 @@ def _losses(n: int, theta: float, S: float) -> tuple[float, float, float]:
     W, features, sigma = draw(n_p, n), SparseFeatures(n, S, Constant(MAGNITUDE)), JumpReLU(theta)
     problem = Problem(W / W.norm(dim=0), M_d=features.M_d)
     weights = Weights(draw(n + 2, n_p), draw(n_p, n + 2) / 2)
-    exact, approximate = (
-        exact_loss(problem, weights, sigma, features),
-        approximate_loss(problem, weights, sigma),
-    )
-    return exact.item(), approximate.item(), loss_gap_bound(problem, weights, sigma, features).C
+    exact = exact_loss(problem, weights, sigma, features).item()
+    approximate = approximate_loss(problem, weights, sigma).item()
+    return exact, approximate, loss_gap_bound(problem, weights, sigma, features).C
 
 
 def gap_rows(
     n: int, log_rate: float, theta: float
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Theorem 3.1's gap |L - Lt| and its bounds over 1 - S, with the point at 1 - S = 10^log_rate;
-    and how many features are active there.
+    """Theorem 3.1's gap |L - Lt| and its bounds over 1 - S, with the point at 1 - S = 10^log_rate.
+
+    And how many features are active there.
     """
     rows = []
     for exponent in np.linspace(-5, -0.1, 15):

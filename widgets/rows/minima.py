@@ -14,8 +14,9 @@ from .common import VERDICTS, pair_problem, table
 
 
 def plane(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors of the plane of two features: towards their bisector, and at right angles to it,
-    on feature 2's side.
+    """Unit vectors of the plane of two features: towards their bisector, and at right angles to it.
+
+    The latter on feature 2's side.
     """
     W = problem.W_p.numpy()
     u, v = W[:, 0] / np.linalg.norm(W[:, 0]) + W[:, 1] / np.linalg.norm(W[:, 1]), W[:, 1] - W[:, 0]
@@ -25,8 +26,9 @@ def plane(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pair_landscape(problem: Problem, angles: np.ndarray) -> np.ndarray:
-    """Lt of one neuron whose encoder row turns in the plane of two features, `angles` (radians)
-    from their bisector, with its best decoder column, under ReLU.
+    """Lt of one ReLU neuron whose encoder row turns in the plane of two features.
+
+    angles : radians from their bisector; at each the neuron has its best decoder column.
     """
     u, v = plane(problem)
     M, V = problem.M_d.numpy(), problem.W_r.numpy()
@@ -40,8 +42,9 @@ def pair_landscape(problem: Problem, angles: np.ndarray) -> np.ndarray:
 
 
 def pair_rows(rho: float, m_2: float = 1.0) -> tuple[dict[str, np.ndarray], GroupMinimum]:
-    """The pair's landscape over the encoder's angle, the region where it fires for both, the
-    stationary point, and the arrows.
+    """The pair's landscape over the encoder's angle, and the pair's group minimum.
+
+    With the region where it fires for both, the stationary point, and the arrows.
     """
     problem = pair_problem(rho, m_2)
     minimum, half = group_minimum(problem, [0, 1]), math.acos(rho) / 2
@@ -87,8 +90,9 @@ def triangle(p: np.ndarray) -> np.ndarray:
 
 
 def three_rows(problem: Problem) -> tuple[dict[str, np.ndarray], GroupMinimum]:
-    """Lt / tr K, the share of loss left, over all positive y of a group of three, as a triangle;
-    its positive eigenvector if any; and the three eigenvectors' components.
+    """Lt / tr K, the share of loss left, over all positive y of a group of three, as a triangle.
+
+    With its positive eigenvector, if any, and the three eigenvectors' components.
     """
     minimum = group_minimum(problem, [0, 1, 2])
     A = (problem.W_r * problem.M_d.sqrt()).numpy()
@@ -131,8 +135,9 @@ def share_rows(
     draws: int,
     generator: torch.Generator,
 ) -> list[dict]:
-    """Random groups of each size, the share that are traps with its interval; and named groups, 1
-    for a trap, 0 for none.
+    """Random groups of each size, and named ones, with the share of each that are traps.
+
+    Of random groups with its interval; of a named one it is 1 for a trap, 0 for none.
     """
     rows = []
     for size in sizes:

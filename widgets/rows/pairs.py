@@ -1,6 +1,4 @@
-"""One framework, three machines: two features seen by an SAE, a transcoder or a crosscoder, as
-rows.
-"""
+"""One framework, three machines: two features seen by an SAE, a transcoder or a crosscoder."""
 
 from __future__ import annotations
 
@@ -19,8 +17,11 @@ KINDS = ("SAE", "transcoder", "crosscoder")
 
 
 def machine(kind: str, mu: float, other: float, m_2: float = 1.0) -> Problem:
-    """Two features at cosine mu in the input; `other` is their cosine in the target (transcoder) or
-    in the second model (crosscoder); an SAE has one.
+    """Two features as a machine sees them.
+
+    mu : their cosine in the input.
+    other : their cosine in the target (transcoder) or in the second model (crosscoder); an SAE has
+        none.
     """
     first, second = pair_problem(mu, m_2), pair_problem(other, m_2)
     if kind == "SAE":
@@ -31,8 +32,9 @@ def machine(kind: str, mu: float, other: float, m_2: float = 1.0) -> Problem:
 
 
 def machine_rows(kind: str, mu: float, other: float) -> tuple[dict[str, np.ndarray], GroupMinimum]:
-    """Two discs with the neuron at its stationary point, and the loss as the encoder row turns in
-    the plane of the two features.
+    """Two discs with the neuron at its stationary point, and the loss as the encoder row turns.
+
+    It turns in the plane of the two features.
     """
     problem = machine(kind, mu, other)
     minimum = group_minimum(problem, [0, 1])

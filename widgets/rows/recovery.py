@@ -1,6 +1,4 @@
-"""What training found, as rows: the panels of a race, the history of one run, where encoder rows
-point.
-"""
+"""What training found, as rows: a race's panels, one run's history, where encoder rows point."""
 
 from __future__ import annotations
 
@@ -17,7 +15,10 @@ COLUMNS = ("kind", "x", "y", "low", "high", "value")
 
 
 def _band(kind: int, line: int, samples, figures) -> list[dict]:
-    """A line of means with 95% intervals over the seeds; figures : (checkpoint, seed)."""
+    """A line of means with 95% intervals over the seeds.
+
+    figures : (checkpoint, seed).
+    """
     means = [interval(seeds) for seeds in figures]
     return [
         dict(
@@ -41,8 +42,9 @@ def _chance(null: tuple[float, float], end: float) -> list[dict]:
 
 
 def race_rows(curves: Curves) -> dict[str, np.ndarray]:
-    """Three panels over samples seen: share of held-out features found, mean best cosine, and the
-    paired difference in the former.
+    """Three panels over samples seen: share of held-out features found, mean best cosine, and gain.
+
+    The gain is the paired difference in the former.
     """
     figures = np.stack(curves.figures)
     rows = _chance(curves.null, curves.race.steps * curves.race.batch)
@@ -68,20 +70,19 @@ def history_rows(history: History, null: tuple[float, float]) -> dict[str, np.nd
     rows = _chance(null, measured[-1])
     for line, side in ((Line.PLAIN_D, "decoder"), (Line.PLAIN_E, "encoder")):
         for kind, measure in ((Panel.FOUND, "recovery_95"), (Panel.COSINE, "mip")):
-            rows += _band(
-                kind,
-                line,
-                measured,
-                zip(*(history.column(f"{side}_{measure}", seed) for seed in seeds)),
-            )
+            columns = [history.column(f"{side}_{measure}", seed) for seed in seeds]
+            rows += _band(kind, line, measured, zip(*columns))
     return table(rows, COLUMNS)
 
 
 def encoder_rows(W_E: torch.Tensor, W_D: torch.Tensor, W_p: torch.Tensor) -> dict[str, np.ndarray]:
-    """For each feature d two cosines, with w_p^d (x) and with the dual row W_p^+[d] (y): of the
-    encoder row and the decoder column whose column matches d best, of the ideal point's row, of the
-    dual row itself, and of the best of n_q random rows. W_E (n_q, n_p), W_D (n_p, n_q), W_p (n_p,
-    n)."""
+    """For each feature d two cosines: with w_p^d (x), and with the dual row W_p^+[d] (y).
+
+    Of the encoder row and the decoder column whose column matches d best, of the ideal point's row,
+    of the dual row itself, and of the best of n_q random rows.
+
+    W_E, W_D, W_p : (n_q, n_p), (n_p, n_q) and (n_p, n).
+    """
     unit = lambda rows: torch.nn.functional.normalize(rows.detach().double(), dim=1)
     truth = unit(W_p.mT)
     dual = unit(torch.linalg.pinv(W_p.double()))
@@ -95,10 +96,11 @@ def encoder_rows(W_E: torch.Tensor, W_D: torch.Tensor, W_p: torch.Tensor) -> dic
         Vector.DUAL: dual,
         Vector.RANDOM: chance,
     }
+    cosines = lambda rows, other: (rows * other).sum(1).tolist()
     return table(
         [
             dict(kind=kind, value=kind, x=x, y=y)
             for kind, rows in picked.items()
-            for x, y in zip((rows * truth).sum(1).tolist(), (rows * dual).sum(1).tolist())
+            for x, y in zip(cosines(rows, truth), cosines(rows, dual))
         ]
     )

@@ -1,6 +1,4 @@
-"""Theorem 3.2 as rows: the regions of one encoder row in the plane, and slices of the loss through
-one point.
-"""
+"""Theorem 3.2 as rows: the regions of one encoder row in the plane, and slices of the loss."""
 
 from __future__ import annotations
 
@@ -26,10 +24,10 @@ def plane_problem() -> Problem:
 
 
 def sectors(problem: Problem) -> list[tuple[float, float, list[int]]]:
-    """The six regions of one ReLU row w in the plane: bearings from and to (degrees, clockwise from
-    the vertical) and the features fired for.
+    """The six regions of one ReLU row w in the plane: from where to where, and what it fires for.
 
-    The walls are the lines <w, w_p^d> = 0, at right angles to the features.
+    Bearings are in degrees, clockwise from the vertical. The walls are the lines <w, w_p^d> = 0, at
+    right angles to the features.
     """
     walls = sorted((bearing + side) % 360 for bearing in BEARINGS for side in (90, 270))
     out = []
@@ -44,8 +42,10 @@ def sectors(problem: Problem) -> list[tuple[float, float, list[int]]]:
 def point(
     region: int, a: float, b: float
 ) -> tuple[Problem, Weights, tuple[float, float, list[int]]]:
-    """W_E = a (unit row in the middle of the region), W_D = b (unit column, the best direction
-    there, or up where it fires for nothing).
+    """The problem, the weights at scales a and b, and the region that the encoder row is in.
+
+    W_E = a (unit row in the middle of the region), W_D = b (unit column, the best direction there,
+    or up where it fires for nothing).
     """
     problem = plane_problem()
     here = sectors(problem)[region]
@@ -63,14 +63,14 @@ def point(
 def losses(problem: Problem, E: np.ndarray, D: np.ndarray) -> np.ndarray:
     """Lt of one ReLU neuron at k points: encoder rows E (k, 2), decoder columns D (k, 2)."""
     z = np.maximum(E @ problem.W_p.numpy(), 0.0)
-    return ((problem.W_r.numpy() - D[:, :, None] * z[:, None, :]) ** 2 * problem.M_d.numpy()).sum(
-        (1, 2)
-    )
+    missed = problem.W_r.numpy() - D[:, :, None] * z[:, None, :]
+    return (missed**2 * problem.M_d.numpy()).sum((1, 2))
 
 
 def region_rows(region: int, a: float, b: float) -> tuple[dict[str, np.ndarray], dict]:
-    """The disc with its sectors, the landscape over the two weights (a, b), and slices of Lt: along
-    W_E, along W_D, and both where it bends down most.
+    """The disc with its sectors, the landscape over the two weights (a, b), and slices of Lt.
+
+    The slices go along W_E, along W_D, and along both where it bends down most.
     """
     problem, weights, here = point(region, a, b)
     unit = point(region, 1.0, 1.0)[1]

@@ -22,8 +22,9 @@ from .common import pair_problem, table
 def solution_rows(
     mu: float, theta: float, angle: float
 ) -> tuple[dict[str, np.ndarray], list[tuple[float, float, float]]]:
-    """Three solutions for two features at cosine mu under JumpReLU(theta): arrows, loss, and the
-    mean best cosine of encoder and decoder.
+    """Three solutions for two features at cosine mu under JumpReLU(theta).
+
+    Their arrows, loss, and mean best cosine of encoder and decoder.
 
     angle : degrees by which the mirrored pair [A; -A] is turned.
     """

@@ -1,6 +1,4 @@
-"""One slider, S: what the data look like, and how near the true loss is to the approximate one that
-the theory speaks of.
-"""
+"""One slider, S: what the data look like, and how near the true loss is to the approximate one."""
 
 from __future__ import annotations
 
@@ -19,8 +17,9 @@ DOTS, ANGLES = 130, np.linspace(-math.pi, math.pi, 81)
 
 
 def two_landscapes(problem: Problem, S: float, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shares of E||x_r||^2 that one ReLU neuron leaves, its row at `angles` from the vertical,
-    under L and under Lt, each with its own best decoder.
+    """Shares of E||x_r||^2 that one ReLU neuron leaves, under L and under Lt.
+
+    angles : of its row, from the vertical; under each loss it has its own best decoder.
 
     Two features, magnitudes uniform on [.5, 1.5]. One active: exact, as ReLU is homogeneous. Both:
     24 x 24 Gauss-Legendre nodes.
@@ -52,17 +51,16 @@ def two_landscapes(problem: Problem, S: float, angles: np.ndarray) -> tuple[np.n
 
 
 def start_rows(S: float) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Two features at cosine .6: samples x_p of sparsity S that are not empty, the two landscapes,
-    and the trap of the approximate one.
+    """Two features at cosine .6: samples x_p of sparsity S, the two landscapes, and the trap.
+
+    The samples are not empty ones; the trap is the approximate loss's.
     """
     problem = pair_problem(0.6)
     p = SparseFeatures(2, S, Uniform(LOW, HIGH)).count_probabilities().tolist()
     # the same draws at every S: dots move, they do not flicker
     noise = torch.Generator().manual_seed(0)
-    chance, size = (
-        torch.rand(DOTS, 2, generator=noise),
-        LOW + (HIGH - LOW) * torch.rand(DOTS, 2, generator=noise),
-    )
+    chance = torch.rand(DOTS, 2, generator=noise)
+    size = LOW + (HIGH - LOW) * torch.rand(DOTS, 2, generator=noise)
     # of the samples that are not empty
     both, first = chance[:, 0] < p[2] / (p[1] + p[2]), chance[:, 1] < 0.5
     x = torch.stack([size[:, 0] * (both | first), size[:, 1] * (both | ~first)], 1)

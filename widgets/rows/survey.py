@@ -1,5 +1,6 @@
-"""Where does anchoring help? A grid around one small setting, each cell ten paired seeds: `python
--m widgets.rows.survey` writes what lesson 11 draws (about twenty-five minutes).
+"""Where does anchoring help? A grid around one small setting, each cell ten paired seeds.
+
+`python -m widgets.rows.survey` writes what lesson 11 draws (about twenty-five minutes).
 """
 
 from __future__ import annotations
@@ -74,8 +75,11 @@ RELU = dict(
 
 
 def grid_cells() -> list[dict]:
-    """One row a cell: what it changed, features found [time][set][seed] of how many, and each
-    seed's difference averaged over the run.
+    """One row a cell: what it changed, what was found, and the difference.
+
+    changed : the settings in which it differs.
+    found : features found [time][set][seed], of how many (`of`).
+    average : each seed's difference averaged over the run.
     """
     done = {}
     for change in CHANGES:
@@ -123,16 +127,21 @@ def load_survey(path: Path = RESULTS) -> dict:
 
 
 def paired(cell: dict, time: int) -> Estimate:
-    """Anchored minus plain share of held-out features found, at TIMES[time], with its 95% interval
-    over the seeds.
+    """Anchored minus plain share of held-out features found, at TIMES[time].
+
+    With its 95% interval over the seeds.
     """
     plain, anchored = np.array(cell["found"][time]) / cell["of"]
     return interval((anchored - plain).tolist())
 
 
 def survey_rows(cells: list[dict]) -> dict[str, np.ndarray]:
-    """A row a cell and time: kind the time, y the cell's line from the top, x the difference with
-    its interval, value 1 if that leaves out zero.
+    """A row a cell and time.
+
+    kind : the time.
+    x : the difference, with its interval.
+    y : the cell's line from the top.
+    value : 1 or -1 if the interval lies above or below zero, else 0.
     """
     rows = []
     for line, cell in enumerate(cells):
@@ -178,9 +187,7 @@ MEASURED = {
 
 
 def relu_rows(cells: list[dict]) -> dict[str, np.ndarray]:
-    """Means with intervals over the L1 coefficient (x): kind without biases or with; value the
-    measure.
-    """
+    """Means with intervals over the L1 coefficient (x); kind the biases, value the measure."""
     rows = []
     for cell in cells:
         for value, name in MEASURED.items():
@@ -199,7 +206,7 @@ def relu_rows(cells: list[dict]) -> dict[str, np.ndarray]:
 
 
 def write(answer: dict) -> None:
-    """One line a cell, so that a change can be read."""
+    """Write the answer, one line a cell, so that a change can be read."""
     lines = [
         f' "{name}": '
         + (

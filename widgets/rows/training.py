@@ -1,5 +1,6 @@
-"""Anchored training: the same seeds twice in one batched model, plain and anchored, judged on the
-same held-out features.
+"""Anchored training: the same seeds twice, plain and anchored, on the same held-out features.
+
+All of them in one batched model.
 """
 
 from __future__ import annotations
@@ -48,14 +49,15 @@ class _Shared:
 
 @dataclass(frozen=True)
 class Race:
-    """What to train: a bench of n features in n_p dimensions, a Top-k dictionary of n_q latents,
-    every seed twice: plain, and with anchors.
+    """What to train: a Top-k dictionary on a bench, every seed twice: plain, and with anchors.
 
-    samples : size of the fixed training set, None for an endless stream.  seeds : one bench and one
-        start each.
+    n, n_p, n_q : features of the bench, its dimensions, latents of the dictionary.
+    samples : size of the fixed training set, None for an endless stream.
+    seeds : one bench and one start each.
     both : anchor W_E and W_D, as the walkthrough's anchoring loss does; False anchors W_D alone.
-        sham : anchor as many random directions instead, the control.
-    clip : largest gradient norm, `Config`'s 1 by default; NO_CLIP for none.  lr : Adam's.
+    sham : anchor as many random directions instead, the control.
+    clip : largest gradient norm, `Config`'s 1 by default; NO_CLIP for none.
+    lr : Adam's.
     """
 
     anchors: int = 16
@@ -76,8 +78,10 @@ class Race:
     seeds: tuple[int, ...] = tuple(range(5))
 
     def start(self) -> tuple[Trainer, torch.Tensor]:
-        """A trainer of 2 len(seeds) models, the second half anchored and otherwise like the first;
-        and the held-out features' truth of each, (2 len(seeds), n_p, n - anchors).
+        """A trainer of 2 len(seeds) models, and the held-out features' truth of each.
+
+        The second half is anchored and otherwise like the first; the truth is
+        (2 len(seeds), n_p, n - anchors).
         """
         benches = [
             LinearRepresentationBench(
@@ -116,8 +120,9 @@ class Race:
         return trainer, torch.cat([truth, truth])
 
     def run(self, upto: int | None = None) -> Iterator[Curves]:
-        """Train, by default to the end: yields the same Curves after every step; it measures every
-        25 steps. Raises what training raises.
+        """Train, by default to the end: yields the same Curves after every step.
+
+        It measures every 25 steps. Raises what training raises.
         """
         trainer, truth = self.start()
         curves = Curves(self, _null(self.n_q, truth[: len(self.seeds)]))
@@ -139,9 +144,9 @@ class Race:
 
 @dataclass
 class Curves:
-    """What was measured on the held-out features so far. null : GT recovery at .95 and mean best
-    cosine of random rows.
+    """What was measured on the held-out features so far.
 
+    null : GT recovery at .95 and mean best cosine of random rows.
     figures : an array (side, measure, set, seed) a checkpoint; sides decoder, encoder; measures as
         in `null`; sets plain, anchored.
     """
@@ -176,8 +181,9 @@ class Curves:
         return decoder[:, 1] - decoder[:, 0]
 
     def difference(self, step: int | None = None) -> Estimate:
-        """Mean of `paired` over the seeds with its 95% Student t interval: at a step, or averaged
-        over all checkpoints.
+        """Mean of `paired` over the seeds, with its 95% Student t interval.
+
+        At a step, or averaged over all checkpoints.
         """
         paired = self.paired()
         return interval(paired.mean(0) if step is None else paired[self.steps.index(step)])
@@ -206,8 +212,9 @@ class Curves:
 
 @cache
 def first_curves() -> Curves:
-    """The default race as it was run when this was written, so that the explorer's first picture
-    needs no training.
+    """The default race, as it was run when this was written.
+
+    So the explorer's first picture needs no training.
     """
     return Curves.from_json(json.loads(FIRST.read_text(encoding="utf-8")))
 

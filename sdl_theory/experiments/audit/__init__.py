@@ -1,8 +1,8 @@
-"""The audit, run by `python -m sdl_theory verify`: the paper's claims (`paper_losses` to
-`paper_anchoring`) and our findings (`found_solutions` to `found_imagenet`), checked anew.
+"""The audit, run by `python -m sdl_theory verify`: claims and findings, checked anew.
 
-Numbering: the authors' walkthrough, then v6 of the paper. `claims` holds the rule by which a
-verdict is computed.
+The paper's claims are in `paper_losses` to `paper_anchoring`, our findings in `found_solutions` to
+`found_imagenet`; `claims` holds the rule by which a verdict is computed. Numbering: the authors'
+walkthrough, then v6 of the paper.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ CLAIMS: list[Claim] = [  # in the order in which they are printed
 
 
 def run(real: bool = False) -> Iterator[Row]:
-    """Every claim, then every finding, on constructed problems; with `real`, those on the ImageNet
-    directions instead.
+    """Every claim, then every finding, checked: a row each.
+
+    real : those on the ImageNet directions, in place of those on constructed problems.
     """
     for c in CLAIMS:
         if c.real == real:
@@ -66,9 +67,7 @@ def run(real: bool = False) -> Iterator[Row]:
 
 
 def as_markdown(rows: Iterable[Row], *, ours: bool) -> str:
-    """One of the two tables on the page of results: the paper's claims, or (`ours`) our
-    findings.
-    """
+    """One of the page of results' two tables: the paper's claims, or (`ours`) our findings."""
     first = "| about | our finding |" if ours else "| theorem, or where | the paper's claim |"
     lines = [
         first + " checked on | figure | verdict | the call that shows it |",

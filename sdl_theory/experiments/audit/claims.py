@@ -1,5 +1,6 @@
-"""What a line of the audit is: a claim, where it stands, the check, and the rule that turns what
-the check saw into a verdict.
+"""A line of the audit: a claim, where it stands, its check, and how a verdict follows.
+
+The verdict follows from what the check saw, by one rule.
 """
 
 from __future__ import annotations
@@ -32,8 +33,12 @@ class Seen:
 
     @property
     def verdict(self) -> str:
-        """HOLDS: seen, never refuted. HYPOTHESIS: refuted as stated, seen with one more hypothesis.
-        FAILS: refuted. OPEN: neither.
+        """What follows from what was seen.
+
+        HOLDS : seen, never refuted.
+        HYPOTHESIS : refuted as stated, seen with one more hypothesis.
+        FAILS : refuted.
+        OPEN : neither.
         """
         if self.refuted:
             return HYPOTHESIS if self.holds else FAILS
@@ -45,7 +50,8 @@ class Claim:
     """A claim, where it stands, the verdict we expect, and the check that computes one.
 
     theorem : number in the authors' walkthrough, or another place of the paper ("abstract",
-        "Example 3.5").  v6 : number in version 6, where it differs.
+        "Example 3.5").
+    v6 : number in version 6, where it differs.
     ours : a finding of this project about that place; False: the paper says it, or its walkthrough
         where `theorem` says so.
     """
@@ -67,7 +73,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the audit. verdict : computed from what was seen; ok : the one we expect."""
+    """One line of the audit, with what its check saw.
+
+    verdict : computed from what was seen.
+    ok : it is the one we expect.
+    """
 
     theorem: str
     claim: str
@@ -80,8 +90,10 @@ class Row:
 
 
 def register(claims: list[Claim], *, ours: bool):
-    """A decorator maker that files checks under `claims`: @claim(theorem, v6, text, problem=...,
-    expected=..., call=...). What we find ourselves, we expect to hold.
+    """A decorator maker that files checks under `claims`.
+
+    Its decorator is @claim(theorem, v6, text, problem=..., expected=..., call=...). What we find
+    ourselves, we expect to hold.
     """
 
     def claim(theorem: str, v6: str, text: str, expected: str = HOLDS, **fields):

@@ -1,5 +1,6 @@
-"""Our findings on the directions of 1000 ImageNet classes. The number says which place of the paper
-it is about.
+"""Our findings on the directions of 1000 ImageNet classes: which groups are traps, who leaves.
+
+The number says which place of the paper it is about.
 """
 
 from __future__ import annotations
@@ -99,8 +100,8 @@ def _projected():
         out.append((n_p, traps, sum(row.realizable for row in table)))
     return Seen(
         "; ".join(
-            f"n_p={n_p}: {traps} of 6 have a positive top eigenvector, {rows} can be fired for "
-            f"alone"
+            f"n_p={n_p}: {traps} of 6 have a positive top eigenvector, "
+            f"{rows} can be fired for alone"
             for n_p, traps, rows in out
         ),
         out[0][1] == 6 and out[-1][2] == 0 and all(rows <= traps for _, traps, rows in out),

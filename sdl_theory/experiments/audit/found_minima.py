@@ -1,5 +1,6 @@
-"""Our findings on Theorems 3.7 and 3.10: which patterns have a partial minimum, and what holds
-there. The number says which place of the paper it is about.
+"""Our findings on Theorems 3.7 and 3.10: which patterns have partial minima, what holds there.
+
+The number says which place of the paper it is about.
 """
 
 from __future__ import annotations
@@ -127,8 +128,8 @@ def _way_out():
         path.append(loss())
     rise = max(after - before for before, after in zip(path, path[1:]))
     return Seen(
-        f"{answer.verdict}, loss {show(path[0])} -> {show(reached)} -> {show(path[-1])}; largest "
-        f"rise {show(max(rise, 0))}",
+        f"{answer.verdict}, loss {show(path[0])} -> {show(reached)} -> {show(path[-1])}; "
+        f"largest rise {show(max(rise, 0))}",
         answer.verdict is Verdict.TRAP
         and rise < ZERO
         and reached < path[0] - 0.1
@@ -162,8 +163,8 @@ def _dead():
 @finding(
     "3.10",
     "3.8",
-    "the least losses of closed regions fall as children leave; losses at stationary points need "
-    "not",
+    "the least losses of closed regions fall as children leave; "
+    "losses at stationary points need not",
     problem="cosines .8, .55, -.01, M_d=(1,7,1), child 1 absorbed",
     call="loss_ladder",
 )
@@ -175,7 +176,7 @@ def _ladder():
     before, after = group_minimum(problem, [0, 1, 2]), group_minimum(problem, [1, 2])
     bounds = [rung.bound for rung in loss_ladder(problem, [0, 1, 2])]
     return Seen(
-        f"stationary losses {before.loss:.3f} -> {after.loss:.3f} (up); bounds "
-        f"{', '.join(show(b, 3) for b in bounds)} (down)",
+        f"stationary losses {before.loss:.3f} -> {after.loss:.3f} (up); "
+        f"bounds {', '.join(show(b, 3) for b in bounds)} (down)",
         after.loss > before.loss + 1 and bounds == sorted(bounds, reverse=True),
     )

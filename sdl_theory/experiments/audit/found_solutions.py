@@ -1,6 +1,7 @@
-"""Our findings on solutions: what Theorems 3.1 and 3.3 say at the benchmark's setting, and what
-section 5.1's metric makes of points of loss zero. The number says which place of the paper it is
-about.
+"""Our findings on solutions: Theorems 3.1 and 3.3 at the benchmark's setting, section 5.1's metric.
+
+What the theorems say there, and what the metric makes of points of loss zero. The number says which
+place of the paper it is about.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def _vacuous():
     p = SparseFeatures(1000, 0.99).count_probabilities()
     q, n = 0.01, 1000
     return Seen(
-        f"1-S = {n * q:.0f}/n, n^2(1-S)^2 = {(n * q) ** 2:.0f} > 1, P(one active) = "
-        f"{show(p[1], 3)}",
+        f"1-S = {n * q:.0f}/n, n^2(1-S)^2 = {(n * q) ** 2:.0f} > 1, "
+        f"P(one active) = {show(p[1], 3)}",
         n * q > 1 and n * n * q * q > 1 and p[1] < 1e-3,
     )
 
@@ -51,8 +52,8 @@ def _ideal_at_benchmark():
     problem = Problem(feature_matrix(1000, 768, 0.1, generator=seeded(0)))
     bounds, zero = ideal_loss(problem), problem.M_d.sum().item()
     return Seen(
-        f"Lt(W*) = {bounds.exact / zero:.3f} of the zero model's loss; the theorem's bound is "
-        f"{bounds.paper / zero:.0f} times it",
+        f"Lt(W*) = {bounds.exact / zero:.3f} of the zero model's loss; "
+        f"the theorem's bound is {bounds.paper / zero:.0f} times it",
         0.9 < bounds.exact / zero < 1 < bounds.paper / zero,
     )
 

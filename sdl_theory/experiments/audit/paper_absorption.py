@@ -1,5 +1,6 @@
-"""Theorem 3.10, the walkthrough's section 5 and its Figure 5 on absorption: the paper's claims,
-each with its check.
+"""The paper's claims on absorption, checked: Theorem 3.10, the walkthrough's section 5, Figure 5.
+
+The figure is the walkthrough's, too.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ def _absorb():
             tried, done = tried + 1, done + absorb(family, parent.weights, sigma, 0).realizable
     none = whole and all(not one.feasible and one.certificate for one in refuted)
     return Seen(
-        f"theta = 0: {sum(one.feasible for one in refuted)} of 4 children can leave (Farkas' "
-        f"weights); theta = .3: {leaves} of 4, and in {done} of {tried} hierarchies; "
-        "needs theta > 0 and a unique smallest child",
+        f"theta = 0: {sum(one.feasible for one in refuted)} of 4 children can leave "
+        f"(Farkas' weights); theta = .3: {leaves} of 4, and in {done} of {tried} hierarchies; "
+        f"needs theta > 0 and a unique smallest child",
         holds=leaves == 4 and done == tried > 150,
         refuted=none,
     )
@@ -98,8 +99,8 @@ def _absorbed():
         feasible = realize(problem, P, sigma).check().feasible
         seen.append((feasible, partial_minimum(problem, P, sigma).verdict))
     return Seen(
-        f"realizable both times; cosine 0: {seen[0][1]}, cosine .5: {seen[1][1]}; needs a positive "
-        f"eigenvector of what is left",
+        f"realizable both times; cosine 0: {seen[0][1]}, cosine .5: {seen[1][1]}; "
+        f"needs a positive eigenvector of what is left",
         holds=seen[1] == (True, Verdict.TRAP),
         refuted=seen[0] == (True, Verdict.NONE),
     )
@@ -123,8 +124,8 @@ def _collie():
     collie = absorb(problem, parent.weights, sigma, neuron=0, child=leaver)
     rest = partial_minimum(problem, collie.pattern, sigma)
     return Seen(
-        f"Dog {parent.loss:.3f} ({parent.verdict}) -> without Border Collie {rest.loss:.3f} "
-        f"({rest.verdict})",
+        f"Dog {parent.loss:.3f} ({parent.verdict}) -> without Border Collie "
+        f"{rest.loss:.3f} ({rest.verdict})",
         parent.verdict is Verdict.TRAP
         and collie.realizable
         and rest.verdict is Verdict.TRAP

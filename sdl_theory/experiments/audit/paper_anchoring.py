@@ -1,4 +1,4 @@
-"""The abstract on feature anchoring: the paper's claim, with its check."""
+"""The paper's claim on feature anchoring, checked: the abstract."""
 
 from __future__ import annotations
 

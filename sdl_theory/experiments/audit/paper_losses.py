@@ -1,6 +1,4 @@
-"""Theorem 3.1 on the gap between the two losses, Theorem 3.2 on their shape: the paper's claims,
-each with its check.
-"""
+"""The paper's claims on its two losses, checked: Theorem 3.1 on their gap, 3.2 on their shape."""
 
 from __future__ import annotations
 
@@ -59,8 +57,8 @@ def _gap():
     bound = loss_gap_bound(problem, weights, ReLU(), features)
     relu = abs(gap / limit - 1) < 2e-3 and 0 <= gap * 1e-8 <= bound.tight and bound.applies
     return Seen(
-        f"ReLU: (L-Lt)/(1-S)^2 = {show(gap)}, sum of pair errors {show(limit)}; needs sigma(tz) = "
-        f"t sigma(z)",
+        f"ReLU: (L-Lt)/(1-S)^2 = {show(gap)}, sum of pair errors {show(limit)}; "
+        f"needs sigma(tz) = t sigma(z)",
         holds=relu,
         refuted=_first_order(),
     )
@@ -106,8 +104,8 @@ def _printed_M_d():
         gaps.append((literal - exact_loss(problem, weights, ReLU(), features)).item())
     meant, printed = SparseFeatures(8, 0.9999, Constant(1.0)).M_d[0].item(), 0.9999**7
     return Seen(
-        f"counts x = 0: M_d = {show(printed)}, where {show(meant)} is meant; Lt - L = "
-        f"{show(gaps[0])}, {show(gaps[1])} does not fall with 1-S",
+        f"counts x = 0: M_d = {show(printed)}, where {show(meant)} is meant; "
+        f"Lt - L = {show(gaps[0])}, {show(gaps[1])} does not fall with 1-S",
         holds=False,
         refuted=abs(gaps[1] / gaps[0] - 1) < 0.01
         and gaps[1] > 1
@@ -143,7 +141,7 @@ def _biconvex():
             least = min(least, *(bottom(hessian(problem, weights, ReLU(), b)) for b in "DE"))
             joint = min(joint, bottom(hessian(problem, weights)))
     return Seen(
-        f"gradients differ from autograd by {show(worst_gradient)}; least eigenvalue of a block "
-        f"{show(least)}, of the joint Hessian {show(joint, 3)}",
+        f"gradients differ from autograd by {show(worst_gradient)}; "
+        f"least eigenvalue of a block {show(least)}, of the joint Hessian {show(joint, 3)}",
         worst_gradient < ZERO and least > -ZERO and joint < 0,
     )

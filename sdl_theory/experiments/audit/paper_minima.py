@@ -1,5 +1,6 @@
-"""Theorem 3.7, Example 3.5 and the walkthrough's section 4 on spurious partial minima: the paper's
-claims, each with its check.
+"""The paper's claims on spurious partial minima, checked: Theorem 3.7, Example 3.5, walkthrough.
+
+Of the walkthrough, section 4.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def _sharp():
     recipes = (printed_recipe(problem, P[:1], w[None] / w.norm()) for w in W_E)
     least = min(gradients(problem, weights).W_E.norm().item() for weights in recipes)
     return Seen(
-        f"realizable: {'yes' if realizable else 'no'}; partial minimum: {answer.verdict}; K = "
-        f"diag(1,2) has no positive eigenvector",
+        f"realizable: {'yes' if realizable else 'no'}; "
+        f"partial minimum: {answer.verdict}; K = diag(1,2) has no positive eigenvector",
         holds=False,
         refuted=realizable and answer.verdict is Verdict.NONE and least > 1e-6,
     )

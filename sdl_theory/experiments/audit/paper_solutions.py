@@ -1,5 +1,6 @@
-"""Theorem 3.3's ideal point, Theorem 3.4 and Figure 4 on loss zero without recovery: the paper's
-claims, each with its check.
+"""The paper's claims on solutions, checked: Theorem 3.3's ideal point, Theorem 3.4, Figure 4.
+
+The latter two: loss zero without recovery.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def _ideal():
     direct = approximate_loss(problem, star).item()
     zero = approximate_loss(problem, star, JumpReLU(0.4)).item()
     return Seen(
-        f"Lt(W*) = {direct:.3f} <= {bounds.by_neurons:.3f} <= {bounds.paper:.1f}; JumpReLU(theta "
-        f">= mu): {show(zero)}",
+        f"Lt(W*) = {direct:.3f} <= {bounds.by_neurons:.3f} <= {bounds.paper:.1f}; "
+        f"JumpReLU(theta >= mu): {show(zero)}",
         abs(direct - bounds.exact) < ZERO
         and bounds.exact <= bounds.by_neurons <= bounds.paper
         and zero < ZERO,

@@ -1,4 +1,4 @@
-"""What the words of --set and --device mean."""
+"""What the words of --set and --device mean: keyword arguments and a device."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def overrides(pairs: list[str]) -> dict:
         name, _, text = pair.partition("=")
         if name == "seed":
             raise SystemExit(
-                f"error: --set {pair}: truth, start and stream follow from --seeds; use --seeds "
-                f"{text}"
+                f"error: --set {pair}: truth, start and stream follow from --seeds; "
+                f"use --seeds {text}"
             )
         if name in BENCH:
             bench[name] = _value(text)
@@ -33,8 +33,8 @@ def overrides(pairs: list[str]) -> dict:
             rest[name] = _value(text)
         else:
             raise SystemExit(
-                f"error: --set {pair}: no such setting; there are "
-                f"{', '.join([*BENCH, *MODEL, *sorted(known)])}"
+                f"error: --set {pair}: no such setting; "
+                f"there are {', '.join([*BENCH, *MODEL, *sorted(known)])}"
             )
     return rest | dict(bench=bench)
 
@@ -50,8 +50,9 @@ def _value(text: str):
 
 
 def device(name: str | None) -> torch.device:
-    """The device of --device: by default CUDA where there is any; under torchrun the process's
-    own.
+    """The device of --device: by default CUDA where there is any.
+
+    Under torchrun the process's own.
     """
     if name is None:
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -60,8 +61,8 @@ def device(name: str | None) -> torch.device:
     if name.startswith("cuda"):
         if not torch.cuda.is_available():
             raise SystemExit(
-                f"error: --device {name}: this PyTorch sees no CUDA device; use --device cpu, or "
-                f"install a CUDA build"
+                f"error: --device {name}: this PyTorch sees no CUDA device; "
+                f"use --device cpu, or install a CUDA build"
             )
         torch.cuda.set_device(name)
     return check_device("--device", name)

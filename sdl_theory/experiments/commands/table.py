@@ -1,5 +1,6 @@
-"""`python -m sdl_theory table`: Table 1 of the paper, printed, and kept row by row in a file that a
-later call goes on with.
+"""`python -m sdl_theory table`: Table 1 of the paper, printed, and kept row by row in a file.
+
+A later call goes on with that file.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .settings import device, overrides
 
 
 def table(arguments: Namespace) -> int:
-    """0, or 1 with a line on stderr; Ctrl-C is raised on."""
+    """The return code: 0, or 1 with a line on stderr; Ctrl-C is raised on."""
     try:
         with locked(arguments.out):
             _run(arguments)
@@ -72,8 +73,8 @@ class Record:
             self.done = [TableRow.from_json(row) for row in stored["rows"]]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{out} is no table's JSON that this one could go on with ({error}); give this "
-                f"one a file of its own"
+                f"{out} is no table's JSON that this one could go on with ({error}); "
+                f"give this one a file of its own"
             ) from None
         if {name: stored.get(name) for name in self.settings} != self.settings:
             other = ", ".join(f"{name} {stored.get(name)}" for name in self.settings)
@@ -92,8 +93,8 @@ class Record:
             row.method,
             "anchored" if row.anchored else "plain",
             f"found by the paper's metric (encoder, raw) {row.literal_recovery}, "
-            f"encoder by cosine {row.encoder_recovery}, decoder by cosine {row.decoder_recovery}, "
-            f"{row.seconds} s",
+            f"encoder by cosine {row.encoder_recovery}, "
+            f"decoder by cosine {row.decoder_recovery}, {row.seconds} s",
             file=sys.stderr,
         )
         if self.out:

@@ -22,7 +22,7 @@ from .settings import device, overrides
 
 
 def train(arguments: Namespace) -> int:
-    """0, or 130 and 143 after Ctrl-C and SIGTERM, or 1 with a line on stderr."""
+    """The return code: 0, or 130 and 143 after Ctrl-C and SIGTERM, or 1 with a line on stderr."""
     on = device(arguments.device)
     world = World.start(on)
     try:
@@ -54,21 +54,22 @@ def train(arguments: Namespace) -> int:
 
 
 def _asked(arguments: Namespace, on: torch.device) -> Setup:
-    """The row that was asked for; what cannot be done is a ValueError now, and not when the
-    training is done.
+    """The row that was asked for.
+
+    What cannot be done is a ValueError now, and not when the training is done.
     """
     override = overrides(arguments.set)
     check_overrides(arguments.method, override)
     if "lam_anchor" in override and not arguments.anchors:
         raise ValueError(
-            f"lam_anchor = {override['lam_anchor']!r} weighs anchors, and there are none; add "
-            f"--anchors K"
+            f"lam_anchor = {override['lam_anchor']!r} weighs anchors, "
+            f"and there are none; add --anchors K"
         )
     seeds = arguments.seeds or [0]
     if len(seeds) > 1 and arguments.saelens:
         raise ValueError(
-            f"a SAELens folder holds one model, --seeds asks for {len(seeds)}; give one seed, or "
-            f"leave --saelens out"
+            f"a SAELens folder holds one model, --seeds asks for {len(seeds)}; "
+            f"give one seed, or leave --saelens out"
         )
     row = setup(
         arguments.preset,

@@ -1,5 +1,6 @@
-"""`python -m sdl_theory verify`: the audit, printed row by row as it comes, or as the
-two tables of the page of results.
+"""`python -m sdl_theory verify`: the audit, row by row as it comes, or as tables for the page.
+
+The page is that of the results.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ WIDTH = 130
 
 
 def verify(arguments: Namespace) -> int:
-    """0 if every verdict is the expected one, else 1."""
+    """The return code: 0 if every verdict is the expected one, else 1."""
     rows: list[Row] = []
     for row in run(arguments.real):
         if not arguments.markdown:
@@ -27,8 +28,8 @@ def verify(arguments: Namespace) -> int:
     ours = sum(row.ours for row in rows)
     wrong = sum(not row.ok for row in rows)
     print(
-        f"{len(rows) - ours} claims of the paper and {ours} findings checked, {wrong} with an "
-        f"unexpected verdict",
+        f"{len(rows) - ours} claims of the paper and {ours} findings checked, "
+        f"{wrong} with an unexpected verdict",
         file=sys.stderr,
     )
     return 1 if wrong else 0

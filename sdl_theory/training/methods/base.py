@@ -31,13 +31,14 @@ class Fit(NamedTuple):
 
 
 class Method:
-    """One way to be sparse. A method must have a `name`, `dense_copies`, `activate` and `sigma`;
-    all else has a default.
+    """One way to be sparse.
 
-    vectors : parameters (n_q,) beside W_E and W_D, and where they begin.  scalars : buffers () that
-        follow the batches, and begin at 0.
-    in_theory : sigma(z)_i is 0 or z_i, Eq. 10.  by_sample : a Top-k of each sample, with no
-        threshold to learn.
+    A method must have a `name`, `dense_copies`, `activate` and `sigma`; all else has a default.
+
+    vectors : parameters (n_q,) beside W_E and W_D, and where they begin.
+    scalars : buffers () that follow the batches, and begin at 0.
+    in_theory : sigma(z)_i is 0 or z_i, Eq. 10.
+    by_sample : a Top-k of each sample, with no threshold to learn.
     dense_copies, sparse_copies : memory of a step in units of z, (batch, n_q): z, codes, masks, and
         the gradients of all that; in the sparse step z, and what finding its largest takes (None:
         at its peak the method is dense).
@@ -72,8 +73,8 @@ class Method:
         self.levels = self.check_levels(levels)
         if not isinstance(plain, bool) or plain and not self.by_sample:
             raise ValueError(
-                f"plain=True is Top-k without a ReLU: for topk, and matryoshka with ks; got "
-                f"{plain!r} for method={self.name!r}"
+                f"plain=True is Top-k without a ReLU: for topk, and matryoshka with ks; "
+                f"got {plain!r} for method={self.name!r}"
             )
         self.plain = plain
         self.check_theta(theta)
@@ -83,8 +84,8 @@ class Method:
     def check_ks(self, ks, k, levels) -> tuple[int, ...] | None:
         if ks is not None:
             raise ValueError(
-                f"ks are Matryoshka's, of Eq. 9, in place of levels; got method={self.name!r}, "
-                f"levels={levels}"
+                f"ks are Matryoshka's, of Eq. 9, in place of levels; "
+                f"got method={self.name!r}, levels={levels}"
             )
         return None
 
@@ -93,8 +94,8 @@ class Method:
 
         if k is not None:
             raise ValueError(
-                f"k is for {', '.join(WITH_K)}; method={self.name!r} has none. For a target "
-                f"number of active latents use Config(target_l0=...)"
+                f"k is for {', '.join(WITH_K)}; method={self.name!r} has none. "
+                f"For a target number of active latents use Config(target_l0=...)"
             )
         return None
 
@@ -144,9 +145,10 @@ class Method:
     # ---- the same step from the pairs (sample, latent) that matter
 
     def pairs(self, step: Step, most: float) -> tuple[Pairs | None, Tensor | None]:
-        """The pairs a step touches: all that fire, and all that feel a gradient; and BatchTopK's
-        threshold. None if they are more than the share `most`, too many to gain, or if the method
-        has no sparse step.
+        """The pairs that a step touches, and BatchTopK's threshold.
+
+        All pairs that fire, and all that feel a gradient. None if they are more than the share
+        `most`, too many to gain, or if the method has no sparse step.
         """
         return None, None
 
@@ -171,8 +173,9 @@ class Method:
         """Put right, after a step, what it may have pushed out of its range."""
 
     def begin_anew(self, model: SDLModel, which: Tensor, alive: Tensor, own: Tensor) -> None:
-        """Its vectors at the resampled latents `which`. `own`: what each new row answers to the
-        sample it was made of.
+        """Its vectors at the resampled latents `which`, put back to where they begin.
+
+        own : what each new row answers to the sample it was made of.
         """
         for name, start in self.vectors.items():
             getattr(model, name)[which] = start

@@ -1,5 +1,6 @@
-"""BatchTopK: the k * batch largest positive z of a whole batch; at inference a threshold, the
-running mean of the batches' (Bussmann et al. 2024).
+"""BatchTopK: the k * batch largest z of a batch; at inference a threshold (Bussmann et al. 2024).
+
+The largest positive ones; the threshold is the running mean of the batches'.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from .base import Coded, KLargest
 
 
 def batch_threshold(step: Step, k: int) -> Tensor:
-    """The k * total-th largest positive preactivation of the whole batch, over all processes: (),
-    or (instances,).
+    """The k * total-th largest positive preactivation of the whole batch, () or (instances,).
+
+    The batch is that of all processes together.
     """
     z, world, count = step.z, step.knobs.world, k * step.knobs.total
     if step.model.instances is not None:

@@ -1,5 +1,6 @@
-"""Gated: a gate z + b_gate > 0 and a magnitude, the gate taught by an L1 term and a reconstruction
-of its own (Rajamanoharan et al. 2024). Dense alone.
+"""Gated: a magnitude wherever a gate z + b_gate > 0 is open (Rajamanoharan et al. 2024).
+
+The gate is taught by an L1 term and a reconstruction of its own. Dense alone.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""JumpReLU with an L0 term: codes z 1{z > theta}, a threshold per latent, learned straight through
-(Rajamanoharan et al. 2024).
+"""JumpReLU with an L0 term: codes z 1{z > theta}, with a learned threshold per latent.
+
+It is learned straight through its jump (Rajamanoharan et al. 2024).
 """
 
 from __future__ import annotations
@@ -13,11 +14,18 @@ from .base import Coded, Method
 
 
 class Jump(torch.autograd.Function):
-    """Codes z 1{z > theta}, and how many fire. To theta, straight through a window of width eps
-    around it (Rajamanoharan et al. 2024, eqs. 11, 12): d code / d theta = -(theta / eps) 1{|z -
-    theta| < eps / 2}, d count / d theta = -(1 / eps) of the same window. The count moves theta
-    alone.
-    `over` : the axes that the count sums over."""
+    """Codes z 1{z > theta}, and how many fire.
+
+    over : the axes that the count sums over.
+
+    To theta, straight through a window of width eps around it (Rajamanoharan et al. 2024, eqs. 11
+    and 12):
+
+        d code  / d theta = -(theta / eps) 1{|z - theta| < eps / 2}
+        d count / d theta = -(1 / eps) 1{|z - theta| < eps / 2}
+
+    The count moves theta alone.
+    """
 
     @staticmethod
     def forward(ctx, z, theta, eps, over):
@@ -76,8 +84,9 @@ class JumpReLU(Method):
         model.theta.clamp_(min=0)
 
     def begin_anew(self, model, which, alive, own):
-        """The threshold of the mean live latent, capped where the new row would sleep on its own
-        sample.
+        """The threshold of the mean live latent.
+
+        Capped where the new row would sleep on its own sample.
         """
         usual = model.theta[alive].mean() if alive.any() else model.theta.mean()
         model.theta[which] = torch.minimum(usual.expand_as(own), own / 2)

@@ -1,5 +1,7 @@
-"""Matryoshka: several reconstructions of a sample, each with more latents, all to be good: over
-prefixes of the dictionary (Bussmann et al. 2025), or over several k (Eq. 9 of arXiv:2512.05534).
+"""Matryoshka: several reconstructions of a sample, each with more latents, all to be good.
+
+They go over prefixes of the dictionary (Bussmann et al. 2025), or over several k (Eq. 9 of
+arXiv:2512.05534).
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from .topk import TopK, largest
 
 
 class Nested(Method):
-    """Reconstructions from more and more latents; the last has them all. A pair belongs to the
-    first of them whose bound its place is below.
+    """Reconstructions from more and more latents; the last has them all.
+
+    A pair belongs to the first of them whose bound its place is below.
     """
 
     usual: str  # how the loss weighs them, unless knobs.level_loss says
@@ -50,8 +53,9 @@ class Nested(Method):
 
 
 class Matryoshka(Nested, BatchTopK):
-    """Nested prefixes: BatchTopK picks the codes; the first levels[0], levels[1], ... latents must
-    each reconstruct by themselves.
+    """Nested prefixes: the first levels[0], levels[1], ... latents must each reconstruct alone.
+
+    BatchTopK picks the codes.
     """
 
     name = "matryoshka"
@@ -81,8 +85,9 @@ class Matryoshka(Nested, BatchTopK):
 
 
 class MatryoshkaOfKs(Nested, TopK):
-    """Eq. 9 of arXiv:2512.05534: for each k of ks the Top-k of all n_q latents, sample by sample,
-    must reconstruct. At inference the largest.
+    """Eq. 9 of arXiv:2512.05534: for each k of ks the Top-k of all n_q latents must reconstruct.
+
+    The Top-k is taken sample by sample. At inference the largest k.
     """
 
     name = "matryoshka"

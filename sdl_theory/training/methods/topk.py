@@ -1,5 +1,6 @@
-"""Top-k: each sample's k largest z are its codes, with a ReLU after it (Gao et al. 2024) or, plain,
-without (Eq. 7 of arXiv:2512.05534).
+"""Top-k: each sample's k largest z are its codes, with a ReLU after it or, plain, without.
+
+With: as Gao et al. (2024) train it. Without: Eq. 7 of arXiv:2512.05534.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from .base import Coded, KLargest
 @torch.no_grad()
 def largest(z: Tensor, k: int) -> Tensor:
     """Mask (batch, n_q) of each sample's k largest."""
-    return torch.zeros_like(z, dtype=torch.bool).scatter_(
-        -1, z.topk(k, dim=-1, sorted=False).indices, True
-    )
+    latents = z.topk(k, dim=-1, sorted=False).indices
+    return torch.zeros_like(z, dtype=torch.bool).scatter_(-1, latents, True)
 
 
 class TopK(KLargest):

@@ -10,14 +10,16 @@ from ...checks import check_count
 from ...files import CheckpointError
 from .format import ARCHITECTURES, CFG, DTYPES, TRANSCODERS, WEIGHTS
 
+IN_TRAINING = (
+    "this is a training checkpoint; "
+    "sae.save_inference_model(folder) in SAELens saves it as jumprelu"
+)
+SKIPS = "its skip connection W_skip x_p has no place in x_r = W_D sigma(W_E x_p)"
 HINTS = {
-    "batchtopk": "this is a training checkpoint; sae.save_inference_model(folder) in SAELens saves "
-    "it as jumprelu",
-    "matryoshka_batchtopk": "this is a training checkpoint; sae.save_inference_model(folder) in "
-    "SAELens saves it as jumprelu",
-    "skip_transcoder": "its skip connection W_skip x_p has no place in x_r = W_D sigma(W_E x_p)",
-    "jumprelu_skip_transcoder": "its skip connection W_skip x_p has no place in x_r = W_D "
-    "sigma(W_E x_p)",
+    "batchtopk": IN_TRAINING,
+    "matryoshka_batchtopk": IN_TRAINING,
+    "skip_transcoder": SKIPS,
+    "jumprelu_skip_transcoder": SKIPS,
     "expected_average_only_in": "the scale is not in the folder; in SAELens, "
     "sae.fold_activation_norm_scaling_factor(scale), then save again",
     "covariance_whitening": "the statistics are not in the folder; in SAELens, "
@@ -28,9 +30,7 @@ HINTS = {
 
 
 def read_cfg(path: Path) -> dict:
-    """cfg.json, checked: every key that decides what the model computes is there and has a value we
-    can honour.
-    """
+    """cfg.json, checked: every key that decides what a model computes has a value we can honour."""
     cfg = _read_json(path)
     architecture = str(cfg.get("architecture"))
     if architecture not in ARCHITECTURES:
@@ -49,8 +49,8 @@ def read_cfg(path: Path) -> dict:
             raise CheckpointError(f"{path}: {name} must be true or false; got {cfg.get(name)!r}")
     if cfg["apply_b_dec_to_input"] and transcoder:
         raise CheckpointError(
-            f"{path}: apply_b_dec_to_input cannot be true in a transcoder, whose b_dec lives in "
-            f"the output; SAELens refuses it too"
+            f"{path}: apply_b_dec_to_input cannot be true in a transcoder, "
+            f"whose b_dec lives in the output; SAELens refuses it too"
         )
     cfg["dtype"] = str(cfg.get("dtype")).removeprefix("torch.")
     if cfg["dtype"] not in DTYPES:
@@ -72,8 +72,8 @@ def _read_json(path: Path) -> dict:
     version = str(metadata.get("sae_lens_version")) if isinstance(metadata, dict) else "none"
     if not re.match(r"[0-9]{1,4}\.", f"{version}.") or int(version.split(".")[0]) < 6:
         raise CheckpointError(
-            f"{path} names sae_lens_version {version}; this reads the format of SAELens 6: load it "
-            f"there and save it again"
+            f"{path} names sae_lens_version {version}; "
+            f"this reads the format of SAELens 6: load it there and save it again"
         )
     return cfg
 

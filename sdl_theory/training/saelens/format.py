@@ -1,4 +1,4 @@
-"""The format: its files, and what SAELens calls what we have."""
+"""The format: its files, and SAELens's names for what we have."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WRITTEN_AS = {
     "gated": "gated",
 }
 TRANSCODERS = {"standard": "transcoder", "jumprelu": "jumprelu_transcoder"}
-# what SAELens calls them in the metadata of a jumprelu
+# what SAELens calls these in the metadata of a jumprelu
 TRAINED_AS = {"batchtopk": "batchtopk", "matryoshka": "matryoshka_batchtopk"}
 VECTORS = {
     "relu": ["b_enc"],

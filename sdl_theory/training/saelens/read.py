@@ -27,8 +27,12 @@ from .format import (
 def read_saelens(
     folder: str | Path, *, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
 ) -> SDLModel:
-    """The SDLModel that a SAELens folder describes: `encode` and `forward` equal SAELens's own
-    `encode` and `forward`, to rounding.
+    """The SDLModel that a SAELens folder describes, the same function to rounding.
+
+    `encode` and `forward` equal SAELens's own `encode` and `forward`.
+
+    dtype : of the model. Default: cfg.json's; half precision is read into float32, which holds it
+        exactly.
 
     Folded, in float64, into W_E (n_q, n_p), W_D (n_r, n_q), b_E (n_q,), b_D (n_r,):
 
@@ -41,11 +45,9 @@ def read_saelens(
     BatchTopK and Matryoshka are jumprelu folders whose metadata tells how they were trained:
     `method`, `k` and `levels` come back from it. If its k is not whole or the threshold differs
     between latents, the model is a "jumprelu", the same function. Biases are absent only if this
-    library wrote the folder without them. hook_z: pass the heads flattened, (batch, heads *
-    d_head).
+    library wrote the folder without them. hook_z: pass the heads flattened,
+    (batch, heads * d_head).
 
-    dtype : of the model. Default: cfg.json's; half precision is read into float32, which holds it
-        exactly.
     Raises FileNotFoundError for a missing file; CheckpointError (a ValueError) for what is no
     SAELens >= 6 folder, is truncated, has wrong shapes or non-finite weights, or is a function that
     SDLModel cannot express: other architectures, skip connections, normalized inputs.
@@ -108,8 +110,8 @@ def _read_weights(path: Path, shapes: dict[str, tuple]) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is truncated or no safetensors file ({error})") from None
     if set(tensors) != set(shapes):
         raise CheckpointError(
-            f"{path} holds {', '.join(sorted(tensors))}; {CFG} calls for "
-            f"{', '.join(sorted(shapes))}"
+            f"{path} holds {', '.join(sorted(tensors))}; "
+            f"{CFG} calls for {', '.join(sorted(shapes))}"
         )
     for name, shape in shapes.items():
         tensor = tensors[name]
@@ -129,7 +131,7 @@ def _read_weights(path: Path, shapes: dict[str, tuple]) -> dict[str, Tensor]:
 def _fold(t: dict[str, Tensor], cfg: dict) -> dict[str, Tensor]:
     """SAELens's tensors as ours: the same function, without input bias and rescaling."""
     c = torch.ones_like(t["W_dec"][:, 0])
-    # no other architecture of SAELens reads it
+    # rescale_acts_by_decoder_norm: no other architecture of SAELens reads it
     if cfg["architecture"] == "topk" and cfg.get("rescale_acts_by_decoder_norm"):
         c = t["W_dec"].norm(dim=1)
         if (c == 0).any():
@@ -152,8 +154,10 @@ def _fold(t: dict[str, Tensor], cfg: dict) -> dict[str, Tensor]:
 
 
 def _settings(cfg: dict, kind: str, values: dict[str, Tensor]) -> dict:
-    """The constructor's arguments. Metadata may say how a function came about, but what the
-    function is, cfg and the weights decide.
+    """The constructor's arguments.
+
+    Metadata may say how a function came about, but what the function is, cfg and the weights
+    decide.
     """
     metadata = cfg["metadata"]
     ours, details = (

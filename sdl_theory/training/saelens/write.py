@@ -25,18 +25,23 @@ OURS = {
 
 @checked
 def write_saelens(model: SDLModel, folder: str | Path, *, metadata: dict | None = None) -> None:
-    """Write cfg.json and sae_weights.safetensors such that SAELens loads the folder and computes
-    the same activations and output.
-
-    relu is written as "standard", topk as "topk", gated as "gated", jumprelu, batchtopk and
-    matryoshka as "jumprelu" (the latter two with their threshold for every latent and the metadata
-    that SAELens gives them); with n_r != n_p relu as "transcoder" and the jumprelu family as
-    "jumprelu_transcoder". Missing biases are written as zeros. `read_saelens` returns the same
-    model, exactly, but that a gated model's b_E comes back inside b_gate and b_mag, half precision
-    as float32, and matryoshka with ks, which is written as "topk", as a topk.
+    """Write a folder that SAELens loads, and that computes the same activations and output there.
 
     metadata : JSON-able extras for cfg.json, e.g. dict(model_name=..., hook_name=...), which
         SAELens shows.
+
+    The folder holds cfg.json and sae_weights.safetensors. What a model is written as:
+
+    * relu as "standard", topk as "topk", gated as "gated".
+    * jumprelu, batchtopk and matryoshka as "jumprelu", the latter two with their threshold for
+      every latent and the metadata that SAELens gives them.
+    * With n_r != n_p, relu as "transcoder" and the jumprelu family as "jumprelu_transcoder".
+    * Missing biases as zeros.
+
+    `read_saelens` returns the same model, exactly, but that a gated model's b_E comes back inside
+    b_gate and b_mag, half precision as float32, and matryoshka with ks, which is written as "topk",
+    as a topk.
+
     Both files are written in full before the first takes the place of an older one. ValueError for
     several instances, non-finite weights, a negative theta (SAELens would clip at 0), and plain, or
     topk or gated with n_r != n_p, which SAELens has not.
@@ -52,8 +57,8 @@ def write_saelens(model: SDLModel, folder: str | Path, *, metadata: dict | None 
         raise ValueError(f"write_saelens takes an SDLModel; got a {type(model).__name__}")
     if model.instances is not None:
         raise ValueError(
-            f"a SAELens folder holds one model, this holds {model.instances}; write "
-            f"model.instance(0), model.instance(1), ... to a folder each"
+            f"a SAELens folder holds one model, this holds {model.instances}; "
+            f"write model.instance(0), model.instance(1), ... to a folder each"
         )
     cfg = _cfg(model, metadata)
     for name, value in model.state_dict().items():
@@ -64,8 +69,9 @@ def write_saelens(model: SDLModel, folder: str | Path, *, metadata: dict | None 
 
 
 def check_saelens(model: SDLModel, folder: str | Path) -> None:
-    """Raise what `write_saelens` would raise, before a training: a model that SAELens has not, or a
-    folder that cannot be written.
+    """Raise, before a training, what `write_saelens` would raise after it.
+
+    For a model that SAELens has not, or a folder that cannot be written.
     """
     _cfg(model, None)
     folder = Path(folder)
@@ -91,8 +97,8 @@ def _cfg(model: SDLModel, extras: dict | None) -> str:
     dtype = str(model.W_E.dtype).removeprefix("torch.")
     if dtype not in DTYPES:
         raise ValueError(
-            f"SAELens stores {', '.join(DTYPES)}; this model is {dtype}. Convert it first: "
-            f"model.float()"
+            f"SAELens stores {', '.join(DTYPES)}; "
+            f"this model is {dtype}. Convert it first: model.float()"
         )
     cfg = {
         "d_in": model.n_p,
@@ -121,8 +127,8 @@ def _architecture(model: SDLModel) -> str:
     """What SAELens calls the function that this model is at inference (if no transcoder)."""
     if model.plain:
         raise ValueError(
-            "SAELens's topk has a ReLU after it, and no other architecture is Top-k without one: a "
-            "model with plain=True cannot be written"
+            "SAELens's topk has a ReLU after it, and no other architecture is Top-k without one: "
+            "a model with plain=True cannot be written"
         )
     return "topk" if model.ks else WRITTEN_AS[model.method]
 
@@ -165,8 +171,8 @@ def _tensors(model: SDLModel) -> dict[str, Tensor]:
     if _architecture(model) == "jumprelu":
         if (model.theta < 0).any():
             raise ValueError(
-                f"theta must be >= 0, SAELens clips there; the least is "
-                f"{model.theta.min().item()}. Clamp it: model.theta.data.clamp_(min=0)"
+                f"theta must be >= 0, SAELens clips there; "
+                f"the least is {model.theta.min().item()}. Clamp it: model.theta.data.clamp_(min=0)"
             )
         tensors["threshold"] = model.theta.expand(model.n_q)
     return tensors

@@ -1,8 +1,7 @@
-"""Does SAELens itself load what `write_saelens` writes, and compute the same? And do we read what
-it saves again?
+"""Does SAELens itself load what `write_saelens` writes, and compute the same?
 
-Run by hand from the repository's root, in the environment of `write.py` beside this file, where
-SAELens is:
+And do we read what it saves again? Run by hand from the repository's root, in the environment of
+`write.py` beside this file, where SAELens is:
 
     OMP_NUM_THREADS=1 PYTHONPATH=. peers/bin/python tests/training/data/saelens/check.py
 """
@@ -70,11 +69,9 @@ def main():
             sae = SAE.load_from_disk(ours)
             sae.save_model(theirs)
             gaps = [gap(model, sae), gap(read_saelens(ours), sae), gap(read_saelens(theirs), sae)]
-            assert (
-                sae.dtype == dtype
-                and read_saelens(theirs).settings == model.settings
-                and sae.cfg.metadata.model_name == "toy"
-            )
+            assert sae.dtype == dtype
+            assert read_saelens(theirs).settings == model.settings
+            assert sae.cfg.metadata.model_name == "toy"
             if method != "topk":  # SAELens refuses to fold norms there
                 sae.fold_W_dec_norm()
                 sae.save_model(folded)

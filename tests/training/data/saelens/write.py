@@ -1,8 +1,8 @@
-"""The folders beside this file, written by SAELens itself: what
-`tests/training/test_saelens_format.py` holds our reader and writer to.
+"""The folders beside this file, written by SAELens itself.
 
-Run by hand, never by a test, in an environment of its own (the folders there now are of sae-lens
-6.54.12 with torch 2.13.0, on a CPU):
+`tests/training/test_saelens_format.py` holds our reader and writer to them. Run by hand, never by a
+test, in an environment of its own (the folders there now are of sae-lens 6.54.12 with torch 2.13.0,
+on a CPU):
 
     python3 -m venv peers && peers/bin/pip install torch==2.13.0 sae-lens==6.54.12
     PYTHONHASHSEED=0 OMP_NUM_THREADS=1 peers/bin/python tests/training/data/saelens/write.py
@@ -63,8 +63,9 @@ FOLDERS = {
 
 
 def build(architecture, options, generator):
-    """A model of this architecture, training class where SAELens has no other, with every parameter
-    random.
+    """A model of this architecture, with every parameter random.
+
+    A training class where SAELens has no other.
     """
     get_class = get_sae_training_class if "batchtopk" in architecture else get_sae_class
     sae_class, config_class = get_class(architecture)
