@@ -57,7 +57,6 @@ class Record:
 
     def _check(self, have: dict, line: Line, arm: str) -> None:
         now = settings(prepare(line, arm, self.preset, self.seeds[:1])[0])
-        now = json.loads(json.dumps(now))
         for part, wanted in now.items():
             if have["settings"][part] != wanted:
                 raise ValueError(

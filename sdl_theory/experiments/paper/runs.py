@@ -4,6 +4,7 @@ judged on the features that the anchored runs are shown by none.
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -45,13 +46,14 @@ def prepare(
 
 
 def settings(row: Setup) -> dict:
-    """All that a run's figures follow from, ready for JSON."""
-    return dict(
+    """All that a run's figures follow from, as JSON has it."""
+    parts = dict(
         bench={name: value for name, value in row.data[0].settings.items() if name != "seed"},
         model={name: value for name, value in row.model.settings.items() if name != "instances"},
         config={name: value for name, value in asdict(row.config).items() if name != "seed"},
         anchors=row.anchors[0].k if row.anchors else 0,
     )
+    return json.loads(json.dumps(parts))
 
 
 def run(
