@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from .experiments.commands.paper_table import paper_table
 from .experiments.commands.table import table
 from .experiments.commands.train import train
 from .experiments.commands.verify import verify
@@ -88,7 +89,28 @@ def _train(commands) -> None:
 def _table(commands) -> None:
     parser = commands.add_parser(
         "table",
-        help="the paper's Table 1: every method, anchored and not, on the same held-out features",
+        help="the paper's Table 1, or with a number Table 1, 4, 5, 6 or 7 beside its figures",
+    )
+    parser.add_argument(
+        "number",
+        type=int,
+        nargs="?",
+        choices=(1, 4, 5, 6, 7),
+        help="run what is missing of this table, plain, anchored and at sham anchors, and print "
+        "ours beside the paper's; none: Table 1, plain and anchored, methods and settings free",
+    )
+    parser.add_argument(
+        "--rows",
+        type=int,
+        nargs="+",
+        help="lines of that table to run, from 1, plain and anchored together (default: all)",
+    )
+    parser.add_argument(
+        "--merge",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="put the runs of several files of one table into --out, and print them",
     )
     _shared(parser)
     parser.add_argument(
@@ -102,15 +124,16 @@ def _table(commands) -> None:
         help="JSON file for the table, written after every row; "
         "rows that it holds already are not run again",
     )
-    parser.set_defaults(run=table)
+    parser.set_defaults(run=lambda given: (paper_table if given.number else table)(given))
 
 
 def _shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
-        choices=("demo", "paper"),
+        choices=("demo", "half", "paper"),
         default="demo",
-        help="demo: n = 100, seconds on a laptop; paper: n = 1000, n_q = 16000",
+        help="demo: n = 100, seconds on a laptop; half: n = 250, n_q = 4000; paper: n = 1000, "
+        "n_q = 16000",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda if there is one)")
     parser.add_argument(
