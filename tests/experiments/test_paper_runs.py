@@ -58,7 +58,7 @@ def test_a_difference_is_taken_seed_by_seed(tmp_path):
     for arm in runs.ARMS:
         record.keep(made(LINE, arm))
     plain, anchored = (record.runs[1, arm]["figures"]["loss"] for arm in ("plain", "anchored"))
-    gain = difference(record, LINE, "loss", "anchored", "plain")
+    gain = difference(record, LINE, "loss", arm="anchored", other="plain")
     mean = sum(b - a for a, b in zip(plain, anchored)) / 2
     assert gain.value == pytest.approx(mean) and gain.low < gain.value < gain.high
     (row,) = compare(record, FOUND)

@@ -66,7 +66,7 @@ def values(record: Record, line: Line, arm: str, figure: str) -> list[float]:
     return record.runs[line.number, arm]["figures"][figure]
 
 
-def difference(record: Record, line: Line, figure: str, arm: str, other: str) -> Estimate:
+def difference(record: Record, line: Line, figure: str, *, arm: str, other: str) -> Estimate:
     """`arm` minus `other`, seed by seed on the same held-out features."""
     pairs = zip(values(record, line, arm, figure), values(record, line, other, figure))
     return interval([a - b for a, b in pairs])
@@ -76,7 +76,7 @@ def _compared(line: Line, figure: str, record: Record) -> Compared:
     place = 0 if figure == FOUND else 1
     before, after = line.plain[place], line.anchored[place]
     mean = lambda arm: interval(values(record, line, arm, figure))
-    gain = difference(record, line, figure, "anchored", "plain")
+    gain = difference(record, line, figure, arm="anchored", other="plain")
     return Compared(
         line=line.name,
         printed=f"{before:g} -> {after:g}",
@@ -84,7 +84,7 @@ def _compared(line: Line, figure: str, record: Record) -> Compared:
         anchored=mean("anchored"),
         sham=mean("sham"),
         gain=gain,
-        over_sham=difference(record, line, figure, "anchored", "sham"),
+        over_sham=difference(record, line, figure, arm="anchored", other="sham"),
         direction=verdict(after - before, gain),
     )
 

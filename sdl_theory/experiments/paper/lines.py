@@ -23,7 +23,7 @@ PAPER = dict(n=1000, one_minus_S=0.01, k=32)  # of Table 1, and of Table 7's fir
 
 @dataclass(frozen=True)
 class Line:
-    """Two rows of a table of arXiv:2512.05534.
+    """Two rows of one of Tables 1 and 4 to 7 of arXiv:2512.05534.
 
     number : place in the table, from 1.  method : a key of `setup`.  value : of what the table
         varies, as printed, None in Table 1.
@@ -39,7 +39,7 @@ class Line:
 
     @property
     def name(self) -> str:
-        """Method and what is varied, as the paper prints it: "topk, k = 64"."""
+        """Method and what Tables 4 to 7 vary, as printed: "topk, k = 64"."""
         if self.value is None:
             return self.method
         return f"{self.method}, {TABLES[self.table]} = {self.value:g}"
