@@ -18,6 +18,7 @@ from ..files import write_atomically
 from . import audit
 from .arms import LINES, Arm
 from .gain import difference, load_gain
+from .paper import page
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "results"
 PAGE = FOLDER / "README.md"
@@ -187,7 +188,8 @@ def gain() -> str:
 
 def from_stored_runs() -> list[str]:
     """The tables that need no computation."""
-    return [course(), paper_size(), demo(), gain()]
+    ours_beside_theirs = [markdown(page.head(one), page.cells(one)) for one in page.stored()]
+    return [course(), paper_size(), demo(), gain(), *ours_beside_theirs]
 
 
 def from_audit(rows: Sequence[audit.Row]) -> list[str]:
@@ -197,11 +199,11 @@ def from_audit(rows: Sequence[audit.Row]) -> list[str]:
 
 def main() -> None:
     """Write the tables of now into the page."""
-    page = PAGE.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     rows = [*audit.run(), *audit.run(real=True)]
     for table in [*from_audit(rows), *from_stored_runs()]:
-        page = put(table, page)
-    write_atomically(PAGE, page.encode())
+        text = put(table, text)
+    write_atomically(PAGE, text.encode())
     print(f"{PAGE}: {len(rows)} lines of the audit, and the tables of the stored runs")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ...estimate import Estimate, interval
@@ -75,7 +76,8 @@ def difference(record: Record, line: Line, figure: str, *, arm: str, other: str)
 def _compared(line: Line, figure: str, record: Record) -> Compared:
     place = 0 if figure == FOUND else 1
     before, after = line.plain[place], line.anchored[place]
-    mean = lambda arm: interval(values(record, line, arm, figure))
+    most = 1 if figure == FOUND else math.inf
+    mean = lambda arm: interval(values(record, line, arm, figure)).within(0, most)
     gain = difference(record, line, figure, arm="anchored", other="plain")
     return Compared(
         line=line.name,
@@ -111,17 +113,18 @@ def others(record: Record) -> Table[Others]:
     table: Table[Others] = Table()
     own = {line.number: line for line in lines(record.table)}
     for (number, arm), run in sorted(record.runs.items()):
-        mean = lambda figure, run=run: interval(run["figures"][figure])
+        size = lambda figure, run=run: interval(run["figures"][figure]).within(0, math.inf)
+        share = lambda figure, size=size: size(figure).within(0, 1)
         row = Others(
             line=own[number].name,
             arm=arm,
-            encoder_found=mean("encoder_recovery_95"),
-            encoder_mip=mean("encoder_mip"),
-            decoder_found=mean("decoder_recovery_95"),
-            decoder_mip=mean("decoder_mip"),
-            raw_null_mip=mean("encoder_raw_null_mip"),
-            null_mip=mean("null_mip"),
-            l0=mean("l0"),
+            encoder_found=share("encoder_recovery_95"),
+            encoder_mip=share("encoder_mip"),
+            decoder_found=share("decoder_recovery_95"),
+            decoder_mip=share("decoder_mip"),
+            raw_null_mip=size("encoder_raw_null_mip"),
+            null_mip=share("null_mip"),
+            l0=size("l0"),
             seconds=run["seconds"],
         )
         table.append(row)

@@ -30,7 +30,7 @@ def arms(table: int) -> tuple[str, ...]:
 
 
 def prepare(
-    line: Line, arm: str, preset: str, seeds: Sequence[int], device: torch.device | str = "cpu"
+    line: Line, arm: str, preset: str, seeds: Sequence[int], *, device: torch.device | str = "cpu"
 ) -> tuple[Setup, list[list[int]]]:
     """The run, ready to train, and the features left out of its figures: alike in all arms."""
     clip = dict(clip=NO_CLIP) if arm in UNCLIPPED else {}
@@ -73,7 +73,7 @@ def run(
         the end.
     KeyboardInterrupt if it is stopped: half a run is no run.
     """
-    row, shown = prepare(line, arm, preset, seeds, device)
+    row, shown = prepare(line, arm, preset, seeds, device=device)
     start = time.perf_counter()
     again = {} if folder is None else dict(out=folder, resume=True)
     if train_row(row, progress=progress, **again).interrupted:
