@@ -203,17 +203,3 @@ def check_bytes(what: str, size: int, fix: str, limit: int = BYTES) -> None:
         raise ValueError(
             f"{what} would take {size / 2**30:,.1f} GiB; the limit is {limit / 2**30:g} GiB. {fix}"
         )
-
-
-def check_search(n_q: int, n_p: int, n: int) -> None:
-    """Refuse an alternating convex search that does not fit.
-
-    What counts are its dense Hessian and region, in n_q n_p variables.
-    """
-    size = n_q * n_p
-    check_bytes(
-        f"alternating_convex_search with n_q = {n_q}, n_p = {n_p}, n = {n} "
-        f"is a dense quadratic program in n_q n_p = {size} variables, which",
-        8 * (6 * size**2 + 3 * n_q * n * size),
-        "Use fewer neurons, dimensions or features",
-    )

@@ -22,7 +22,7 @@ from sdl_theory.checks import (
     check_number,
     shown,
 )
-from sdl_theory.experiments.commit import own_commit
+from sdl_theory.experiments.provenance import own_commit
 from sdl_theory.signature import checked
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import platform
+import subprocess
+from pathlib import Path
 
 import torch
-
-from .commit import own_commit
 
 
 def provenance(device: torch.device | str = "cpu") -> dict:
@@ -19,3 +19,20 @@ def provenance(device: torch.device | str = "cpu") -> dict:
         device=name,
         threads=torch.get_num_threads(),
     )
+
+
+def own_commit(file: str | Path = Path(__file__).with_name("__init__.py")) -> str | None:
+    """The commit of the checkout that `file` belongs to; None where no checkout tracks it.
+
+    A copy inside somebody else's repository has none.
+    """
+    file = Path(file).resolve()
+    git = lambda *words: subprocess.run(
+        ["git", *words], cwd=file.parent, capture_output=True, text=True
+    )
+    try:
+        if git("ls-files", "--error-unmatch", "--", file.name).returncode:
+            return None
+        return git("rev-parse", "--short", "HEAD").stdout.strip() or None
+    except OSError:  # no git
+        return None

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..activations import Activation, BatchTopK, ReLU, TopK
-from ..checks import Tensor, check_count, check_search
+from ..checks import Tensor, check_bytes, check_count
 from ..problem import Problem
 from ..signature import checked
 from ..tolerances import SEARCH_WALL
@@ -70,7 +70,7 @@ def alternating_convex_search(
         )
     if not tol >= 0:
         raise ValueError(f"tol must be a number >= 0; got {tol}")
-    check_search(len(check_pattern(P, problem.n)), problem.n_p, problem.n)
+    _check_fits(len(check_pattern(P, problem.n)), problem.n_p, problem.n)
     start = realize(problem, P, sigma)
     if not start.feasible:
         raise ValueError(f"alternating_convex_search needs a realizable pattern P; {start.reason}")
@@ -162,3 +162,14 @@ def _region(problem: Problem, P: np.ndarray, sigma: Activation) -> tuple[np.ndar
     G = np.einsum("id,pd,ij->idjp", sign, W, np.eye(n_q)).reshape(P.size, -1)
     theta = np.array([row_theta(sigma, i, n_q) for i in range(n_q)])
     return G, (sign * theta[:, None]).ravel()
+
+
+def _check_fits(n_q: int, n_p: int, n: int) -> None:
+    """What counts are its dense Hessian and region, in n_q n_p variables."""
+    size = n_q * n_p
+    check_bytes(
+        f"alternating_convex_search with n_q = {n_q}, n_p = {n_p}, n = {n} "
+        f"is a dense quadratic program in n_q n_p = {size} variables, which",
+        8 * (6 * size**2 + 3 * n_q * n * size),
+        "Use fewer neurons, dimensions or features",
+    )
