@@ -4,7 +4,7 @@ import pytest
 import torch
 from models_for_tests import BENCH, model, seeded
 
-from sdl_theory import Config, SDLModel, Trainer, training_bytes
+from sdl_theory import Config, SDLModel, Trainer, training_bytes, write_saelens
 from sdl_theory.activations import ReLU
 from sdl_theory.training.methods import METHODS, WITH_K
 from sdl_theory.training.methods.base import Method
@@ -45,6 +45,13 @@ def test_a_seventh_method_is_a_class_and_a_line(instances, monkeypatch):
     assert repr(made).endswith("squared: n_p=30, n_q=64, n_r=30)") and made.settings["k"] is None
     with pytest.raises(ValueError, match="k is for topk, batchtopk, matryoshka; method='squared'"):
         SDLModel(30, 64, method="squared", k=3)
+
+
+def test_a_method_that_saelens_has_not_is_refused_by_name(monkeypatch, tmp_path):
+    monkeypatch.setitem(METHODS, "squared", Squared)
+    with pytest.raises(ValueError, match="no architecture for method='squared'; .* relu, jumprelu"):
+        write_saelens(SDLModel(6, 12, method="squared"), tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
 
 
 @pytest.mark.parametrize("method", METHODS)
