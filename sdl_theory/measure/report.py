@@ -140,8 +140,8 @@ def evaluate(
         them at a time.
     null_draws : sets of random rows.
 
-    A model needs `encode`, `decode`, `W_E`, `W_D`. For its strictly dead latents `firing_level` says
-    what <w_E, x_p> must exceed for a latent to fire; without it that is 0, a ReLU's.
+    A model needs `encode`, `decode`, `W_E`, `W_D`. Its `firing_level` says what <w_E, x_p> must
+    exceed for a latent to fire, which tells the strictly dead; without it that is 0, a ReLU's.
 
     One with `instances` gives a list of Reports; `bench` is then one or a list of as many,
     `anchored` one list of features or one per instance. ValueError if no feature is held out, a
