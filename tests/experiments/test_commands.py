@@ -9,8 +9,9 @@ import torch
 
 from sdl_theory import LinearRepresentationBench, SDLModel, read_saelens
 from sdl_theory.__main__ import main
-from sdl_theory.experiments.commands.settings import overrides
-from sdl_theory.experiments.rows import check_overrides
+from sdl_theory.experiments.commands.settings import BENCH, overrides
+from sdl_theory.experiments.presets import ROWS
+from sdl_theory.experiments.rows import MODEL, check_overrides
 from sdl_theory.files import read_tensors
 
 SMALL = "--device cpu --set n=20 n_p=16 n_q=32 mu=.5 batch=32".split()
@@ -75,6 +76,20 @@ def test_the_command_line_names_what_it_does_not_know(capsys):
             main(words)
     assert main(["train", "--method", "vae"]) == 1
     assert "method must be one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command, words",
+    [
+        ("train", ["--out FOLDER", "(default: topk)", "model; default: 0)", *ROWS]),
+        ("table", ["--out FILE", "default: from 0 on, 5 in demo, 1 in paper", "arXiv:2512.05534"]),
+    ],
+)
+def test_help_says_what_is_taken_and_what_is_usual(command, words, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert [word for word in [*words, *MODEL, *BENCH] if word not in said] == []
 
 
 def test_settings_are_named_as_they_can_be_set():
