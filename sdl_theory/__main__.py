@@ -7,15 +7,19 @@ import sys
 from pathlib import Path
 
 from .experiments.commands.paper_table import paper_table
+from .experiments.commands.settings import BENCH
 from .experiments.commands.table import table
 from .experiments.commands.train import train
 from .experiments.commands.verify import verify
+from .experiments.presets import PRESETS, ROWS
+from .experiments.rows import MODEL
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m sdl_theory",
-        description="The theory of sparse dictionary learning, certified; and its bench.",
+        description="The theory of sparse dictionary learning (arXiv:2512.05534, "
+        "Theorems 3.1 to 3.10), certified; and its bench.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     _verify(commands)
@@ -56,16 +60,15 @@ def _train(commands) -> None:
     parser = commands.add_parser(
         "train",
         help="train one dictionary on the bench; under torchrun, by all its processes together",
+        description="Train one dictionary on the Linear Representation Bench, print how much "
+        "of the truth it holds (`evaluate`), and with --out keep it.",
         epilog="Under torchrun: torchrun --nproc-per-node N -m sdl_theory train ... (NCCL on GPUs, "
         "gloo on CPUs). Ctrl-C and SIGTERM write the checkpoint and the report, "
         "and end with 130 and 143; a second one ends at once.",
     )
-    _shared(parser)
+    _shared(parser, seeds="0")
     parser.add_argument(
-        "--method",
-        default="topk",
-        help="relu, jumprelu, topk, batchtopk, matryoshka, gated, transcoder, crosscoder "
-        "or relu_biased (topk)",
+        "--method", default="topk", metavar="NAME", help=f"{', '.join(ROWS)} (default: topk)"
     )
     parser.add_argument(
         "--anchors",
@@ -75,7 +78,10 @@ def _train(commands) -> None:
         help="anchor K random true features (default 0)",
     )
     parser.add_argument(
-        "--out", type=_path, help="folder for checkpoint.safetensors, history.jsonl, report.json"
+        "--out",
+        type=_path,
+        metavar="FOLDER",
+        help="for checkpoint.safetensors, history.jsonl, report.json",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint in --out, if there is one"
@@ -87,9 +93,13 @@ def _train(commands) -> None:
 
 
 def _table(commands) -> None:
+    counts = ", ".join(f"{one.seeds} in {name}" for name, one in PRESETS.items())
     parser = commands.add_parser(
         "table",
         help="the paper's Table 1, or with a number Table 1, 4, 5, 6 or 7 beside its figures",
+        description="Without a number: Table 1 of arXiv:2512.05534 on a preset's bench, each method "
+        "without anchors and with the preset's, both judged on the same held-out features. With a "
+        "number: that table's lines, plain, anchored and sham, kept run by run.",
     )
     parser.add_argument(
         "number",
@@ -112,43 +122,47 @@ def _table(commands) -> None:
         metavar="FILE",
         help="put the runs of several files of one table into --out, and print them",
     )
-    _shared(parser)
+    _shared(parser, seeds=f"from 0 on, {counts}")
     parser.add_argument(
         "--methods",
         nargs="+",
+        metavar="NAME",
         help="rows to run, of the methods of train (default: the seven of Table 1)",
     )
     parser.add_argument(
         "--out",
         type=_path,
-        help="JSON file for the table, written after every row; "
+        metavar="FILE",
+        help="JSON for the table, written after every row; "
         "rows that it holds already are not run again",
     )
     parser.set_defaults(run=lambda given: (paper_table if given.number else table)(given))
 
 
-def _shared(parser: argparse.ArgumentParser) -> None:
+def _shared(parser: argparse.ArgumentParser, seeds: str) -> None:
+    """The options of train and table; `seeds` says the default of --seeds."""
     parser.add_argument(
         "--preset",
         choices=("demo", "half", "paper"),
         default="demo",
-        help="demo: n = 100, seconds on a laptop; half: n = 250, n_q = 4000; paper: n = 1000, "
-        "n_q = 16000",
+        help="demo (default): n = 100, seconds on a laptop; half: n = 250, n_q = 4000; "
+        "paper: n = 1000, n_q = 16000",
     )
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda if there is one)")
     parser.add_argument(
         "--seeds",
         type=int,
         nargs="+",
-        help="one bench and one start each (several: one batched model)",
+        metavar="SEED",
+        help=f"one bench and one start each (several: one batched model; default: {seeds})",
     )
     parser.add_argument(
         "--set",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
-        help="override n, n_p, S, mu, samples, c_min, beta of the bench, n_q, k, ks, plain, biases "
-        "of the model, or any field of sdl_theory.Config: lr=3e-3 steps=500 ks=8,16,32",
+        help=f"override {', '.join(BENCH)} of the bench, {', '.join(MODEL)} of the model, "
+        "or any field of sdl_theory.Config but seed: lr=3e-3 steps=500 ks=8,16,32",
     )
 
 

@@ -51,6 +51,8 @@ HOSTILE_SET = [
         ["train", "--seeds", str(10**30)],
         ["train", "--anchors", "-1"],
         ["train", "--method", "vae"],
+        ["train", "--method", "matryoshka", "--set", "levels=3"],
+        ["train", "--method", "matryoshka", "--set", "levels=x"],
         ["table", "--methods", "vae"],
         ["table", "--device", "cpu", "--set", "lr=nan"],
         ["table", "--set", "nothing"],

@@ -14,7 +14,7 @@ from ..training.anchors import Anchors
 from ..training.config import Config
 from ..training.fit import fit
 from ..training.history import History
-from ..training.methods import WITH_K
+from ..training.methods import METHODS
 from ..training.model import SDLModel
 from ..truth.bench import LinearRepresentationBench
 from ..truth.sampling import ShiftedExponential
@@ -124,7 +124,7 @@ def _settings(preset: Preset, method: str, override: dict) -> tuple[dict, dict, 
     recipe = dict(n_q=preset.n_q, k=preset.k) | row | asked
     recipe.pop("bench", None)
     own = {name: recipe.pop(name) for name in MODEL if name in recipe}
-    if ROWS[method][0] not in WITH_K or own.get("ks") is not None and "k" not in asked:
+    if not METHODS[ROWS[method][0]].takes_k or own.get("ks") is not None and "k" not in asked:
         own["k"] = None
     return _magnitudes(bench), own, recipe
 
@@ -141,31 +141,19 @@ def _magnitudes(bench: dict) -> dict:
     return bench | dict(magnitudes=ShiftedExponential(**law)) if law else bench
 
 
-SPARSE = ("relu", "jumprelu", "gated")
-BELONGS = dict(
-    k=WITH_K,
-    ks=("matryoshka",),
-    levels=("matryoshka",),
-    level_loss=("matryoshka",),
-    plain=("topk", "matryoshka"),
-    bandwidth=("jumprelu",),
-    sparsity=SPARSE,
-    target_l0=SPARSE,
-    gain=SPARSE,
-    aux_coef=WITH_K,
-    aux_k=WITH_K,
-    aux_target=WITH_K,
-)
-
-
-def check_overrides(method: str, override: dict) -> None:
-    """ValueError for a setting that this method does not have, and that would change nothing."""
-    for name in override:
-        if name in BELONGS and method in ROWS and ROWS[method][0] not in BELONGS[name]:
-            raise ValueError(
-                f"{name} = {override[name]!r} is a setting of {', '.join(BELONGS[name])}; "
-                f"method = {method!r} has none. Leave it out"
-            )
+def check_overrides(methods: Sequence[str], override: dict) -> None:
+    """ValueError for a setting that none of these methods has, and that would change nothing."""
+    kinds = [METHODS[ROWS[method][0]] for method in methods if method in ROWS]
+    for name, value in override.items():
+        owners = [one for one, kind in METHODS.items() if kind.has_setting(name)]
+        if not owners or not kinds or any(kind.has_setting(name) for kind in kinds):
+            continue
+        none = f"method = {methods[0]!r} has none"
+        if len(methods) > 1:
+            none = f"none of {', '.join(methods)} has it"
+        raise ValueError(
+            f"{name} = {value!r} is a setting of {', '.join(owners)}; {none}. Leave it out"
+        )
 
 
 @checked

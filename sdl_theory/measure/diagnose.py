@@ -100,7 +100,7 @@ class Diagnosis:
 
 @checked(
     model=having(
-        *("encode", "decode", "W_E", "W_D", "biases", "plain", "instances"),
+        *("encode", "decode", "W_E", "W_D", "biases", "plain", "instances", "way"),
         what="a model; build SDLModel(n_p, n_q)",
     ),
     tol=between(0, 1),

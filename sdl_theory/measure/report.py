@@ -140,7 +140,10 @@ def evaluate(
         them at a time.
     null_draws : sets of random rows.
 
-    A model with `instances` gives a list of Reports; `bench` is then one or a list of as many,
+    A model needs `encode`, `decode`, `W_E`, `W_D`. Its `firing_level` says what <w_E, x_p> must
+    exceed for a latent to fire, which tells the strictly dead; without it that is 0, a ReLU's.
+
+    One with `instances` gives a list of Reports; `bench` is then one or a list of as many,
     `anchored` one list of features or one per instance. ValueError if no feature is held out, a
     weight is not finite, or shapes disagree.
 
@@ -204,7 +207,7 @@ def _share(mask: Tensor) -> float:
 def firing_level(model) -> Tensor:
     """What <w_E^i, x_p> must exceed for latent i to fire at inference, (n_q,) or (I, n_q).
 
-    theta less the bias. Top-k: 0, its ReLU's; plain: -inf.
+    The model's own `firing_level`, as an SDLModel has it; 0, a ReLU's, for a model that has none.
     """
-    level = model.way.firing_level(model)
-    return level if model.b_E is None else level - model.b_E
+    level = getattr(model, "firing_level", None)
+    return model.W_E.new_zeros(model.W_E.shape[:-1]) if level is None else level

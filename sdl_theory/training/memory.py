@@ -38,7 +38,7 @@ class TrainingBytes:
     def __str__(self):
         return ", ".join(
             f"{name} {readable(getattr(self, name))}"
-            for name in ("weights", "gradients", "adam", "batch", "latents")
+            for name in ("total", "weights", "gradients", "adam", "batch", "latents")
         )
 
 

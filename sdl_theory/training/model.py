@@ -18,6 +18,7 @@ from ..readers import between, place, rows
 from ..signature import checked
 from ..weights import Weights
 from .methods import method_of
+from .start import first_weights
 
 
 class SDLModel(nn.Module):
@@ -97,7 +98,7 @@ class SDLModel(nn.Module):
         self.decoder_norm, self.biases = float(decoder_norm), bool(biases)
         self.instances = None if instances is None else check_count("instances", instances)
         self.way = kind(self.n_q, k=k, levels=levels, ks=ks, plain=plain, theta=theta)
-        rows, columns = self._start(generator, dtype)
+        rows, columns = first_weights(self, generator, dtype)
         self.W_E = nn.Parameter(rows.clone().to(device))
         self.W_D = nn.Parameter(columns.to(device).mT)
         lead = columns.shape[:-2]
@@ -109,19 +110,6 @@ class SDLModel(nn.Module):
             self.register_parameter(name, vector(self.n_q, value))
         for name in self.way.scalars:
             self.register_buffer(name, torch.zeros(lead, dtype=dtype, device=device))
-
-    def _start(self, generator, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Random rows of W_E and columns of W_D, tied where they can be.
-
-        Drawn on the CPU, so that a seed gives the same start on every device.
-        """
-        lead = () if self.instances is None else (self.instances,)
-        columns = torch.randn(*lead, self.n_q, self.n_r, generator=generator, dtype=dtype)
-        columns = self.decoder_norm * columns / columns.norm(dim=-1, keepdim=True)
-        if self.n_r == self.n_p:
-            return columns / self.decoder_norm**2, columns
-        rows = torch.randn(*lead, self.n_q, self.n_p, generator=generator, dtype=dtype)
-        return rows / rows.norm(dim=-1, keepdim=True), columns
 
     # what the method was given
     method = property(lambda self: self.way.name)
@@ -187,6 +175,15 @@ class SDLModel(nn.Module):
         BatchTopK and Matryoshka with levels at inference are JumpReLU at their threshold.
         """
         return self.way.sigma(self)
+
+    @property
+    def firing_level(self) -> Tensor:
+        """What <w_E^i, x_p> must exceed for latent i to fire at inference, (n_q,) or (I, n_q).
+
+        theta less the bias. Top-k: 0, its ReLU's; plain: -inf.
+        """
+        level = self.way.firing_level(self)
+        return level if self.b_E is None else level - self.b_E
 
     @checked(i=place("instances"))
     def instance(self, i: int) -> SDLModel:

@@ -9,6 +9,9 @@ import torch
 
 from sdl_theory import LinearRepresentationBench, SDLModel, read_saelens
 from sdl_theory.__main__ import main
+from sdl_theory.experiments.commands.settings import BENCH, overrides
+from sdl_theory.experiments.presets import ROWS
+from sdl_theory.experiments.rows import MODEL, check_overrides
 from sdl_theory.files import read_tensors
 
 SMALL = "--device cpu --set n=20 n_p=16 n_q=32 mu=.5 batch=32".split()
@@ -64,6 +67,7 @@ def test_the_command_line_trains_resumes_and_writes(tmp_path, capsys):
 def test_the_command_line_names_what_it_does_not_know(capsys):
     for words, message in [
         (["train", "--set", "learning_rate=1"], "no such setting"),
+        (["train", "--set", "steps"], "--set steps: write NAME=VALUE"),
         (["train", "--device", "cuda"], "no CUDA device"),
     ]:
         if "cuda" in words and torch.cuda.is_available():
@@ -72,6 +76,39 @@ def test_the_command_line_names_what_it_does_not_know(capsys):
             main(words)
     assert main(["train", "--method", "vae"]) == 1
     assert "method must be one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command, words",
+    [
+        ("train", ["--out FOLDER", "(default: topk)", "model; default: 0)", *ROWS]),
+        ("table", ["--out FILE", "default: from 0 on, 5 in demo, 1 in paper", "arXiv:2512.05534"]),
+    ],
+)
+def test_help_says_what_is_taken_and_what_is_usual(command, words, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert [word for word in [*words, *MODEL, *BENCH] if word not in said] == []
+
+
+def test_settings_are_named_as_they_can_be_set():
+    with pytest.raises(SystemExit) as refused:
+        overrides(["learning_rate=1"])
+    named = str(refused.value).partition("there are ")[2].split(", ")
+    assert {"levels", "ks", "mu", "lr"} <= set(named) and "seed" not in named
+    for name in named:
+        overrides([f"{name}=1"])
+    assert overrides(["levels=4,16"])["levels"] == (4, 16)
+
+
+def test_table_refuses_what_none_of_its_rows_has(capsys):
+    words = ["table", "--device", "cpu", "--set", "bandwidth=.3", "--methods"]
+    assert main([*words, "topk"]) == 1
+    assert "setting of jumprelu; method = 'topk' has none" in capsys.readouterr().err
+    assert main([*words, "topk", "relu"]) == 1
+    assert "none of topk, relu has it. Leave it out" in capsys.readouterr().err
+    check_overrides(["topk", "jumprelu"], dict(bandwidth=0.3, lr=1))
 
 
 def test_table_command_writes_json_and_goes_on(tmp_path, capsys):

@@ -73,6 +73,32 @@ def test_figures_are_those_of_the_functions():
     assert report.duplicate == duplicate(W_D, ~dead(codes)) != duplicate(W_D)
 
 
+class Bare:
+    """The four things that `evaluate` asks of a model, and no more."""
+
+    def __init__(self, W_E, W_D):
+        self.W_E, self.W_D = W_E, W_D
+
+    def encode(self, x_p):
+        return (x_p @ self.W_E.mT).relu()
+
+    def decode(self, codes):
+        return codes @ self.W_D.mT
+
+
+def test_a_model_needs_four_things():
+    made = SDLModel(
+        16, 30, method="relu", generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    made.W_E.data[:4] = -torch.linalg.pinv(bench().W_p).sum(0)  # no feature fires these
+    bare = Bare(made.W_E.detach(), made.W_D.detach())
+    report, same = (evaluate(one, bench(), samples=300) for one in (made, bare))
+    assert report.summary() == same.summary() and str(report) == str(same)
+    assert report.strictly_dead == 4 / 30
+    bare.firing_level = torch.full((30,), 1e9)
+    assert evaluate(bare, bench(), samples=300).strictly_dead == 1
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_instances_are_reported_as_if_each_were_alone(method):
     benches = [bench(10, 8, mu=0.5, seed=i) for i in range(3)]

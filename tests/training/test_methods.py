@@ -1,13 +1,16 @@
 """A method is one class: what the registry says of the six, and a seventh from a class alone."""
 
+from dataclasses import fields
+from inspect import signature
+
 import pytest
 import torch
 from models_for_tests import BENCH, model, seeded
 
-from sdl_theory import Config, SDLModel, Trainer, training_bytes
+from sdl_theory import Config, SDLModel, Trainer, training_bytes, write_saelens
 from sdl_theory.activations import ReLU
 from sdl_theory.training.methods import METHODS, WITH_K
-from sdl_theory.training.methods.base import Method
+from sdl_theory.training.methods.base import OF_K, OF_SPARSITY, KLargest, Method
 
 
 def test_the_registry_names_six_in_their_order():
@@ -27,6 +30,9 @@ class Squared(Method):
     def sigma(self, model):
         return ReLU()
 
+    def firing_level(self, model):
+        return torch.zeros_like(model.W_E[..., 0])
+
     def penalty(self, step, coded):
         return step.knobs.coef * coded.codes.square().sum((-1, -2))
 
@@ -45,6 +51,34 @@ def test_a_seventh_method_is_a_class_and_a_line(instances, monkeypatch):
     assert repr(made).endswith("squared: n_p=30, n_q=64, n_r=30)") and made.settings["k"] is None
     with pytest.raises(ValueError, match="k is for topk, batchtopk, matryoshka; method='squared'"):
         SDLModel(30, 64, method="squared", k=3)
+
+
+def test_a_method_that_saelens_has_not_is_refused_by_name(monkeypatch, tmp_path):
+    monkeypatch.setitem(METHODS, "squared", Squared)
+    with pytest.raises(ValueError, match="no architecture for method='squared'; .* relu, jumprelu"):
+        write_saelens(SDLModel(6, 12, method="squared"), tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.parametrize("lacking", ["dense_copies", "activate", "sigma", "firing_level"])
+def test_a_method_that_lacks_something_is_no_class(lacking):
+    whole = {one: vars(Squared)[one] for one in vars(Squared) if one != "__dict__"}
+    assert type("Whole", (Method,), whole).name == "squared"
+    with pytest.raises(TypeError, match=f"the method 'squared' lacks {lacking}"):
+        type("Part", (Method,), {one: value for one, value in whole.items() if one != lacking})
+    with pytest.raises(TypeError, match="lacks sparse_copies"):
+        type("OfK", (KLargest,), whole)
+
+
+def test_settings_of_a_method_are_there():
+    there = {one.name for one in fields(Config)} | set(signature(SDLModel).parameters)
+    assert there.issuperset(OF_K + OF_SPARSITY)
+    assert all(there.issuperset(kind.settings) for kind in METHODS.values())
+    having = lambda name: [method for method, kind in METHODS.items() if kind.has_setting(name)]
+    assert having("bandwidth") == ["jumprelu"] and having("lr") == []
+    assert having("levels") == having("ks") == having("level_loss") == ["matryoshka"]
+    assert having("plain") == ["topk", "matryoshka"]
+    assert having("sparsity") == ["relu", "jumprelu", "gated"] and having("aux_k") == [*WITH_K]
 
 
 @pytest.mark.parametrize("method", METHODS)

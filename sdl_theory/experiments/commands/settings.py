@@ -10,18 +10,22 @@ import torch
 
 from ...checks import check_device
 from ...training.config import Config
+from ..rows import MODEL
 
-# what --set knows beside Config
+# what --set knows of the bench, beside MODEL and Config
 BENCH = ("n", "n_p", "S", "mu", "samples", "c_min", "beta")
-MODEL = ("n_q", "k", "ks", "plain", "biases")
 WORDS = {"true": True, "false": False, "none": None}
 
 
 def overrides(pairs: list[str]) -> dict:
     """name=value words as keyword arguments of `setup`."""
-    known, bench, rest = {f.name for f in fields(Config)}, {}, {}
+    # the seed has an option of its own
+    known = {one.name for one in fields(Config)} - {"seed"}
+    bench, rest = {}, {}
     for pair in pairs:
-        name, _, text = pair.partition("=")
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise SystemExit(f"error: --set {pair}: write NAME=VALUE, such as steps=500")
         if name == "seed":
             raise SystemExit(
                 f"error: --set {pair}: truth, start and stream follow from --seeds; "

@@ -19,6 +19,7 @@ from ...table import Table
 from ...training.trainer import TrainingError
 from ..presets import TABLE_1
 from ..provenance import provenance
+from ..rows import check_overrides
 from ..tables import TableRow, table_1
 from .settings import device, overrides
 
@@ -36,6 +37,8 @@ def table(arguments: Namespace) -> int:
 
 def _run(arguments: Namespace) -> None:
     on = device(arguments.device)
+    methods, override = arguments.methods or TABLE_1, overrides(arguments.set)
+    check_overrides(methods, override)
     settings = dict(
         preset=arguments.preset, seeds=arguments.seeds, overrides=arguments.set, tau=0.95
     )
@@ -43,13 +46,13 @@ def _run(arguments: Namespace) -> None:
     print(
         table_1(
             arguments.preset,
-            arguments.methods or TABLE_1,
+            methods,
             seeds=arguments.seeds,
             device=on,
             progress=sys.stderr.isatty(),
             done=record.done,
             callback=record.keep,
-            **overrides(arguments.set),
+            **override,
         )
     )
 

@@ -59,7 +59,7 @@ def _asked(arguments: Namespace, on: torch.device) -> Setup:
     What cannot be done is a ValueError now, and not when the training is done.
     """
     override = overrides(arguments.set)
-    check_overrides(arguments.method, override)
+    check_overrides([arguments.method], override)
     if "lam_anchor" in override and not arguments.anchors:
         raise ValueError(
             f"lam_anchor = {override['lam_anchor']!r} weighs anchors, "

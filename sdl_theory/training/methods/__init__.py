@@ -1,4 +1,4 @@
-"""Six ways to be sparse, a file each. A seventh is one file, and one line here."""
+"""Six ways to be sparse, a file each. A seventh is one file, and its line in the registry here."""
 
 from .base import Method
 from .batchtopk import BatchTopK

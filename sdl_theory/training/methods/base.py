@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from ..model import SDLModel
 
 
+# settings of the methods where k says how many fire, and of those that a penalty makes sparse
+OF_K = ("k", "aux_coef", "aux_k", "aux_target")
+OF_SPARSITY = ("sparsity", "target_l0", "gain")
+
+
 class Coded(NamedTuple):
     """Codes (batch, n_q) at training, BatchTopK's threshold, and how many codes JumpReLU counts."""
 
@@ -33,7 +38,8 @@ class Fit(NamedTuple):
 class Method:
     """One way to be sparse.
 
-    A method must have a `name`, `dense_copies`, `activate` and `sigma`; all else has a default.
+    A method must have a `name`, `dense_copies`, `activate`, `sigma` and `firing_level`, and with
+    `takes_k` also `sparse_copies` (TypeError where the class is written); all else has a default.
 
     vectors : parameters (n_q,) beside W_E and W_D, and where they begin.
     scalars : buffers () that follow the batches, and begin at 0.
@@ -44,6 +50,7 @@ class Method:
         at its peak the method is dense).
     takes_k : k says how many fire: the target-L0 control has nothing to steer, and AuxK wakes what
         never does.
+    settings : what this method alone takes, of Config's fields and SDLModel's arguments.
     row_scale : norm of a resampled encoder row in units of the mean live one. Bricken et al.
         (2023), who resample ReLU dictionaries, take .2, so that a latent wakes without shouting.
     """
@@ -56,10 +63,30 @@ class Method:
     row_scale = 0.2
     vectors: Mapping[str, float] = {}
     scalars: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
     k: int | None
     levels: tuple[int, ...] | None
     ks: tuple[int, ...] | None
+
+    def __init_subclass__(cls):
+        """TypeError for a method, a class with a name, that lacks something it must have."""
+        super().__init_subclass__()
+        if "name" not in vars(cls):
+            return
+        lacks = [] if hasattr(cls, "dense_copies") else ["dense_copies"]
+        if cls.takes_k and cls.sparse_copies is None:
+            lacks.append("sparse_copies")
+        for one in ("activate", "sigma", "firing_level"):
+            if getattr(cls, one) is getattr(Method, one):
+                lacks.append(one)
+        if lacks:
+            raise TypeError(f"the method {cls.name!r} lacks {', '.join(lacks)}")
+
+    @classmethod
+    def has_setting(cls, name: str) -> bool:
+        """Whether the setting, one that not all methods have, is one of this method's."""
+        return name in cls.settings or name in (OF_K if cls.takes_k else OF_SPARSITY)
 
     @classmethod
     def variant(cls, ks) -> type[Method]:
@@ -124,7 +151,7 @@ class Method:
 
     def firing_level(self, model: SDLModel) -> Tensor:
         """What z must exceed for a latent to fire at inference, (n_q,) or (I, n_q)."""
-        return model.W_E.new_zeros(model.W_E.shape[:-1])
+        raise NotImplementedError
 
     # ---- a step, dense: literal, and for autograd
 

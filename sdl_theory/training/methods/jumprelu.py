@@ -48,6 +48,7 @@ class JumpReLU(Method):
     name = "jumprelu"
     dense_copies = 5.4
     vectors = {"theta": 0.1}
+    settings = ("bandwidth",)
 
     def check_theta(self, theta):
         if theta is not None:

@@ -60,6 +60,7 @@ class Matryoshka(Nested, BatchTopK):
 
     name = "matryoshka"
     dense_copies = 6
+    settings = ("ks", "levels", "level_loss", "plain")
     usual = "mean"
     levels: tuple[int, ...]
 

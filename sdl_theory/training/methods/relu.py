@@ -18,6 +18,9 @@ class ReLU(Method):
     def sigma(self, model):
         return activations.ReLU()
 
+    def firing_level(self, model):
+        return model.W_E.new_zeros(model.W_E.shape[:-1])
+
     def penalty(self, step: Step, coded: Coded):
         return step.knobs.coef * (coded.codes * step.norms()).sum((-1, -2))
 

@@ -28,6 +28,7 @@ class TopK(KLargest):
     dense_copies = 5.2
     sparse_copies = 1.1
     by_sample = True
+    settings = ("plain",)
 
     def activate(self, model, z):
         values, latents = top_k(z.reshape(-1, self.n_q), self.k)

@@ -43,8 +43,8 @@ def write_saelens(model: SDLModel, folder: str | Path, *, metadata: dict | None 
     as a topk.
 
     Both files are written in full before the first takes the place of an older one. ValueError for
-    several instances, non-finite weights, a negative theta (SAELens would clip at 0), and plain, or
-    topk or gated with n_r != n_p, which SAELens has not.
+    several instances, non-finite weights, a negative theta (SAELens would clip at 0), and what
+    SAELens has not: plain, topk or gated with n_r != n_p, a method of your own.
 
     >>> import os, tempfile
     >>> from sdl_theory import SDLModel, write_saelens
@@ -129,6 +129,11 @@ def _architecture(model: SDLModel) -> str:
         raise ValueError(
             "SAELens's topk has a ReLU after it, and no other architecture is Top-k without one: "
             "a model with plain=True cannot be written"
+        )
+    if model.method not in WRITTEN_AS:
+        raise ValueError(
+            f"SAELens has no architecture for method={model.method!r}; "
+            f"it has those for {', '.join(WRITTEN_AS)}"
         )
     return "topk" if model.ks else WRITTEN_AS[model.method]
 
