@@ -97,9 +97,9 @@ def _table(commands) -> None:
     parser = commands.add_parser(
         "table",
         help="the paper's Table 1, or with a number Table 1, 4, 5, 6 or 7 beside its figures",
-        description="Without a number: Table 1 of arXiv:2512.05534 on a preset's bench, each method "
-        "without anchors and with the preset's, both judged on the same held-out features. With a "
-        "number: that table's lines, plain, anchored and sham, kept run by run.",
+        description="Without a number: Table 1 of arXiv:2512.05534 on a preset's bench, each "
+        "method without anchors and with the preset's, both judged on the same held-out features. "
+        "With a number: that table's lines, plain, anchored and sham, kept run by run.",
     )
     parser.add_argument(
         "number",
