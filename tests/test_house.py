@@ -93,6 +93,13 @@ def test_the_public_names_are_these():
     assert {path.stem for path in folder.iterdir()}.isdisjoint(PUBLIC)
 
 
+def test_test_files_have_names_of_their_own():
+    """pytest imports them by name alone; those of tests/browser are a package."""
+    stems = [path.stem for path in (ROOT / "tests").rglob("*.py") if path.parent.name != "browser"]
+    own = [stem for stem in stems if stem not in ("__init__", "__main__", "conftest")]
+    assert sorted(own) == sorted(set(own))
+
+
 def pieces(path):
     """Functions of a file and their lines beside their docstrings."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

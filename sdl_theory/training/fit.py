@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from ..machine import readable
 from ..readers import having
 from ..signature import checked
 from ..truth.batches import Data
@@ -89,7 +88,7 @@ def fit(
         if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
             need = training_bytes(model, config.batch // world.size)
             raise TrainingError(
-                f"out of memory: this needs about {readable(need.total)} a process ({need}). "
+                f"out of memory: this needs about {need} a process. "
                 f"Use a smaller batch or n_q, more processes, or precision='bf16'. "
                 f"{kept(run.folder)}"
             ) from error

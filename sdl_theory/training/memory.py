@@ -36,10 +36,9 @@ class TrainingBytes:
         return self.weights + self.adam + self.batch + step
 
     def __str__(self):
-        return ", ".join(
-            f"{name} {readable(getattr(self, name))}"
-            for name in ("total", "weights", "gradients", "adam", "batch", "latents")
-        )
+        parts = ("weights", "gradients", "adam", "batch", "latents")
+        inner = ", ".join(f"{name} {readable(getattr(self, name))}" for name in parts)
+        return f"{readable(self.total)} ({inner})"
 
 
 @checked

@@ -82,7 +82,14 @@ def test_the_command_line_names_what_it_does_not_know(capsys):
     "command, words",
     [
         ("train", ["--out FOLDER", "(default: topk)", "model; default: 0)", *ROWS]),
-        ("table", ["--out FILE", "default: from 0 on, 5 in demo, 1 in paper", "arXiv:2512.05534"]),
+        (
+            "table",
+            [
+                "--out FILE",
+                "default: from 0 on, 5 in demo, 5 in half, 1 in paper",
+                "arXiv:2512.05534",
+            ],
+        ),
     ],
 )
 def test_help_says_what_is_taken_and_what_is_usual(command, words, capsys):

@@ -101,7 +101,7 @@ def test_a_large_run_in_words():
     need = training_bytes(n_p=4096, n_q=131_072, batch=4096)
     assert need.total == 16 * 2**30 + 2**28
     assert str(need) == (
-        "total 16.2 GiB, weights 4 GiB, gradients 4 GiB, adam 8 GiB, batch 256 MiB, latents 2.2 GiB"
+        "16.2 GiB (weights 4 GiB, gradients 4 GiB, adam 8 GiB, batch 256 MiB, latents 2.2 GiB)"
     )
 
 

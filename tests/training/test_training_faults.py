@@ -129,7 +129,7 @@ def _run_out_of_memory(pipe, folder, batch):
 def test_out_of_memory_says_how_much_is_needed(batch, tmp_path):
     message, cause = in_child(_run_out_of_memory, tmp_path / "small", batch)
     assert re.match(
-        r"out of memory: this needs about [\d.]+ [GM]iB a process \(weights .*latents .*\). Use a "
+        r"out of memory: this needs about [\d.]+ [GM]iB \(weights .*latents .*\) a process. Use a "
         r"smaller batch or n_q",
         message,
     ), message

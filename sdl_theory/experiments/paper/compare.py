@@ -13,6 +13,7 @@ from .record import Record
 FOUND, MIP = "encoder_raw_recovery_95", "encoder_raw_mip"  # section 5.1 and appendix B
 REPRODUCED, NOT, UNDECIDED = "reproduced", "not", "undecided"
 NONE_PRINTED = "none printed"
+FULL = "all found before"  # and so nothing is left to gain
 
 
 def verdict(printed: float, ours: Estimate) -> str:
@@ -79,6 +80,7 @@ def _compared(line: Line, figure: str, record: Record) -> Compared:
     most = 1 if figure == FOUND else math.inf
     mean = lambda arm: interval(values(record, line, arm, figure)).within(0, most)
     gain = difference(record, line, figure, arm="anchored", other="plain")
+    full = figure == FOUND and after > before and min(values(record, line, "plain", figure)) == 1
     return Compared(
         line=line.name,
         printed=f"{before:g} -> {after:g}",
@@ -87,7 +89,7 @@ def _compared(line: Line, figure: str, record: Record) -> Compared:
         sham=mean("sham"),
         gain=gain,
         over_sham=difference(record, line, figure, arm="anchored", other="sham"),
-        direction=verdict(after - before, gain),
+        direction=FULL if full else verdict(after - before, gain),
     )
 
 

@@ -132,3 +132,13 @@ def test_settings_of_a_numbered_table_are_its_lines(tmp_path, capsys):
     words = ["table", "4", "--set", "lr=1", "--out", str(tmp_path / "t.json")]
     assert main(words) == 1
     assert "--set is for `table` without a number" in capsys.readouterr().err
+
+
+def test_where_all_is_found_there_is_nothing_to_gain():
+    record = Record(5, "demo", [0, 1])
+    for arm in runs.ARMS:
+        run = dict(line=3, arm=arm, figures={FOUND: [1.0, 1.0]}, seconds=0.0)
+        record.keep(run)
+    assert [row.direction for row in compare(record, FOUND)] == ["all found before"]
+    record.runs[3, "plain"]["figures"][FOUND] = [1.0, 0.9]
+    assert [row.direction for row in compare(record, FOUND)] != ["all found before"]
