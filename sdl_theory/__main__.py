@@ -113,7 +113,14 @@ def _table(commands) -> None:
         "--rows",
         type=int,
         nargs="+",
-        help="lines of that table to run, from 1, plain and anchored together (default: all)",
+        help="lines of that table to run, from 1 (default: all)",
+    )
+    parser.add_argument(
+        "--arms",
+        nargs="+",
+        metavar="ARM",
+        help="which of its arms to run: plain, anchored, sham, and in Table 1 'plain, unclipped' "
+        "and 'anchored, unclipped' (default: all)",
     )
     parser.add_argument(
         "--merge",

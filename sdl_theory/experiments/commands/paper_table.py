@@ -47,7 +47,7 @@ def _run_missing(arguments: Namespace, out: Path) -> Record:
             )
     wanted = chosen(arguments.number, arguments.rows)
     record = Record(arguments.number, arguments.preset, _seeds(arguments.seeds), out)
-    jobs, on = record.missing(wanted), device(arguments.device)
+    jobs, on = record.missing(wanted, arguments.arms), device(arguments.device)
     for line, arm in tqdm(jobs, desc=f"Table {arguments.number}", unit="run"):
         record.keep(
             run(

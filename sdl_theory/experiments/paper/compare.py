@@ -39,7 +39,8 @@ class Compared:
     """A line of the table: the printed M_GT and M_IP, plain -> anchored, and ours by the same
     metric (encoder, raw, held-out features), with 95% Student t intervals over seeds.
 
-    gain : anchored minus plain, seed by seed.  over_sham : anchored minus sham anchors.
+    gain : anchored minus plain, seed by seed.  over_sham : anchored minus sham anchors; None where
+        there is no such run.
     direction : the verdict on the printed gain, see `verdict`.
     """
 
@@ -47,18 +48,17 @@ class Compared:
     printed: str
     plain: Estimate
     anchored: Estimate
-    sham: Estimate
+    sham: Estimate | None
     gain: Estimate
-    over_sham: Estimate
+    over_sham: Estimate | None
     direction: str
 
 
 def compare(record: Record, figure: str = FOUND) -> Table[Compared]:
-    """Every line whose plain, anchored and sham runs are there, by M_GT (FOUND) or M_IP (MIP)."""
+    """Every line whose plain and anchored runs are there, by M_GT (FOUND) or M_IP (MIP)."""
     table: Table[Compared] = Table()
     for line in lines(record.table):
-        runs = {arm: record.runs.get((line.number, arm)) for arm in ("plain", "anchored", "sham")}
-        if all(runs.values()):
+        if all((line.number, arm) in record.runs for arm in ("plain", "anchored")):
             table.append(_compared(line, figure, record))
     return table
 
@@ -79,16 +79,18 @@ def _compared(line: Line, figure: str, record: Record) -> Compared:
     before, after = line.plain[place], line.anchored[place]
     most = 1 if figure == FOUND else math.inf
     mean = lambda arm: interval(values(record, line, arm, figure)).within(0, most)
-    gain = difference(record, line, figure, arm="anchored", other="plain")
+    over = lambda other: difference(record, line, figure, arm="anchored", other=other)
+    gain = over("plain")
+    has_sham = (line.number, "sham") in record.runs
     full = figure == FOUND and after > before and min(values(record, line, "plain", figure)) == 1
     return Compared(
         line=line.name,
         printed=f"{before:g} -> {after:g}",
         plain=mean("plain"),
         anchored=mean("anchored"),
-        sham=mean("sham"),
+        sham=mean("sham") if has_sham else None,
         gain=gain,
-        over_sham=difference(record, line, figure, arm="anchored", other="sham"),
+        over_sham=over("sham") if has_sham else None,
         direction=FULL if full else verdict(after - before, gain),
     )
 

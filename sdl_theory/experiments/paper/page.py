@@ -51,15 +51,20 @@ def _cells(found: Compared, mip: Compared) -> list[str]:
     return [
         found.line,
         f"{before:.1f}% -> {after:.1f}%",
-        *(f"{100 * one.value:.1f}%" for one in (found.plain, found.anchored, found.sham)),
+        *(share(one) for one in (found.plain, found.anchored, found.sham)),
         change(found.gain, 100, 1),
         found.direction,
-        change(found.over_sham, 100, 1),
+        "" if found.over_sham is None else change(found.over_sham, 100, 1),
         mip.printed,
         f"{mip.plain.value:.3f}",
         change(mip.gain, 1, 3),
         mip.direction,
     ]
+
+
+def share(one: Estimate | None) -> str:
+    """84.9%; nothing where there is no such run."""
+    return "" if one is None else f"{100 * one.value:.1f}%"
 
 
 def change(one: Estimate, scale: float, digits: int) -> str:

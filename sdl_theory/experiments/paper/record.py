@@ -43,13 +43,20 @@ class Record:
         for one in stored["runs"]:
             self.runs[one["line"], one["arm"]] = one
 
-    def missing(self, lines: Iterable[Line]) -> list[tuple[Line, str]]:
-        """The runs of these lines that are not there; ValueError where one is there that would be
-        trained with other settings today.
+    def missing(
+        self, lines: Iterable[Line], some: Sequence[str] | None = None
+    ) -> list[tuple[Line, str]]:
+        """The runs of these lines that are not there, of all arms or of `some`; ValueError where
+        one is there that would be trained with other settings today, or for an arm there is not.
         """
-        jobs = []
+        jobs, own = [], arms(self.table)
+        if unknown := set(some or ()) - set(own):
+            raise ValueError(
+                f"--arms {sorted(unknown)[0]!r}: those of Table {self.table} are "
+                f"{', '.join(map(repr, own))}"
+            )
         for line in lines:
-            for arm in arms(self.table):
+            for arm in some or own:
                 have = self.runs.get((line.number, arm))
                 if have is None:
                     jobs.append((line, arm))
