@@ -101,6 +101,26 @@ def _table(commands) -> None:
         "method without anchors and with the preset's, both judged on the same held-out features. "
         "With a number: that table's lines, plain, anchored and sham, kept run by run.",
     )
+    _lines(parser)
+    _shared(parser, seeds=f"from 0 on, {counts}")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        metavar="NAME",
+        help="rows to run, of the methods of train (default: the seven of Table 1)",
+    )
+    parser.add_argument(
+        "--out",
+        type=_path,
+        metavar="FILE",
+        help="JSON for the table, written after every row; "
+        "rows that it holds already are not run again",
+    )
+    parser.set_defaults(run=lambda given: (paper_table if given.number else table)(given))
+
+
+def _lines(parser: argparse.ArgumentParser) -> None:
+    """What only the tables line by line take."""
     parser.add_argument(
         "number",
         type=int,
@@ -129,21 +149,6 @@ def _table(commands) -> None:
         metavar="FILE",
         help="put the runs of several files of one table into --out, and print them",
     )
-    _shared(parser, seeds=f"from 0 on, {counts}")
-    parser.add_argument(
-        "--methods",
-        nargs="+",
-        metavar="NAME",
-        help="rows to run, of the methods of train (default: the seven of Table 1)",
-    )
-    parser.add_argument(
-        "--out",
-        type=_path,
-        metavar="FILE",
-        help="JSON for the table, written after every row; "
-        "rows that it holds already are not run again",
-    )
-    parser.set_defaults(run=lambda given: (paper_table if given.number else table)(given))
 
 
 def _shared(parser: argparse.ArgumentParser, seeds: str) -> None:
