@@ -72,6 +72,24 @@ def test_a_difference_is_taken_seed_by_seed(tmp_path):
     ]
 
 
+def test_a_run_that_another_table_has_is_taken_from_there(tmp_path):
+    first = lines(7)[0]
+    seven = Record(7, "demo", [0, 1], tmp_path / "table_7_runs_demo.json")
+    seven.keep(made(first, "plain"))
+    one = Record(1, "demo", [0, 1], tmp_path / "table_1_runs_demo.json")
+    topk = next(line for line in lines(1) if line.method == "topk")
+    taken = one.elsewhere(topk, "plain")
+    own = made(topk, "plain")
+    assert taken["figures"] == own["figures"] and taken["settings"] == own["settings"]
+    assert (taken["line"], taken["name"]) == (topk.number, "topk")
+    assert taken["same_run_as"] == "Table 7, topk, k = 32"
+    others = [line for line in lines(1) if line.method in ("relu", "transcoder")]
+    assert [one.elsewhere(line, "plain") for line in others] == [None, None]
+    assert one.elsewhere(topk, "anchored") is None
+    other_seeds = Record(1, "demo", [0, 2], tmp_path / "table_1_runs_demo.json")
+    assert other_seeds.elsewhere(topk, "plain") is None
+
+
 def test_a_stopped_run_goes_on_and_gives_the_same_figures(tmp_path, monkeypatch):
     whole = made(LINE, "anchored", tmp_path / "whole")
     stops = iter([4, 8])
