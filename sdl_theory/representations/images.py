@@ -160,7 +160,7 @@ def _efficientnet() -> torch.nn.Module:
 
 
 @torch.inference_mode()
-def _features(network: torch.nn.Module, images: Tensor, size: int) -> Tensor:
+def _features(network, images: Tensor, size: int) -> Tensor:
     x = images.float()
     x = x.permute(0, 3, 1, 2) if x.ndim == 4 else x[:, None].expand(-1, 3, -1, -1)
     x = F.interpolate((x - 127) / 128, size=(size, size), mode="bilinear", antialias=True)

@@ -152,3 +152,14 @@ def test_parquet_files_without_such_a_column_are_named(columns, words, tmp_path)
     pq.write_table(pa.table(columns), tmp_path / "x.parquet")
     with pytest.raises(ValueError, match=words):
         list(open_representations(tmp_path / "x.parquet").chunks())
+
+
+@pytest.mark.parametrize("bad", [None, [1.0], [1.0, None], [1.0, np.nan]])
+def test_rows_of_parquet_files_are_named_wherever_they_are_read(bad, tmp_path):
+    lists = [[1.0, 2.0]] * 20
+    lists[13] = bad
+    pq.write_table(pa.table({"a": lists}), tmp_path / "x.parquet", row_group_size=5)
+    mine = open_representations(tmp_path / "x.parquet")
+    for read in (lambda: list(mine.chunks(3)), lambda: mine.rows([12, 13, 2])):
+        with pytest.raises(ValueError, match="row 13"):
+            read()
