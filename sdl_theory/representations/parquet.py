@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .extras import need
 from .formats import LABELS
 
 
@@ -18,6 +19,7 @@ class ParquetMatrix:
     """
 
     def __init__(self, path: Path, key: str | None = None):
+        need("pyarrow", "a .parquet file", "'pyarrow>=20'")
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -115,6 +117,7 @@ class ParquetMatrix:
 
 def parquet_column(path: Path, names: tuple[str, ...]):
     """The first of these columns of a .parquet file as an array, or None."""
+    need("pyarrow", "a .parquet file", "'pyarrow>=20'")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
