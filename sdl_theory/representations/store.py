@@ -23,8 +23,8 @@ class Representations:
 
     x : (N, n_p), an array or tensor of any floating dtype, mapped or in memory; not copied.
     labels : (N,) whole numbers >= 0 (floats that are whole will do), or texts, which become
-        classes: places in `names`, or in sorted order, which `names` then is.
-    names : class c is `names[c]`.
+        classes: places in `names`, or in sorted order, which `names` then is; or a file of them.
+    names : class c is `names[c]`; a list, a .json or a .txt file.
 
     `.x`, `.labels` (int64, or None), `.names` (or None), `len(...)`, `.n_p`; rows are handed out
     in float32, each checked as it is read. ValueError on other shapes or dtypes, on labels that

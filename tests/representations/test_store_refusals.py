@@ -87,6 +87,15 @@ def test_truncated_files_are_named(suffix, tmp_path):
         open_representations(path)
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors"])
+def test_files_cut_off_after_opening_do_not_end_in_fewer_rows(suffix, tmp_path):
+    mine = open_representations(good(tmp_path, suffix))
+    with open(mine.x.filename, "r+b") as file:
+        file.truncate(mine.x.offset + 30 * 5 * 4)  # ten whole rows are gone
+    with pytest.raises(ValueError, match=f"x{suffix} has become shorter since it was opened"):
+        list(mine.chunks(16))
+
+
 @pytest.mark.parametrize("suffix", KINDS)
 def test_flipped_bytes_end_in_rows_or_a_named_error(suffix, tmp_path):
     """Whatever byte of a file is another: never a crash, never an error without a name."""
