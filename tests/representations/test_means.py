@@ -138,7 +138,7 @@ def written(path, rows):
     return str(path)
 
 
-@pytest.mark.parametrize("suffix, least, most", [(".npz", 64, 8), (".parquet", 128, 40)])
+@pytest.mark.parametrize("suffix, least, most", [(".npz", 64, 24), (".parquet", 128, 48)])
 def test_memory_does_not_grow_with_the_file(suffix, least, most, tmp_path):
     """A child's high-water mark in MiB, mapped pages included."""
     if not sys.platform.startswith("linux"):
