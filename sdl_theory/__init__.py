@@ -57,6 +57,7 @@ from .truth.features import (
     rankin_bound,
 )
 from .truth.hierarchy import Hierarchy, hierarchy
+from .truth.moments import Moments
 from .truth.samples import Samples
 from .truth.sampling import Constant, ShiftedExponential, SparseFeatures, Uniform
 from .truth.streams import Batch
@@ -85,6 +86,7 @@ __all__ = [
     "InterferenceNotReached",
     "JumpReLU",
     "LinearRepresentationBench",
+    "Moments",
     "PartialMinimum",
     "PartitionRow",
     "Problem",
