@@ -32,9 +32,11 @@ from .theory.groups import GroupMinimum, group_minimum
 from .theory.ladder import Rung, loss_ladder
 from .theory.loss import approximate_loss, exact_loss, sampled_loss
 from .theory.named_groups import GroupDiagnosis, diagnose_groups, trap_share
+from .theory.pair_law import pair_law
 from .theory.partial_minimum import PartialMinimum, partial_minimum, printed_recipe
 from .theory.partitions import PartitionRow, best_partition, survey_partitions
 from .theory.patterns import activation_pattern, partitions, pattern
+from .theory.prevalence import Prevalence, prevalence
 from .theory.realization import Farkas, Realization
 from .theory.realize import realize
 from .theory.verdict import Verdict
@@ -89,6 +91,7 @@ __all__ = [
     "Moments",
     "PartialMinimum",
     "PartitionRow",
+    "Prevalence",
     "Problem",
     "ReLU",
     "Realization",
@@ -140,9 +143,11 @@ __all__ = [
     "mirrored_share",
     "mirrored_weights",
     "null_baseline",
+    "pair_law",
     "partial_minimum",
     "partitions",
     "pattern",
+    "prevalence",
     "printed_recipe",
     "pseudo_inverse_weights",
     "rankin_bound",

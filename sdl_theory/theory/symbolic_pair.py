@@ -15,17 +15,16 @@ import sympy as sp
 class PairInLetters:
     """The symmetric point of two unit targets with equal moments, in units of E[x_d^2] = 1.
 
-    rho, kappa, shrink : as in `pair_law`; t = sqrt((1 + rho) / 2), of which rho = 2 t^2 - 1.
-    objective : in w_D = (along, across) and activities z = (z_1, z_2) of unit x_d; along and
-        across are coordinates of the plane of the targets (t, +- sqrt(1 - t^2)).
+    kappa, shrink, rho : as in `pair_law`; rho = 2 t^2 - 1, t = sqrt((1 + rho) / 2).
+    objective : of w_D = (along, across) and z = (z_1, z_2), free for independent w_p; the targets
+        are (t, +- sqrt(1 - t^2)).
     activation : z_1 = z_2 at the point, where w_D = (1, 0): it fires iff this is positive.
-    gradient : there, (4, 1): zero.
-    kept : Hessian on what treats both features alike, (along, z_1 + z_2): its determinant is 0, by
-        the scaling of w_D against z, its trace positive.
-    parting : Hessian on what parts them, (across, z_1 - z_2).
-    determinant : of `parting`, whose trace is positive: 8 (1 - kappa)(1 + kappa) ... is not it; see
-        `margin`.
-    margin : rho + kappa - shrink t. determinant = 8 (1 - kappa) margin: its sign is the law.
+    gradient : there, (4, 1).
+    alike : Hessian on (along, z_1 + z_2), which treat both features alike: of determinant 0, for
+        w_D may be scaled against z, and positive trace.
+    parting : Hessian on (across, z_1 - z_2), which part them; both its diagonal entries are
+        positive where it fires, so that its determinant decides.
+    margin : rho + kappa - shrink t, a factor of that determinant, whose other ones are positive.
     """
 
     rho: sp.Expr
@@ -35,7 +34,47 @@ class PairInLetters:
     objective: sp.Expr
     activation: sp.Expr
     gradient: sp.Matrix
-    kept: sp.Matrix
+    alike: sp.Matrix
     parting: sp.Matrix
-    determinant: sp.Expr
     margin: sp.Expr
+
+
+def pair_in_letters() -> PairInLetters:
+    r"""The pair law, derived: the sign of a 2x2 determinant of the Hessian.
+
+    .. math:: \det = 8 (1 - \kappa) (\rho + \kappa - \mathrm{shrink} \sqrt{(1 + \rho) / 2})
+
+    >>> from sdl_theory.theory.symbolic_pair import pair_in_letters
+    >>> pair = pair_in_letters()
+    >>> pair.gradient.T
+    Matrix([[0, 0, 0, 0]])
+    >>> pair.parting.det().equals(8 * (1 - pair.kappa) * pair.margin)
+    True
+    """
+    t, kappa, shrink = sp.symbols("t kappa shrink", positive=True)
+    along, across, z_1, z_2 = sp.symbols("along across z_1 z_2", real=True)
+    height = sp.sqrt(1 - t**2)
+    W, C = sp.Matrix([[t, t], [height, -height]]), sp.Matrix([[1, kappa], [kappa, 1]])
+    w_D, z = sp.Matrix([along, across]), sp.Matrix([z_1, z_2])
+    R = W - w_D * z.T
+    # lam m = 2 shrink, in units of a
+    objective = (R * C * R.T).trace() + 2 * shrink * sp.sqrt(along**2 + across**2) * (z_1 + z_2)
+    variables, activation = [along, across, z_1, z_2], t - shrink / (1 + kappa)
+    here = {along: 1, across: 0, z_1: activation, z_2: activation}
+    gradient = sp.Matrix([objective.diff(v) for v in variables]).subs(here)
+    half = 1 / sp.sqrt(2)
+    turn = sp.Matrix([[1, 0, 0, 0], [0, 0, half, half], [0, 1, 0, 0], [0, 0, half, -half]])
+    H = sp.simplify(turn * sp.hessian(objective, variables).subs(here) * turn.T)
+    assert H[:2, 2:] == sp.zeros(2, 2), "what parts two equal features does not mix with the rest"
+    return PairInLetters(
+        rho=2 * t**2 - 1,
+        t=t,
+        kappa=kappa,
+        shrink=shrink,
+        objective=objective,
+        activation=activation,
+        gradient=sp.simplify(gradient),
+        alike=H[:2, :2],
+        parting=H[2:, 2:],
+        margin=2 * t**2 - 1 + kappa - shrink * t,
+    )

@@ -16,7 +16,15 @@ from strategies import randn, unit
 from sdl_theory import Moments, Problem
 
 LAWS = ("independent", "correlated", "hierarchical", "exclusive", "equal", "few")
-SHAPES = ("sae", "transcoder", "dependent", "dependent transcoder", "positive", "scalar", "parallel")
+SHAPES = (
+    "sae",
+    "transcoder",
+    "dependent",
+    "dependent transcoder",
+    "positive",
+    "scalar",
+    "parallel",
+)
 
 
 @dataclass(frozen=True)
@@ -69,9 +77,9 @@ class World:
 
         H = torch.autograd.functional.hessian(loss, here)
         scaling = torch.cat([c * t, -w_D / t])
-        Q = torch.linalg.qr(
-            torch.cat([scaling[:, None], torch.eye(len(here)).double()], 1)
-        ).Q[:, 1:]
+        Q = torch.linalg.qr(torch.cat([scaling[:, None], torch.eye(len(here)).double()], 1)).Q[
+            :, 1:
+        ]
         return float(torch.linalg.eigvalsh(Q.mT @ H @ Q)[0]) / self.scale
 
 
@@ -93,8 +101,17 @@ def law(kind: str, seed: int, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     elif kind == "exclusive":
         P = w * (x.sum(1) == 1)
     elif kind == "few":  # few kinds of samples: C may be singular
-        kept = torch.cat([torch.ones(1, n).double(), x[1 + torch.randperm(
-            2**n - 1, generator=torch.Generator().manual_seed(seed + 1))[: max(1, n // 2)]]])
+        kept = torch.cat(
+            [
+                torch.ones(1, n).double(),
+                x[
+                    1
+                    + torch.randperm(2**n - 1, generator=torch.Generator().manual_seed(seed + 1))[
+                        : max(1, n // 2)
+                    ]
+                ],
+            ]
+        )
         return kept * size, torch.full((len(kept),), 0.9 / len(kept)).double()
     else:
         P = w**3
