@@ -38,11 +38,11 @@ def penalised_points(system: Metric, l1: float) -> list[Point]:
     b, alpha = sizes * (Y @ t), np.square(sizes)
     if not b.any():
         return []  # u.b > 0 wherever it fires
+    slopes = system.X @ (Y.T * sizes)  # of a, along the eigenbasis
     points = []
     for solution in stationary_on_sphere(alpha, b):
         if not 0 < solution.nu < alpha[0]:
             continue
-        slopes = system.X @ (Y.T * sizes)  # of a, along the eigenbasis
         for v in _directions(solution, slopes):
             u = U @ v
             a = _activations(system, u, c=(sizes * v) @ Y, t=t)

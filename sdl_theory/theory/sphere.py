@@ -12,6 +12,7 @@ Martinez 1994: at most one local maximizer is not global.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +24,8 @@ from .spectrum import equal_runs
 MEET = 1e-13
 # a root lies no nearer to its pole, of the interval: in float64 ||b_k|| > 1e-13 ||b||
 NEAREST = 1e-40
-# halvings of the logarithm of a distance from a pole: 92 / 2^64 is below its rounding
-HALVINGS = 64
+# halvings of the logarithm of a distance from a pole: 92 / 2^58 is its rounding
+HALVINGS = 58
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,18 @@ def stationary_on_sphere(alpha: np.ndarray, b: np.ndarray) -> list[Solution]:
     """
     poles = _poles(alpha, b)
     active = [pole for pole in poles if pole.weight > 0]
-    found = [Solution(nu, _at(active, gaps)) for nu, gaps in _roots(active)]
+    pull = np.stack([pole.weight * pole.directions[:, 0] for pole in active]).T
+    found = []
+    for nu, gaps in _roots(active):
+        u = pull @ (1 / gaps)
+        found.append(Solution(nu, u / np.linalg.norm(u)))
     for pole in poles:
         if pole.weight > 0:
             continue
-        gaps = np.array([other.alpha - pole.alpha for other in active])
-        u = np.zeros(len(alpha))
-        for other, gap in zip(active, gaps):
-            u += other.weight / gap * other.directions[:, 0]
-        left = 1 - u @ u
+        u = pull @ (1 / np.array([other.alpha - pole.alpha for other in active]))
+        left = 1 - float(u @ u)
         if left > -MEET:
-            length = float(np.sqrt(max(left, 0.0)))
+            length = math.sqrt(max(left, 0.0))
             found.append(Solution(pole.alpha, u, pole.directions, length))
     return found
 
@@ -82,7 +84,8 @@ def tangent_curvature(alpha: np.ndarray, nu: float, u: np.ndarray) -> float:
 
 
 def _poles(alpha: np.ndarray, b: np.ndarray) -> list[Pole]:
-    poles, size = [], float(np.linalg.norm(b))
+    poles: list[Pole] = []
+    size = float(np.linalg.norm(b))
     for run in equal_runs(alpha, EIGEN_TOLERANCE * alpha[0]):
         E = np.eye(len(alpha))[:, run]
         part = b[run]
@@ -94,12 +97,6 @@ def _poles(alpha: np.ndarray, b: np.ndarray) -> list[Pole]:
             E[:, 0] *= np.sign(E[run, 0] @ part)
         poles.append(Pole(float(alpha[run].mean()), weight, E))
     return poles
-
-
-def _at(active: list[Pole], gaps: np.ndarray) -> np.ndarray:
-    """u of unit norm, from the distances alpha_k - nu."""
-    u = np.stack([pole.directions[:, 0] * pole.weight for pole in active]).T @ (1 / gaps)
-    return u / np.linalg.norm(u)
 
 
 def _roots(active: list[Pole]) -> list[tuple[float, np.ndarray]]:
@@ -118,38 +115,44 @@ def _roots(active: list[Pole]) -> list[tuple[float, np.ndarray]]:
     side = np.repeat([1.0, -1.0], len(alpha))  # nu = alpha_pole + side * distance
     offset = alpha[None, :] - alpha[pole][:, None]
 
-    def gaps(distance):
-        return offset - (side * distance)[:, None]
+    def gaps(distance, rows):
+        return offset[rows] - (side[rows] * distance)[:, None]
 
-    excess = lambda distance: (np.square(weight / gaps(distance)).sum(1)) - 1
-    slope = lambda distance: side * (np.square(weight) / gaps(distance) ** 3).sum(1)
+    def excess(distance, rows):
+        ratio = weight / gaps(distance, rows)
+        return np.einsum("ik,ik->i", ratio, ratio) - 1
+
+    def slope(distance, rows):
+        gap = gaps(distance, rows)
+        ratio = weight / gap
+        return side[rows] * np.einsum("ik,ik->i", ratio, ratio / gap)
+
+    every = np.arange(len(reach))
     near = reach * NEAREST
-    lowest = _crossing(slope, near, reach)  # where phi is least; `reach` if it falls all the way
-    at_lowest, at_end = excess(lowest), excess(reach)
-    falling = _crossing(lambda d: -excess(d), near, lowest)
-    rising = _crossing(excess, lowest, reach)
-    # beyond the ends phi(reach) <= 1 but for rounding
-    ends = np.zeros(len(reach), dtype=bool)
-    ends[[0, -1]] = True
-    out = []
-    for distance, there in (
-        (falling, ends | (at_lowest <= MEET)),
-        (rising, ~ends & (at_lowest < -MEET) & (at_end >= 0) & (lowest < reach)),
+    # where phi is least; `reach` if it falls all the way, as it does beyond the ends
+    lowest = _crossing(slope, every, near, reach)
+    at_lowest, at_end = excess(lowest, every), excess(reach, every)
+    at_lowest[[0, -1]] = -1.0  # phi(reach) <= 1, but for rounding
+    out: list[tuple[float, np.ndarray]] = []
+    for function, low, high, there in (
+        (lambda *at: -excess(*at), near, lowest, at_lowest <= MEET),
+        (excess, lowest, reach, (at_lowest < -MEET) & (at_end >= 0) & (lowest < reach)),
     ):
-        all_gaps = gaps(distance)
-        nu = alpha[pole] + side * distance
-        out += [(float(nu[i]), all_gaps[i]) for i in np.flatnonzero(there)]
+        rows = np.flatnonzero(there)
+        distance = _crossing(function, rows, low[rows], high[rows])
+        nu = alpha[pole[rows]] + side[rows] * distance
+        out += zip(nu.tolist(), gaps(distance, rows))
     return out
 
 
-def _crossing(rising, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Where functions that rise through zero once do so in [low, high]: an end, if they do not.
+def _crossing(rising, rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Where the functions of these rows, which rise through zero once, do so in [low, high].
 
-    By bisection of the logarithm: nothing is assumed of their shape.
+    An end, if they do not. By bisection of the logarithm: nothing is assumed of their shape.
     """
     low, high = np.log(low), np.log(high)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        above = rising(np.exp(middle)) > 0
+        above = rising(np.exp(middle), rows) > 0
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     return np.exp(high)

@@ -12,6 +12,8 @@ from .magnitudes import Constant, Magnitudes
 
 # what rounding of a sum of samples may do to symmetry, signs and eigenvalues, of the entry's scale
 ROUNDED = 1e-10
+# root of an eigenvalue, of a unit diagonal, below which features are in a fixed proportion
+TOGETHER = 1e-6
 
 
 class Moments:
@@ -232,4 +234,16 @@ def _first(m: Tensor, C: Tensor) -> Tensor:
             f"m_d^2 <= C_dd, for a variance is not negative; "
             f"m[{d}]^2 = {m[d].item() ** 2:g}, C[{d}, {d}] = {C[d, d].item():g}"
         )
+    root = C.diagonal().sqrt()
+    unit = C / torch.outer(root, root).clamp(min=1e-300)
+    factor, failed = torch.linalg.cholesky_ex(unit.fill_diagonal_(1.0))
+    if failed or factor.diagonal().min() < TOGETHER:  # some features in a fixed proportion
+        sizes, E = torch.linalg.eigh(unit)
+        unseen = E[:, sizes < TOGETHER**2] / root.clamp(min=1e-300)[:, None]
+        means = unseen.mT @ m
+        if (means.abs() > 10 * TOGETHER * (unseen.abs().mT @ m)).any():
+            raise ValueError(
+                "m = E[x] does not go with C: a combination of features that C has always in "
+                "proportion, of second moment 0, has a mean in m. Moments.of_samples(x) gives both"
+            )
     return m.clone()

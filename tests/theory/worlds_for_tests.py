@@ -89,7 +89,9 @@ def supports(n: int) -> torch.Tensor:
 
 def law(kind: str, seed: int, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Samples and their probabilities; every feature is alive, magnitudes differ."""
-    uniform = torch.rand(2 * n + 2**n, generator=torch.Generator().manual_seed(seed)).double()
+    uniform = torch.rand(
+        2 * n + 2**n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
     size, p, w = 0.3 + 2 * uniform[:n], 0.02 + 0.6 * uniform[n : 2 * n], uniform[2 * n :]
     x = supports(n)
     if kind == "equal":
