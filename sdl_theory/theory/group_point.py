@@ -13,7 +13,7 @@ import torch
 from ..checks import Tensor
 from ..tolerances import SILENT
 from .metric import Metric, Point, eigen_point
-from .penalty import nothing_does_better, penalised_points
+from .penalty import is_void, nothing_does_better, penalised_points
 from .spectrum import Spectrum
 from .verdict import Shared, Verdict, verdict_of
 
@@ -137,6 +137,7 @@ def solve_moments(group: list[int], system: Metric, l1: float) -> GroupMinimum:
     features = system.features.tolist()
     if not features:
         return _never_active(group, len(system.W_r), "every C_dd of the group is 0")
+    l1 = 0.0 if is_void(system, l1) else l1
     points = penalised_points(system, l1) if l1 else [eigen_point(system)]
     point = points[0] if points else None
     if point is None:

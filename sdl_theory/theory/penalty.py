@@ -6,7 +6,8 @@ it is void: z shrinks and w_D grows.) With u = w_D / ||w_D|| and a = ||w_D|| z i
     a = W_r^T u - tau > 0,   tau = (lam / 2) C^-1 m,   objective = tr(G C) - a^T C a
 
 and what is left is u^T A u - 2 b^T u on the sphere, A = W_r C W_r^T, b = (lam / 2) W_r m, whose
-local maximizers are the traps. Ours, not the paper's (arXiv:2512.05534 has no penalty).
+local maximizers are the traps. Ours: the approximate loss of Theorem 3.1, arXiv:2512.05534, holds
+no penalty.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import numpy as np
 from ..tolerances import EIGEN_TOLERANCE, POSITIVE_TOLERANCE, ZERO_RESIDUAL
 from .metric import TOGETHER, Metric, Point
 from .sphere import Solution, stationary_on_sphere, tangent_curvature
+
+# a penalty this small, of the loss, moves nothing
+VOID = 1e-100
 
 # directions tried in an eigenspace of the hard case, beside those of the features
 TRIED = 64
@@ -31,17 +35,18 @@ def penalised_points(system: Metric, l1: float) -> list[Point]:
     """
     assert system.m is not None  # checked by group_minimum
     # in the C-orthonormal basis: a = X (H^T u - t)
-    t = l1 / 2 * (system.X.T @ system.m)
+    mean = system.X.T @ system.m
+    if l1 / 2 >= np.linalg.norm(system.H @ mean) / (mean @ mean or 1.0):
+        return []  # m.a = u.H mean - (lam / 2) ||mean||^2 > 0 wherever it fires
+    t = l1 / 2 * mean
     U, sizes, Y = np.linalg.svd(system.H, full_matrices=False)
     kept = sizes > EIGEN_TOLERANCE * sizes.max(initial=0.0)
     U, sizes, Y = U[:, kept], sizes[kept], Y[kept]
     b, alpha = sizes * (Y @ t), np.square(sizes)
-    if not b.any():
-        return []  # u.b > 0 wherever it fires
     slopes = system.X @ (Y.T * sizes)  # of a, along the eigenbasis
     points = []
     for solution in stationary_on_sphere(alpha, b):
-        if not 0 < solution.nu < alpha[0]:
+        if solution.nu <= 0:
             continue
         for v in _directions(solution, slopes):
             u = U @ v
@@ -61,6 +66,14 @@ def penalised_points(system: Metric, l1: float) -> list[Point]:
             if solution.free is not None and solution.free.shape[1] > 1:
                 break
     return sorted(points, key=lambda point: (point.rank, point.loss))
+
+
+def is_void(system: Metric, l1: float) -> bool:
+    """Is the penalty none, or too small to be told from none?"""
+    if l1 == 0 or system.m is None:
+        return True
+    pull = float(np.abs(system.W_r @ system.m).max())
+    return pull > 0 and l1 < VOID * system.total / pull
 
 
 def _directions(solution: Solution, slopes: np.ndarray) -> list[np.ndarray]:

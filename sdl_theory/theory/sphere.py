@@ -22,10 +22,10 @@ from .spectrum import equal_runs
 
 # phi = 1 within this where two roots meet: they are one
 MEET = 1e-13
-# a root lies no nearer to its pole, of the interval: in float64 ||b_k|| > 1e-13 ||b||
-NEAREST = 1e-40
-# halvings of the logarithm of a distance from a pole: 92 / 2^58 is its rounding
-HALVINGS = 58
+# a root lies no nearer to its pole, of the interval, for a b that is not VOID
+NEAREST = 1e-120
+# halvings of the logarithm of a distance from a pole: 276 / 2^60 is its rounding
+HALVINGS = 60
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _roots(active: list[Pole]) -> list[tuple[float, np.ndarray]]:
     # where phi is least; `reach` if it falls all the way, as it does beyond the ends
     lowest = _crossing(slope, every, near, reach)
     at_lowest, at_end = excess(lowest, every), excess(reach, every)
-    at_lowest[[0, -1]] = -1.0  # phi(reach) <= 1, but for rounding
+    at_lowest[[0, -1]], at_end[[0, -1]] = -1.0, -1.0  # phi(reach) <= 1, but for rounding
     out: list[tuple[float, np.ndarray]] = []
     for function, low, high, there in (
         (lambda *at: -excess(*at), near, lowest, at_lowest <= MEET),
