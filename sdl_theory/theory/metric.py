@@ -110,7 +110,7 @@ def metric(problem: Problem, group: Sequence[int], moments: Moments) -> Metric:
         W_r=W_r,
         C=C,
         m=None if moments.m is None else moments.m.numpy()[F],
-        factor=root[:, None] * factor * np.sqrt(whole.clip(min=0)),
+        factor=root[:, None] * factor * np.sqrt(np.where(whole > TOGETHER * whole[-1:], whole, 0)),
         X=basis[:, seen] / np.sqrt(sizes[seen]),
         null=basis[:, ~seen],
         independent=independent and bool(seen.all()),
