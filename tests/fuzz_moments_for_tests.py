@@ -25,6 +25,7 @@ def of_moments(w) -> dict:
                 sizes=[2, 3],
                 S=[0.9],
                 draws=3,
+                l1=0.1,
                 generator=torch.Generator().manual_seed(0),
             )
             | law,
