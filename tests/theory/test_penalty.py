@@ -96,6 +96,17 @@ def test_one_feature_is_shrunk_and_nothing_does_better():
     assert group_minimum(problem, [0], moments=moments, l1=4.0).verdict is Verdict.NONE
 
 
+def test_the_hard_case_of_a_pair():
+    """Its trap lies between two saddles, mirror images, until they meet it: then it is one."""
+    p = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    world = World(Problem(from_gram([[1, 0.6], [0.6, 1]])), torch.eye(2, dtype=torch.float64), p)
+    points = points_of(world, 1.28)  # shrink = .64; .67 is where they meet
+    assert [point.rank for point in points] == [0, 1, 1]
+    assert np.allclose(points[1].a, points[2].a[::-1]) and np.ptp(points[1].a) > 0.1
+    assert points[1].loss == pytest.approx(points[2].loss) and points[1].loss > points[0].loss
+    assert [point.rank for point in points_of(world, 1.35)] == [1]
+
+
 def test_the_hard_case_of_three_equal_features():
     """A has one eigenvalue twice and b is orthogonal to it: the saddles are a circle around b."""
     x = supports(3)

@@ -64,6 +64,22 @@ def test_near_the_hard_case_roots_hug_their_pole(seed, exponent):
         assert abs(solution.u[1]) == pytest.approx(np.sqrt(1 - others @ others), rel=1e-12)
 
 
+@given(st.integers(0, 10**6), st.lists(st.integers(1, 3), min_size=1, max_size=3))
+def test_repeated_eigenvalues_are_one_pole(seed, copies):
+    """Within an eigenspace u has the direction of b; as many roots as if it were one dimension."""
+    rng = np.random.default_rng(seed)
+    alpha = np.repeat(np.arange(len(copies), 0, -1.0), copies)
+    b = 0.3 * rng.standard_normal(len(alpha))
+    found = stationary_on_sphere(alpha, b)
+    one = [np.linalg.norm(b[alpha == value]) for value in np.unique(alpha)[::-1]]
+    assert np.allclose(
+        np.sort([solution.nu for solution in found]),
+        np.sort([s.nu for s in stationary_on_sphere(np.unique(alpha)[::-1], np.array(one))]),
+    )
+    for solution in found:
+        assert residual(alpha, b, solution) < 1e-12
+
+
 def test_the_hard_case_by_hand():
     """A = diag(3, 2, 2), b = (.6, 0, 0): nu = 2, u_1 = .6, and .8 in any direction of the plane."""
     alpha, b = np.array([3.0, 2.0, 2.0]), np.array([0.6, 0.0, 0.0])
