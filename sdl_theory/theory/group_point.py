@@ -26,6 +26,7 @@ class GroupMinimum:
     y : (|F|,) > 0 of unit norm. y > 0 is judged by z = y / s: every z_d > 1e-9 of the largest.
         s = sqrt(M_d), or sqrt(C_dd).
     eigenvalue : lambda; with a penalty nu.
+    is_top : it is the largest; with a penalty, the point is a strict minimum.
     multiplicity : of the eigenvalue; eigenvalues are equal within 1e-13 tr K.
     loss : of the group; with a penalty the objective.
     z, w_D : (|F|,) > 0 and (n_r,): z_d w_D is what the neuron gives for x_d = 1. ||w_D|| = 1, so

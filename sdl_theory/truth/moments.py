@@ -6,14 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from ..checks import Tensor, as_matrix, as_tensor, check_count, check_number, refuse
+from ..checks import Tensor, as_matrix, check_count, check_number, refuse
 from ..signature import checked
 from .magnitudes import Constant, Magnitudes
-
-# what rounding of a sum of samples may do to symmetry, signs and eigenvalues, of the entry's scale
-ROUNDED = 1e-10
-# root of an eigenvalue, of a unit diagonal, below which features are in a fixed proportion
-TOGETHER = 1e-6
+from .moment_checks import ROUNDED, check_room, first_moments, second_moments
 
 
 class Moments:
@@ -23,7 +19,8 @@ class Moments:
     m : (n,), no negative entry, m_d^2 <= C_dd; or None, when only C is known (no penalty can be
         asked about then).
 
-    ValueError for anything else: no x >= 0 has such moments.
+    ValueError for anything else: no x >= 0 has such moments. (Not all that samples have is asked:
+    C - m m^T, a covariance, may come out indefinite if C and m are made up.)
 
     Independent features: `SparseFeatures(n, S).moments()`. Any others: `Moments.of_samples(x)`,
     or in closed form `Moments.hierarchical`, `Moments.exclusive` and `Moments.correlated`.
@@ -40,8 +37,8 @@ class Moments:
 
     @checked
     def __init__(self, C: Tensor, m: Tensor | None = None):
-        self.C = _second(C)
-        self.m = None if m is None else _first(m, self.C)
+        self.C = second_moments(C)
+        self.m = None if m is None else first_moments(m, self.C)
 
     @property
     def n(self) -> int:
@@ -82,6 +79,7 @@ class Moments:
                     f"x must not be negative; x[{b}, {d}] = {part[b, d].item():g}. "
                     f"Features are activations >= 0: relu(x)"
                 )
+            check_room("x", part.shape[1])
             if C is not None and len(C) != part.shape[1]:
                 raise ValueError(f"x must have n = {len(C)} columns in all parts; got {part.shape}")
             C = part.mT @ part if C is None else C + part.mT @ part
@@ -150,6 +148,7 @@ class Moments:
                 [0.0000, 0.5000]], dtype=torch.float64)
         """
         n = check_count("n", n)
+        check_room("n", n)
         p = 1 - check_number("S = P(x_d = 0)", S, at_least=0, below=1)
         least = -min(p / (1 - p), (1 - p) / p) if n == 2 and p < 1 else 0.0
         r = check_number(f"r (n = {n}, S = {S:g})", r, at_least=least - ROUNDED, at_most=1)
@@ -160,6 +159,7 @@ class Moments:
 
 def independent(p: float, n: int, magnitudes: Magnitudes) -> Moments:
     """The moments of n independent features, each active with probability p."""
+    check_room("n", n)
     alone = torch.full((n,), p, dtype=torch.float64)
     return Moments(*_of_supports(torch.outer(alone, alone), alone, magnitudes))
 
@@ -173,77 +173,6 @@ def _of_supports(both: Tensor, alone: Tensor, law: Magnitudes) -> tuple[Tensor, 
 def _probabilities(name: str, values: Sequence[float]) -> Tensor:
     if not len(values):
         refuse(name, "a list of one probability at least", values)
+    check_room(name, len(values))
     read = [check_number(f"{name}[{i}]", p, at_least=0, at_most=1) for i, p in enumerate(values)]
     return torch.tensor(read, dtype=torch.float64)
-
-
-def _second(C: Tensor) -> Tensor:
-    C = as_matrix("C", C, "(n, n)").detach().double().cpu()
-    if C.shape[0] != C.shape[1]:
-        raise ValueError(f"C = E[x x^T] must be square, (n, n); got shape {tuple(C.shape)}")
-    scale = C.abs().max().item()
-    if (C < 0).any():
-        i, j = (C < 0).nonzero()[0].tolist()
-        if (C < -ROUNDED * scale).any() or i == j:
-            i, j = divmod(int(C.argmin()), len(C))
-            raise ValueError(
-                f"C = E[x x^T] must not be negative, for x >= 0; C[{i}, {j}] = {C[i, j].item():g}. "
-                f"A covariance is not it: add the outer product of the means"
-            )
-    off = (C - C.mT).abs()
-    if off.max() > ROUNDED * scale:
-        i, j = divmod(int(off.argmax()), len(C))
-        raise ValueError(
-            f"C = E[x x^T] must be symmetric; C[{i}, {j}] = {C[i, j].item():g} and "
-            f"C[{j}, {i}] = {C[j, i].item():g}. Take (C + C.T) / 2"
-        )
-    C = ((C + C.mT) / 2).clamp(min=0)
-    # judged where the diagonal is 1, so that a large feature does not hide a small one's fault
-    root = C.diagonal().sqrt()
-    most = torch.outer(root, root)
-    if (C > most * (1 + ROUNDED)).any():
-        i, j = divmod(int((C - most).argmax()), len(C))
-        raise ValueError(
-            f"C = E[x x^T] must be positive semidefinite; "
-            f"C[{i}, {j}] = {C[i, j].item():g} is above "
-            f"sqrt(C[{i}, {i}] C[{j}, {j}]) = {most[i, j].item():g}: Cauchy-Schwarz forbids it"
-        )
-    unit = C / most.where(most > 0, torch.ones(()))
-    if torch.linalg.cholesky_ex(unit + ROUNDED * len(C) * torch.eye(len(C)))[1]:
-        lowest = torch.linalg.eigvalsh(unit)[0].item()
-        raise ValueError(
-            f"C = E[x x^T] must be positive semidefinite; scaled to a unit diagonal its least "
-            f"eigenvalue is {lowest:g}. Moments of samples always are: Moments.of_samples(x)"
-        )
-    return C
-
-
-def _first(m: Tensor, C: Tensor) -> Tensor:
-    m = as_tensor("m", m).detach().double().cpu()
-    if m.shape != (len(C),):
-        raise ValueError(
-            f"m = E[x] must have shape (n,) = ({len(C)},) to go with C; got {tuple(m.shape)}"
-        )
-    if not torch.isfinite(m).all() or (m < 0).any():
-        d = int((~torch.isfinite(m) | (m < 0)).nonzero()[0])
-        raise ValueError(f"m = E[x] must be finite and >= 0, for x >= 0; m[{d}] = {m[d].item():g}")
-    over = m.square() - C.diagonal() * (1 + ROUNDED)
-    if (over > 0).any():
-        d = int(over.argmax())
-        raise ValueError(
-            f"m_d^2 <= C_dd, for a variance is not negative; "
-            f"m[{d}]^2 = {m[d].item() ** 2:g}, C[{d}, {d}] = {C[d, d].item():g}"
-        )
-    root = C.diagonal().sqrt()
-    unit = C / torch.outer(root, root).clamp(min=1e-300)
-    factor, failed = torch.linalg.cholesky_ex(unit.fill_diagonal_(1.0))
-    if failed or factor.diagonal().min() < TOGETHER:  # some features in a fixed proportion
-        sizes, E = torch.linalg.eigh(unit)
-        unseen = E[:, sizes < TOGETHER**2] / root.clamp(min=1e-300)[:, None]
-        means = unseen.mT @ m
-        if (means.abs() > 10 * TOGETHER * (unseen.abs().mT @ m)).any():
-            raise ValueError(
-                "m = E[x] does not go with C: a combination of features that C has always in "
-                "proportion, of second moment 0, has a mean in m. Moments.of_samples(x) gives both"
-            )
-    return m.clone()

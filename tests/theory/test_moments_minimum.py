@@ -101,7 +101,10 @@ def test_the_librarys_own_true_loss_agrees(seed, n, S):
 
 
 @given(
-    worlds(laws=("independent", "correlated", "hierarchical", "exclusive"), shapes=("positive",)),
+    worlds(
+        laws=("independent", "correlated", "hierarchical", "exclusive"),
+        shapes=("positive", "positive dependent"),
+    ),
     st.booleans(),
 )
 def test_perron_frobenius(world, cut):

@@ -130,6 +130,8 @@ def shape(kind: str, seed: int, n: int) -> Problem:
         return Problem(unit(W[: max(2, n - 1)]), randn(seed + 2, n + 2, n))
     if kind == "positive":
         return Problem(unit(randn(seed, n + 1, n).abs()))
+    if kind == "positive dependent":
+        return Problem(unit(randn(seed, max(2, n - 1), n).abs()))
     if kind == "scalar":
         return Problem(W, randn(seed + 2, 1, n))
     if kind == "parallel":
