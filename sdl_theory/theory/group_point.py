@@ -5,7 +5,7 @@ From an eigen-system, of Lt or of the true loss, or with a penalty from a trust-
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -59,6 +59,7 @@ def solve_group(group: list[int], system: Spectrum) -> GroupMinimum:
         y = system.positive(cluster)
         if y is not None:
             loss, multiplicity = system.loss(y), cluster.stop - cluster.start
+            z, w_D = _scaled(system, y)
             which = "top eigenvalue"
             if rank > 0:
                 which = f"eigenvalue number {rank + 1} of the group, not the top one"
@@ -74,7 +75,9 @@ def solve_group(group: list[int], system: Spectrum) -> GroupMinimum:
                 loss=loss,
                 verdict=_alone(loss, is_top=rank == 0, is_simple=multiplicity == 1),
                 reason=f"a positive eigenvector with the {which}{repeats}",
-                **_scaled(system, y, cluster),
+                z=z,
+                w_D=w_D,
+                curvature=_curvature(system, cluster),
             )
     return _nowhere(
         group,
@@ -118,19 +121,25 @@ def _nowhere(group: list[int], features: list[int], reason: str) -> GroupMinimum
     )
 
 
-def _scaled(system: Spectrum, y: np.ndarray, cluster: slice) -> dict:
-    """z, w_D and curvature of this eigenvector."""
+def _curvature(system: Spectrum, cluster: slice) -> float:
+    others = float(np.delete(system.values, np.r_[cluster]).max(initial=0.0))
+    flat = cluster.start == 0 and cluster.stop > 1
+    return 0.0 if flat else others - float(system.values[cluster].mean())
+
+
+def _scaled(system: Spectrum, y: np.ndarray) -> tuple[Tensor, Tensor]:
+    """z and w_D of a stationary y of unit norm."""
     w_D = system.A @ y
     size = float(np.linalg.norm(w_D))
     silent = size <= SILENT * np.linalg.norm(system.A)
-    others = float(np.delete(system.values, np.r_[cluster]).max(initial=0.0))
-    eigenvalue = float(system.values[cluster].mean())
-    flat = cluster.start == 0 and cluster.stop > 1
-    return dict(
-        z=torch.from_numpy(y / system.s * (1.0 if silent else size)),
-        w_D=torch.from_numpy(np.zeros_like(w_D) if silent else w_D / size),
-        curvature=0.0 if flat else others - eigenvalue,
-    )
+    z = y / system.s * (1.0 if silent else size)
+    return torch.from_numpy(z), torch.from_numpy(np.zeros_like(w_D) if silent else w_D / size)
+
+
+def moved(minimum: GroupMinimum, system: Spectrum, y: np.ndarray) -> GroupMinimum:
+    """The same, at another y of its eigenspace."""
+    z, w_D = _scaled(system, y)
+    return replace(minimum, y=torch.from_numpy(y), z=z, w_D=w_D)
 
 
 def solve_moments(group: list[int], system: Metric, l1: float) -> GroupMinimum:

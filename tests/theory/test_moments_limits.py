@@ -120,3 +120,19 @@ def test_other_active_features_leak(G, encoder_leaks, decoder_leaks):
     assert (of_E[1].abs().max() > 1e-3) == encoder_leaks
     assert (of_D[:, 1].norm() > 1e-3) == decoder_leaks
     assert max(of_E[0].norm(), of_D[:, 0].norm()) < 1e-7
+
+
+def test_what_no_sample_sees_may_make_a_row_fire():
+    """Samples (1,1,0) and (0,1,1): z + t (1,-1,1) is the same to both, and positive for some t."""
+    x = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 1.0]], dtype=torch.float64)
+    W_r = torch.tensor([[1.0, 0.0, 0.09], [0.0, 0.0, 0.28]], dtype=torch.float64)
+    p = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    world = World(Problem(torch.eye(3, dtype=torch.float64), W_r), x, p)
+    for l1 in (0.0, 0.01):
+        minimum = everything(world, l1)
+        assert minimum.verdict is Verdict.TRAP
+        w_E, w_D = world.at(minimum)
+        assert world.slope(w_E, w_D, l1) < 1e-12 and world.least_curvature(w_E, w_D, l1) > 1e-3
+        seen = x @ minimum.z
+        shortest = torch.linalg.lstsq(x, seen, driver="gelsd").solution
+        assert minimum.z.min() > 0 > shortest.min()
