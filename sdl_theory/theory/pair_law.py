@@ -9,6 +9,7 @@ import math
 
 from ..checks import check_number
 from ..signature import checked
+from ..tolerances import EIGEN_TOLERANCE
 from .verdict import Verdict
 
 
@@ -26,9 +27,9 @@ def pair_law(rho: float, kappa: float, shrink: float = 0.0) -> Verdict:
         independent features with E[x | active] = m_1, E[x^2 | active] = v; 0 for Lt.
     shrink : (lam / 2) m / a >= 0, lam the penalty's weight.
 
-    `verdict`: none (it does not fire), trap, saddle; degenerate at shrink = 0, rho = -kappa: a flat
-    family; global at rho = 1 or kappa = 1 where no dictionary does better: without a penalty, or
-    with one at kappa = 1, or at rho = 1, kappa = 0.
+    `verdict`: none (it does not fire, or at rho = -1 has w_D = 0), trap, saddle; degenerate at
+    shrink = 0, rho = -kappa (within 1e-13): a flat family; global at rho = 1 or kappa = 1 where no
+    dictionary does better: without a penalty, or with one at kappa = 1, or at rho = 1, kappa = 0.
 
     Without a penalty, a trap iff rho + kappa > 0. For siblings of cosine .6, and for features of
     cosine -.05 at two sparsities (magnitude 1: kappa = 1 - S):
@@ -48,7 +49,6 @@ def pair_law(rho: float, kappa: float, shrink: float = 0.0) -> Verdict:
     one_ray = kappa == 1 or rho == 1 and kappa == 0
     if one_ray or rho == 1 and shrink == 0:
         return Verdict.GLOBAL
-    if shrink * shared < rho + kappa:
-        return Verdict.TRAP
-    flat = shrink == 0 and rho + kappa == 0
-    return Verdict.DEGENERATE if flat else Verdict.SADDLE
+    if shrink == 0 and abs(rho + kappa) <= EIGEN_TOLERANCE:
+        return Verdict.DEGENERATE
+    return Verdict.TRAP if shrink * shared < rho + kappa else Verdict.SADDLE

@@ -48,6 +48,7 @@ def test_it_is_the_verdict_of_group_minimum_and_of_the_enumerated_hessian(rho, k
     [
         (0.0, 0.0, 0.0, "degenerate"),
         (-0.25, 0.25, 0.0, "degenerate"),
+        (-0.1, 1 - 0.9, 0.0, "degenerate"),  # .1 but for rounding
         (1.0, 0.5, 0.0, "global"),
         (0.3, 1.0, 0.0, "global"),
         (0.3, 1.0, 0.4, "global"),
