@@ -32,9 +32,11 @@ from .theory.groups import GroupMinimum, group_minimum
 from .theory.ladder import Rung, loss_ladder
 from .theory.loss import approximate_loss, exact_loss, sampled_loss
 from .theory.named_groups import GroupDiagnosis, diagnose_groups, trap_share
+from .theory.pair_law import pair_law
 from .theory.partial_minimum import PartialMinimum, partial_minimum, printed_recipe
 from .theory.partitions import PartitionRow, best_partition, survey_partitions
 from .theory.patterns import activation_pattern, partitions, pattern
+from .theory.prevalence import Prevalence, prevalence
 from .theory.realization import Farkas, Realization
 from .theory.realize import realize
 from .theory.verdict import Verdict
@@ -57,6 +59,7 @@ from .truth.features import (
     rankin_bound,
 )
 from .truth.hierarchy import Hierarchy, hierarchy
+from .truth.moments import Moments
 from .truth.samples import Samples
 from .truth.sampling import Constant, ShiftedExponential, SparseFeatures, Uniform
 from .truth.streams import Batch
@@ -85,8 +88,10 @@ __all__ = [
     "InterferenceNotReached",
     "JumpReLU",
     "LinearRepresentationBench",
+    "Moments",
     "PartialMinimum",
     "PartitionRow",
+    "Prevalence",
     "Problem",
     "ReLU",
     "Realization",
@@ -138,9 +143,11 @@ __all__ = [
     "mirrored_share",
     "mirrored_weights",
     "null_baseline",
+    "pair_law",
     "partial_minimum",
     "partitions",
     "pattern",
+    "prevalence",
     "printed_recipe",
     "pseudo_inverse_weights",
     "rankin_bound",

@@ -163,7 +163,10 @@ def of_patterns(w: World) -> dict:
         "realize": (lib.realize, dict(p, P=w.P, sigma=w.sigma)),
         "Realization.check": (w.realization.check, {}),
         "Farkas.check": (w.farkas.check, dict(problem=w.farkas.problem, tol=1e-8)),
-        "group_minimum": (lib.group_minimum, dict(p, group=[0, 1])),
+        "group_minimum": (
+            lib.group_minimum,
+            dict(p, group=[0, 1], moments=w.features.moments(), l1=0.1),
+        ),
         "printed_recipe": (lib.printed_recipe, dict(p, P=w.P, W_E=w.weights.W_E)),
         "partial_minimum": (lib.partial_minimum, dict(p, P=w.P, sigma=w.sigma)),
         "alternating_convex_search": (

@@ -15,6 +15,7 @@ import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
+import fuzz_moments_for_tests as moments
 import fuzz_theory_for_tests as theory
 import fuzz_training_for_tests as training
 import pytest
@@ -29,6 +30,7 @@ GOOD = (
     theory.of_data,
     theory.of_patterns,
     theory.of_losses,
+    moments.of_moments,
     training.of_metrics,
     training.of_models,
     training.of_training,
@@ -143,6 +145,7 @@ def test_everything_public_is_attacked(table):
         "IdealLoss",
         "PartialMinimum",
         "PartitionRow",
+        "Prevalence",
         "Realization",
         "Report",
         "Rung",

@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from ..problem import Problem
 from ..tolerances import POSITIVE_TOLERANCE, SILENT, WALL_TOLERANCE
 from .encoder_rows import encoder_row
-from .groups import GroupMinimum, solve_group
+from .group_point import GroupMinimum, moved, solve_group
 from .spectrum import Spectrum, admissible_rows, spectrum
 from .verdict import Verdict
 
@@ -76,7 +75,7 @@ def group_row(
         if found is None:
             return _unreached(minimum)
         w, y = found
-        minimum = replace(minimum, y=torch.from_numpy(y / np.linalg.norm(y)))
+        minimum = moved(minimum, system, y / np.linalg.norm(y))
     w, w_D = _with_decoder(system, w, y, theta)
     return Row(minimum, w, w @ problem.W_p_array, w_D=w_D, theta=theta)
 

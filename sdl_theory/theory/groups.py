@@ -1,47 +1,32 @@
 """One neuron on one group: the eigen-problem behind Theorem 3.7, corrected, walls aside.
 
 A stationary point of a group's loss (see `spectrum`) is an eigenvector, its only local minima are
-the top ones, and the row fires for all of F exactly when y > 0.
+the top ones, and the row fires for all of F exactly when y > 0. Asked of the true loss it is one in
+the metric of second moments (`metric`); with an L1 penalty, a trust-region subproblem (`penalty`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import torch
-
-from ..checks import Tensor
+from ..checks import refuse
 from ..problem import Problem, check_problem
 from ..signature import checked
+from ..truth.moments import Moments
+from .group_point import GroupMinimum, solve_group, solve_moments
+from .metric import metric
 from .patterns import check_group
-from .spectrum import Spectrum, spectrum
-from .verdict import Shared, Verdict, verdict_of
-
-
-@dataclass(frozen=True)
-class GroupMinimum:
-    """The eigen-problem of one group, walls aside.
-
-    features : those of the group with M_d > 0, F.
-    y : (|F|,) > 0 of unit norm. y > 0 is judged by z = y / s: every z_d > 1e-9 of the largest.
-    multiplicity : of the eigenvalue; eigenvalues are equal within 1e-13 tr K.
-    """
-
-    group: list[int]
-    features: list[int]
-    exists: bool
-    y: Tensor | None
-    eigenvalue: float
-    is_top: bool
-    multiplicity: int
-    loss: float
-    verdict: Verdict
-    reason: str
+from .spectrum import spectrum
 
 
 @checked
-def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
+def group_minimum(
+    problem: Problem,
+    group: Sequence[int],
+    *,
+    moments: Moments | None = None,
+    l1: float = 0.0,
+) -> GroupMinimum:
     r"""Theorem 3.7 (corrected), arXiv:2512.05534: can one neuron sit still on all of `group`?
 
     And is that a trap? Encoder walls are not asked.
@@ -60,6 +45,13 @@ def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
     none. A verdict of `trap` here means that the eigenvector allows it; whether a row reaches it
     without firing for others, ask `partial_minimum`.
 
+    moments : C = E[x x^T] and m = E[x] of all n features. Ours: the same of the **true** loss, if
+        the group were all that is active. Then C G C z = lambda C z in place of K (see `metric`),
+        and loss = tr(G C) - lambda. `none` says that no point has z > 0; one of mixed signs may
+        still fire on every sample, where a feature is never active alone.
+    l1 : lam >= 0, of the penalty lam E[z] ||w_D||; needs `moments` with m. See `penalty`. Never
+        degenerate; `global` where no dictionary does better. Of several saddles the lowest.
+
     >>> import torch
     >>> from sdl_theory import Problem, group_minimum
     >>> W_p = torch.tensor([[1.0, 0.6], [0.0, 0.8]], dtype=torch.float64)
@@ -68,69 +60,43 @@ def group_minimum(problem: Problem, group: Sequence[int]) -> GroupMinimum:
     (<Verdict.TRAP: 'trap'>, 1.6, 0.4)
     >>> group_minimum(Problem(W_p, M_d=torch.tensor([1.0, 0.0])), [0, 1]).verdict.value
     'global'
+
+    Opposed features, a saddle of Lt, are a trap of the true loss if they are often active together;
+    a penalty undoes that:
+
+    >>> from sdl_theory import Moments
+    >>> W_p = torch.tensor([[1.0, -0.6], [0.0, 0.8]], dtype=torch.float64)
+    >>> often = Moments([[0.2, 0.16], [0.16, 0.2]], m=[0.2, 0.2])
+    >>> group_minimum(Problem(W_p), [0, 1]).verdict.value
+    'saddle'
+    >>> for l1 in (0.0, 1.0, 2.0):
+    ...     print(group_minimum(Problem(W_p), [0, 1], moments=often, l1=l1).verdict)
+    trap
+    saddle
+    none
     """
     check_problem(problem)
     group = check_group(group, problem.n)
     if not group:
         raise ValueError("group must hold at least one feature")
-    return solve_group(group, spectrum(problem, group))
+    _check_moments(problem, moments, l1)
+    if moments is None:
+        return solve_group(group, spectrum(problem, group))
+    return solve_moments(group, metric(problem, group, moments), l1)
 
 
-def solve_group(group: list[int], system: Spectrum) -> GroupMinimum:
-    """`group_minimum`, given the group's eigen-system."""
-    features = system.features.tolist()
-    if not features:
-        return GroupMinimum(
-            group=group,
-            features=[],
-            exists=True,
-            y=torch.zeros(0, dtype=torch.float64),
-            eigenvalue=0.0,
-            is_top=True,
-            multiplicity=1,
-            loss=0.0,
-            verdict=Verdict.GLOBAL,
-            reason="every M_d of the group is 0",
+def _check_moments(problem: Problem, moments: Moments | None, l1: float) -> None:
+    if l1 < 0:
+        refuse("l1", "a finite number >= 0", l1)
+    if moments is None and l1 > 0:
+        raise ValueError(
+            f"l1 = {l1:g} needs moments with m = E[x], which Lt does not have: pass "
+            f"moments=SparseFeatures(n, S).moments(), with one_at_a_time=True for Lt's own samples"
         )
-    for rank, cluster in enumerate(system.clusters):
-        y = system.positive(cluster)
-        if y is not None:
-            loss, multiplicity = system.loss(y), cluster.stop - cluster.start
-            which = "top eigenvalue"
-            if rank > 0:
-                which = f"eigenvalue number {rank + 1} of the group, not the top one"
-            repeats = f", which repeats {multiplicity} times" if multiplicity > 1 else ""
-            return GroupMinimum(
-                group=group,
-                features=features,
-                exists=True,
-                y=torch.from_numpy(y),
-                eigenvalue=float(system.values[cluster].mean()),
-                is_top=rank == 0,
-                multiplicity=multiplicity,
-                loss=loss,
-                verdict=_alone(loss, is_top=rank == 0, is_simple=multiplicity == 1),
-                reason=f"a positive eigenvector with the {which}{repeats}",
-            )
-    return GroupMinimum(
-        group=group,
-        features=features,
-        exists=False,
-        y=None,
-        eigenvalue=float("nan"),
-        is_top=False,
-        multiplicity=0,
-        loss=float("nan"),
-        verdict=Verdict.NONE,
-        reason="no eigenvector of V^T K V is positive "
-        "(every z_d = y_d / s_d above 1e-9 of the largest), "
-        "so no interior stationary point fires for the whole group",
-    )
-
-
-def _alone(loss: float, is_top: bool, is_simple: bool) -> Verdict:
-    """The verdict of a group without walls: free to fall, and nothing leaks."""
-    if loss == 0:
-        return Verdict.GLOBAL
-    neuron = Shared(0, is_top, is_simple, is_lossy=True)
-    return verdict_of([neuron], falls=lambda _: True, leaks=lambda: False)[0]
+    if moments is not None and moments.n != problem.n:
+        raise ValueError(
+            f"moments are of n = {moments.n} features, the problem has n = {problem.n}; "
+            f"C must be (n, n) for all of them, whatever the group"
+        )
+    if moments is not None and moments.m is None and l1 > 0:
+        raise ValueError(f"l1 = {l1:g} needs m = E[x]: build Moments(C, m); got Moments(C) alone")

@@ -55,9 +55,7 @@ class Spectrum:
     @cached_property
     def clusters(self) -> list[slice]:
         """Runs of equal eigenvalues, top first."""
-        apart = np.flatnonzero(-np.diff(self.values) > self.closest * self.total) + 1
-        edges = [0, *apart.tolist(), len(self.values)]
-        return [slice(*pair) for pair in zip(edges, edges[1:])] if len(self.values) else []
+        return equal_runs(self.values, self.closest * self.total)
 
     @property
     def simple(self) -> bool:
@@ -165,6 +163,13 @@ def spectrum(problem: Problem, group: Sequence[int]) -> Spectrum:
         independent=independent,
         closest=closest,
     )
+
+
+def equal_runs(values: np.ndarray, closest: float) -> list[slice]:
+    """Runs of values, largest first, whose neighbours differ by `closest` at most."""
+    apart = np.flatnonzero(-np.diff(values) > closest) + 1
+    edges = [0, *apart.tolist(), len(values)]
+    return [slice(*pair) for pair in zip(edges, edges[1:])] if len(values) else []
 
 
 def positive_vector(vectors: np.ndarray, s: np.ndarray) -> np.ndarray | None:

@@ -14,6 +14,8 @@ from numbers import Real
 import sympy as sp
 
 from ..checks import refuse
+from .symbolic_pair import PairInLetters as PairInLetters
+from .symbolic_pair import pair_in_letters as pair_in_letters
 
 
 @dataclass(frozen=True)

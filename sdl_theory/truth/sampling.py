@@ -8,90 +8,11 @@ from dataclasses import dataclass, field
 import torch
 
 from ..checks import Tensor, check_count, check_number, refuse
-from ..signature import check_fields, checked
-
-
-@dataclass(frozen=True)
-class ShiftedExponential:
-    """x_d = c_min + Exp(scale beta) when active, unbounded: c = c_min.
-
-    E[x_d^2 | active] = c^2 + 2 c beta + 2 beta^2.
-    """
-
-    c_min: float = 0.0
-    beta: float = 1.0
-
-    def __post_init__(self):
-        check_fields(self)
-        if not (0 <= self.c_min < math.inf and 0 < self.beta < math.inf):
-            raise ValueError(
-                f"ShiftedExponential needs c_min >= 0 and beta > 0, finite; "
-                f"got c_min={self.c_min}, beta={self.beta}"
-            )
-
-    @property
-    def second_moment(self) -> float:
-        return self.c_min**2 + 2 * self.c_min * self.beta + 2 * self.beta**2
-
-    @property
-    def range(self) -> tuple[float, float]:
-        return self.c_min, math.inf
-
-    def draw(self, shape, generator=None, **like) -> Tensor:
-        uniform = torch.rand(shape, generator=generator, **like)
-        return self.c_min - self.beta * torch.log1p(-uniform)
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """x_d uniform on [a, b] when active: E[x_d^2 | active] = (a^2 + a b + b^2) / 3."""
-
-    a: float
-    b: float
-
-    def __post_init__(self):
-        check_fields(self)
-        if not (0 <= self.a <= self.b < math.inf and self.b > 0):
-            raise ValueError(
-                f"Uniform(a, b) needs 0 <= a <= b, b > 0, finite; got a={self.a}, b={self.b}"
-            )
-
-    @property
-    def second_moment(self) -> float:
-        return (self.a**2 + self.a * self.b + self.b**2) / 3
-
-    @property
-    def range(self) -> tuple[float, float]:
-        return self.a, self.b
-
-    def draw(self, shape, generator=None, **like) -> Tensor:
-        return self.a + (self.b - self.a) * torch.rand(shape, generator=generator, **like)
-
-
-@dataclass(frozen=True)
-class Constant:
-    """x_d = v when active: E[x_d^2 | active] = v^2."""
-
-    v: float
-
-    def __post_init__(self):
-        check_fields(self)
-        if not 0 < self.v < math.inf:
-            raise ValueError(f"Constant(v) needs a finite v > 0; got {self.v}")
-
-    @property
-    def second_moment(self) -> float:
-        return self.v**2
-
-    @property
-    def range(self) -> tuple[float, float]:
-        return self.v, self.v
-
-    def draw(self, shape, generator=None, **like) -> Tensor:
-        return torch.full(tuple(shape), float(self.v), **like)
-
-
-Magnitudes = ShiftedExponential | Uniform | Constant
+from ..signature import checked
+from .magnitudes import Constant as Constant  # the laws are had from here, too
+from .magnitudes import Magnitudes, ShiftedExponential
+from .magnitudes import Uniform as Uniform
+from .moments import Moments, independent
 
 
 @dataclass(frozen=True)
@@ -134,6 +55,27 @@ class SparseFeatures:
     def M_d(self) -> Tensor:
         alone = (1 - self.S) * self.S ** (self.n - 1)
         return torch.full((self.n,), alone * self.magnitudes.second_moment, dtype=torch.float64)
+
+    @checked
+    def moments(self, one_at_a_time: bool = False) -> Moments:
+        """C = E[x x^T] and m = E[x], closed form, with p = 1 - S and m_1 = E[x_d | active].
+
+            C_dd = p E[x_d^2 | active],  C_ij = p^2 m_1^2,  m_d = p m_1
+
+        kappa = C_ij / C_dd is the cosine of two activations, p m_1^2 / E[x_d^2 | active].
+
+        one_at_a_time : count samples with one active feature alone, as Lt does (Theorem 3.1 of
+            arXiv:2512.05534): C = diag(M_d), m_d = E[x_d 1{only d is active}].
+
+        >>> from sdl_theory import Constant, SparseFeatures
+        >>> SparseFeatures(2, 0.9, Constant(1.0)).moments().C
+        tensor([[0.1000, 0.0100],
+                [0.0100, 0.1000]], dtype=torch.float64)
+        """
+        if not one_at_a_time:
+            return independent(1 - self.S, self.n, self.magnitudes)
+        alone = (1 - self.S) * self.S ** (self.n - 1)
+        return Moments.exclusive([alone] * self.n, self.magnitudes)
 
     @checked
     def sample(
