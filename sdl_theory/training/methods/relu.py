@@ -13,7 +13,7 @@ from .base import Coded, Method
 
 class ReLU(Method):
     name = "relu"
-    dense_copies = 4
+    dense_copies, sparse_copies = 1.2, 2.6
     in_blocks = True
 
     def activate(self, model, z):
