@@ -16,9 +16,9 @@ from .pairs import Pairs, encode_pairs
 from .step import Knobs, Step, Terms
 
 LARGE = 1 << 20  # entries of z from which the literal step is not the fastest
-# Share of active preactivations below which pairs are taken, on a processor and on other devices. On
-# one core they beat blocks up to 1 in 6 (n_p = 192, n_q = 4000) or 1 in 5 (768, 16000), but a pair
-# takes some 50 bytes.
+# share of active preactivations below which pairs are taken, on a processor and elsewhere; on one
+# core they beat blocks up to 1 in 6 (n_p = 192, n_q = 4000) or 1 in 5 (768, 16000), but a pair
+# takes some 50 bytes
 SPARSE_BELOW, SPARSE_BELOW_ELSEWHERE = 1 / 10, 1 / 50
 
 
