@@ -11,6 +11,7 @@ import torch
 from ..checks import Tensor
 from . import auxk
 from .blocks import through
+from .methods.in_blocks import InBlocks
 from .model import SDLModel
 from .pairs import Pairs, encode_pairs
 from .step import Knobs, Step, Terms
@@ -37,7 +38,7 @@ def objective(
     way, single = model.way, model.instances is None
     if sparse is None:
         sparse = x_p.shape[-2] * model.n_q * (model.instances or 1) >= LARGE
-    blocks = sparse and way.in_blocks and not _wakes(knobs)
+    blocks = sparse and isinstance(way, InBlocks) and not _wakes(knobs)
     with torch.autocast(x_p.device.type, torch.bfloat16, enabled=knobs.bf16):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not blocks):
             z = model.preactivations(x_p)
@@ -77,7 +78,8 @@ def _dense(step: Step) -> Terms:
 def _in_blocks(step: Step) -> Terms:
     """The same terms, z passed over block by block; for methods without AuxK."""
     way, share, b_D = step.model.way, step.knobs.share, step.model.b_D
-    x_hat, sums, fired = through(step)
+    assert isinstance(way, InBlocks)
+    x_hat, sums, fired = through(step, way)
     fit = way.missed(step, x_hat if b_D is None else x_hat + b_D.unsqueeze(-2))
     loss = fit.loss + way.block_penalty(step, sums) * share
     return Terms(loss=loss.sum(), mse=fit.mse.detach(), l0=fired.sum(-1) * share, fired=fired > 0)
