@@ -111,7 +111,7 @@ def test_a_stopped_run_goes_on_and_gives_the_same_figures(tmp_path, monkeypatch)
 
 def test_large_models_train_seed_by_seed(tmp_path, monkeypatch):
     """And a stopped run goes on with the seed that it was stopped in."""
-    monkeypatch.setattr(runs, "SPARSE_FROM", 16 * 24)
+    monkeypatch.setattr(runs, "LARGE", 16 * 24)
     prepared = runs.prepare(LINE, "anchored", "demo", [1])[0]
     assert prepared.model.instances is None and prepared.config.seed == 1
     whole = made(LINE, "anchored")

@@ -16,7 +16,7 @@ import torch
 from ...files import write_atomically
 from ...measure.report import evaluate
 from ...training.history import History
-from ...training.objective import SPARSE_FROM
+from ...training.objective import LARGE
 from ..arms import NO_CLIP, sham_anchors
 from ..presets import PRESETS
 from ..provenance import provenance
@@ -62,7 +62,7 @@ def together(preset: str, seeds: Sequence[int]) -> bool:
     a step touches only the latents that fire.
     """
     own = PRESETS[preset]
-    return len(seeds) > 1 and own.config.batch * own.n_q < SPARSE_FROM
+    return len(seeds) > 1 and own.config.batch * own.n_q < LARGE
 
 
 def settings(row: Setup) -> dict:

@@ -46,8 +46,8 @@ class Method:
     in_theory : sigma(z)_i is 0 or z_i, Eq. 10.
     by_sample : a Top-k of each sample, with no threshold to learn.
     dense_copies, sparse_copies : memory of a step in units of z, (batch, n_q): z, codes, masks, and
-        the gradients of all that; in the sparse step z, and what finding its largest takes (None:
-        at its peak the method is dense).
+        the gradients of all that, or z and two blocks; in the sparse step z, what finding the pairs
+        takes, and as many as it ever has (None: there is none, or at its peak the method is dense).
     takes_k : k says how many fire: the target-L0 control has nothing to steer, and AuxK wakes what
         never does.
     settings : what this method alone takes, of Config's fields and SDLModel's arguments.
@@ -161,7 +161,10 @@ class Method:
 
     def fit(self, step: Step, codes: Tensor) -> Fit:
         """The reconstruction of the codes."""
-        x_hat = step.model.decode(codes)
+        return self.missed(step, step.model.decode(codes))
+
+    def missed(self, step: Step, x_hat: Tensor) -> Fit:
+        """How far x_hat is off."""
         mse = (step.x_r - x_hat).square().sum((-1, -2)) * step.knobs.share
         return Fit(mse, mse, x_hat)
 
