@@ -43,7 +43,9 @@ def objective(
 
 def _wakes(knobs: Knobs) -> bool:
     """Is there an AuxK term, and a latent for it?"""
-    return bool(knobs.aux_coef and knobs.dead is not None and bool(knobs.dead.any()))
+    if not knobs.aux_coef or knobs.dead is None:
+        return False
+    return bool(knobs.world.over_latents(knobs.dead.sum()) > 0)
 
 
 def _dense(step: Step) -> Terms:

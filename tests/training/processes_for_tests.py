@@ -9,13 +9,16 @@ from runs_for_tests import FORKS
 from sdl_theory.training.world import World
 
 
-def two_processes(work, folder) -> list[dict]:
-    """What `work(folder, world)`, a function of a test's module, answers in each."""
+def two_processes(work, folder, shards: int = 1) -> list[dict]:
+    """What `work(folder, world)`, a function of a test's module, answers in each.
+
+    shards : 2, they share out the latents; 1, the batch.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     processes = [
-        FORKS.Process(target=_process, args=(rank, port, work, folder)) for rank in range(2)
+        FORKS.Process(target=_process, args=(rank, port, work, folder, shards)) for rank in range(2)
     ]
     for process in processes:
         process.start()
@@ -27,7 +30,7 @@ def two_processes(work, folder) -> list[dict]:
     return [torch.load(folder / f"results{rank}") for rank in range(2)]
 
 
-def _process(rank: int, port: int, work, folder) -> None:
+def _process(rank: int, port: int, work, folder, shards: int) -> None:
     torch.set_num_threads(1)
     os.environ |= dict(
         RANK=str(rank),
@@ -36,7 +39,7 @@ def _process(rank: int, port: int, work, folder) -> None:
         MASTER_PORT=str(port),
         GLOO_SOCKET_IFNAME="lo",
     )
-    world = World.start(torch.device("cpu"))
-    assert (world.rank, world.size) == (rank, 2)
+    world = World.start(torch.device("cpu"), shards)
+    assert (world.rank, world.size, world.shard) == ((rank, 2, 0) if shards == 1 else (0, 1, rank))
     torch.save(work(folder, world), folder / f"results{rank}")
     world.stop()

@@ -1,0 +1,1 @@
+"""One dictionary whose latents are cut over several processes: tensor parallelism."""

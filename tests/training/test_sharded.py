@@ -1,0 +1,141 @@
+"""Two processes that cut the latents between them train what one trains, to rounding."""
+
+import functools
+
+import pytest
+import torch
+from processes_for_tests import two_processes
+
+from sdl_theory import Anchors, Config, LinearRepresentationBench, SDLModel, Trainer
+from sdl_theory.training import objective as objectives
+from sdl_theory.training import trainer as train
+from sdl_theory.training.sharded.files import pieces, whole_model, whole_shapes
+from sdl_theory.training.sharded.methods import KINDS
+from sdl_theory.training.world import World
+
+STEPS = 16
+METHODS = [kind.name for kind in KINDS]
+WITH_K = ("topk", "batchtopk")
+# what each process does; in "mixed" one has the sparse step, the other the dense one
+PATHS = {"dense": (False, False), "sparse": (True, True), "mixed": (True, False)}
+CASES = [(method, path, path != "dense", {}) for method in METHODS for path in PATHS]
+CASES += [
+    ("topk", path, True, dict(aux_target="input", unit_norm=False)) for path in ("dense", "sparse")
+]
+CASES += [("topk", "sparse", False, dict(plain=True)), ("topk", "sparse", False, dict(k=40))]
+CASES = [(*case[:3], tuple(case[3].items())) for case in CASES]
+
+
+def trainer(method: str, biases: bool, more: dict, world: World) -> Trainer:
+    """A run in float64 in which all that processes must share matters."""
+    bench = LinearRepresentationBench(40, 30, 0.9, 0.3, seed=2, samples=500, dtype=torch.float64)
+    more, with_k = dict(more), method in WITH_K
+    model = SDLModel(
+        30,
+        64,
+        method=method,
+        k=more.pop("k", 4) if with_k else None,
+        plain=more.pop("plain", False),
+        theta=0.3 if method == "jumprelu" else None,
+        biases=biases,
+        generator=torch.Generator().manual_seed(1),
+        dtype=torch.float64,
+        world=world,
+    )
+    with torch.no_grad():
+        # dead until they are resampled, 3 in the first half and 5 in the second; AuxK can wake them
+        dead = torch.isin(torch.arange(64)[model.part], torch.tensor([9, 20, 31, *range(59, 64)]))
+        model.W_E[dead] *= 0.01 if with_k else 0
+    config = Config(
+        **dict(
+            steps=STEPS,
+            batch=64,
+            lr=1e-2,
+            clip=0.3,
+            warmup=5,
+            seed=3,
+            dead_after=256,
+            resample_every=8,
+            resample_until=1,
+            aux_coef=0.3,
+            aux_k=4,
+            target_l0=2.0,
+            gain=0.05,
+            lam_anchor=0.2,
+        )
+        | more
+    )
+    # more anchors than the first process has latents
+    return Trainer(model, bench, config, Anchors.of_truth(bench, 35), world)
+
+
+def whole(run: Trainer) -> dict:
+    """All that the next step depends on, as a checkpoint holds it."""
+    tensors, found = run.tensors(), {}
+    stream = pieces(tensors, run.world)
+    shapes = whole_shapes(tensors, run.world)
+    for name in sorted(shapes, key=lambda one: (-shapes[one].element_size(), one)):
+        parts, done = [], 0
+        while done < shapes[name].numel():
+            parts.append(next(stream).reshape(-1))
+            done += len(parts[-1])
+        found[name] = torch.cat(parts).view(shapes[name].shape).clone()
+    return found
+
+
+def train_case(case, world: World) -> dict:
+    method, path, biases, more = case
+    run, seen = trainer(method, biases, more, world), dict(dead=0, resampled=0)
+    sparse, resample = PATHS[path][world.shard], train.resample
+    below = objectives.SPARSE_BELOW
+
+    def counted(*args):
+        begun = resample(*args)
+        seen["resampled"] += len(begun)
+        return begun
+
+    train.resample, objectives.SPARSE_BELOW = counted, 2 if sparse else 0
+    run.objective = functools.partial(objectives.objective, sparse=sparse)
+    try:
+        for _ in range(STEPS):
+            seen["dead"] += int((run.asleep >= run.config.dead_after).sum())
+            run.step()
+    finally:
+        train.resample, objectives.SPARSE_BELOW = resample, below
+    answer = run.model(run.batch(STEPS)[0]).detach()
+    gathered = whole_model(run.model)
+    assert (gathered is None) == (not world.first)
+    if gathered is not None:
+        torch.testing.assert_close(gathered(run.batch(STEPS)[0]), answer, rtol=1e-10, atol=1e-10)
+    return dict(tensors=whole(run) | dict(answer=answer), seen=seen)
+
+
+def all_cases(folder, world: World) -> dict:
+    return {case: train_case(case, world) for case in CASES}
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """What each of the two processes held at the end of every case."""
+    return two_processes(all_cases, tmp_path_factory.mktemp("two"), shards=2)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case[:3])))
+def test_two_halves_are_one(case, both):
+    """In float64: sums in another order differ by 1e-16 of their size, and 16 steps of Adam do not
+    blow that up to 1e-10. Logged figures are float32.
+    """
+    ours = train_case(case, World())
+    first, second = (results[case] for results in both)
+    for name, value in ours["tensors"].items():
+        assert torch.equal(first["tensors"][name], second["tensors"][name]), "the processes differ"
+        tolerance = 1e-6 if name == "run/sums" else 1e-10
+        torch.testing.assert_close(
+            first["tensors"][name],
+            value,
+            rtol=tolerance,
+            atol=tolerance,
+            msg=lambda text: f"{name}: {text}",
+        )
+    for what, count in ours["seen"].items():
+        assert count == first["seen"][what] + second["seen"][what] and count > 0, what
