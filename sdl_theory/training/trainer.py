@@ -160,9 +160,10 @@ class Trainer:
         # NaN also where x_p is and no latent fired: nothing else would tell
         mse = terms.mse + 0 * x_p.sum((-1, -2))
         zero = x_r.detach().square().sum((-1, -2)) / c.batch
-        three = (mse, self.world.over_latents(terms.l0), zero)
+        # each counts its own latents, and knows the whole loss: in all of them the same bits
+        three = (mse / self.world.shards, terms.l0, zero / self.world.shards)
         flat = [one.reshape(-1).double().expand(mse.numel()) for one in three]
-        figures = self.world.add(torch.stack(flat))
+        figures = self.world.add(self.world.over_latents(torch.stack(flat)))
         fired = self.world.add(terms.fired.float()) > 0
         self._descend()
         self.asleep.add_(c.batch).masked_fill_(fired, 0)
