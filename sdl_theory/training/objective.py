@@ -9,10 +9,12 @@ import torch
 
 from ..checks import Tensor
 from . import auxk
+from .blocks import through
 from .model import SDLModel
 from .pairs import Pairs, encode_pairs
 from .step import Knobs, Step, Terms
 
+LARGE = 1 << 20  # entries of z from which the literal step is not the fastest
 SPARSE_BELOW = 1 / 50  # share of active preactivations below which pairs beat dense products
 
 
@@ -27,17 +29,18 @@ def objective(
     sparse : True, touch only the latents that fire; False, the dense twin; None, whichever is
         faster here. Equal but for rounding.
     """
-    single = model.instances is None
+    way, single = model.way, model.instances is None
     if sparse is None:
-        sparse = x_p.shape[-2] * model.n_q >= 1 << 20
+        sparse = x_p.shape[-2] * model.n_q * (model.instances or 1) >= LARGE
     with torch.autocast(x_p.device.type, torch.bfloat16, enabled=knobs.bf16):
-        z = model.preactivations(x_p)
-        if sparse and single:
-            step = Step(model=model, x_p=x_p, x_r=x_r, z=z.detach(), knobs=knobs)
+        if sparse and (way.in_blocks or single and way.takes_k):
             with torch.no_grad():
-                pairs, threshold = model.way.pairs(step, SPARSE_BELOW)
-            if pairs is not None:
-                return _sparse(step, pairs, threshold)
+                z = x_p @ model.W_E.mT
+                z = z if model.b_E is None else z.add_(model.b_E.unsqueeze(-2))
+                step = Step(model=model, x_p=x_p, x_r=x_r, z=z, knobs=knobs)
+                pairs, threshold = way.pairs(step, SPARSE_BELOW) if single else (None, None)
+            return _in_blocks(step) if pairs is None else _sparse(step, pairs, threshold)
+        z = model.preactivations(x_p)
         return _dense(Step(model=model, x_p=x_p, x_r=x_r, z=z, knobs=knobs))
 
 
@@ -64,6 +67,15 @@ def _dense(step: Step) -> Terms:
         fired=on.any(-2),
         threshold=coded.threshold,
     )
+
+
+def _in_blocks(step: Step) -> Terms:
+    """The same terms, z passed over block by block; for methods without AuxK."""
+    way, share, b_D = step.model.way, step.knobs.share, step.model.b_D
+    x_hat, sums, fired = through(step)
+    fit = way.missed(step, x_hat if b_D is None else x_hat + b_D.unsqueeze(-2))
+    loss = fit.loss + way.block_penalty(step, sums) * share
+    return Terms(loss=loss.sum(), mse=fit.mse.detach(), l0=fired.sum(-1) * share, fired=fired > 0)
 
 
 def _sparse(step: Step, pairs: Pairs, threshold: Tensor | None) -> Terms:

@@ -93,7 +93,7 @@ class Pairs:
     @classmethod
     def few(cls, mask: Tensor, most: float) -> Pairs | None:
         """The pairs of a mask; None if they are more than the share `most` of it."""
-        return None if mask.sum() > most * mask.numel() else cls.where(mask)
+        return None if torch.count_nonzero(mask) > most * mask.numel() else cls.where(mask)
 
     @classmethod
     def of_top_k(cls, latents: Tensor, n_q: int) -> Pairs:

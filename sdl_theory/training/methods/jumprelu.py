@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 
 from ... import activations
+from ..blocks import Block
 from ..pairs import Pairs
 from ..step import Step
 from .base import Coded, Method
@@ -47,6 +48,7 @@ class Jump(torch.autograd.Function):
 class JumpReLU(Method):
     name = "jumprelu"
     dense_copies = 5.4
+    in_blocks, block_vector = True, "theta"
     vectors = {"theta": 0.1}
     settings = ("bandwidth",)
 
@@ -71,6 +73,25 @@ class JumpReLU(Method):
     def penalty(self, step: Step, coded: Coded):
         assert coded.active is not None
         return step.knobs.coef * coded.active
+
+    def block_codes(self, block: Block):
+        z, spare, theta = block
+        return torch.gt(z, theta, out=spare).mul_(z)
+
+    def block_sums(self, codes, count):
+        return count
+
+    def block_pull(self, block: Block, pull, pull_sums, bandwidth):
+        """As in Jump, the sums over the window taken apart: of the samples in it, and of `pull`."""
+        z, spare, theta = block
+        window = torch.lt(torch.sub(z, theta, out=spare).abs_(), bandwidth / 2, out=spare)
+        inside = window.sum(-2, keepdim=True)
+        moved = pull_sums * inside + theta * window.mul_(pull).sum(-2, keepdim=True)
+        pull.mul_(torch.gt(z, theta, out=spare))
+        return moved.squeeze(-2) / -bandwidth
+
+    def block_penalty(self, step: Step, sums):
+        return step.knobs.coef * sums.sum(-1)
 
     def pairs(self, step: Step, most: float):
         """All that fire, and all in the straight-through window."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import torch
+
 from ... import activations
+from ..blocks import Block
 from ..pairs import Pairs
 from ..step import Step
 from .base import Coded, Method
@@ -11,6 +14,7 @@ from .base import Coded, Method
 class ReLU(Method):
     name = "relu"
     dense_copies = 4
+    in_blocks = True
 
     def activate(self, model, z):
         return z.relu()
@@ -23,6 +27,22 @@ class ReLU(Method):
 
     def penalty(self, step: Step, coded: Coded):
         return step.knobs.coef * (coded.codes * step.norms()).sum((-1, -2))
+
+    def block_codes(self, block: Block):
+        return block.z.relu_()
+
+    def block_sums(self, codes, count):
+        return codes.sum(-2, dtype=count.dtype)
+
+    def block_pull(self, block: Block, pull, pull_sums, bandwidth):
+        pull.add_(pull_sums)
+        torch.ops.aten.threshold_backward.grad_input(pull, block.z, 0, grad_input=pull)
+
+    def block_penalty(self, step: Step, sums):
+        norms = step.norms()
+        return step.knobs.coef * (
+            sums * (norms if isinstance(norms, float) else norms.squeeze(-2))
+        ).sum(-1)
 
     def pairs(self, step: Step, most: float):
         return Pairs.few(step.z > 0, most), None
