@@ -157,7 +157,8 @@ class SDLModel(nn.Module):
 
     def complete(self, out: Tensor) -> Tensor:
         """The model of x_r from what the latents held here give: over all processes, and b_D."""
-        out = self.world.over_latents(out)
+        if self.world.shards > 1:  # of bfloat16 products, too, the sum is in full precision
+            out = self.world.over_latents(out.to(self.W_D.dtype))
         return out if self.b_D is None else out + self.b_D.unsqueeze(-2)
 
     def forward(self, x_p: Tensor) -> Tensor:

@@ -44,7 +44,19 @@ class RunFolder:
             yield
 
     def begin(self, resume: bool) -> History:
-        """Load the checkpoint, if there is one, into the trainer; the history up to there."""
+        """Load the checkpoint, if there is one, into the trainer; the history up to there.
+
+        What one process cannot read, none goes on with.
+        """
+        history, failure = History(), None
+        try:
+            history = self._begin(resume)
+        except (ValueError, OSError) as error:
+            failure = error
+        self._agree(failure, CheckpointError(f"another process could not go on with {self.path}"))
+        return history
+
+    def _begin(self, resume: bool) -> History:
         if not self.checkpoint.exists():
             if not resume and (self._holds("history.jsonl") or self._holds("report.json")):
                 raise FileExistsError(
@@ -96,11 +108,16 @@ class RunFolder:
         """Is there such a file, and something in it?"""
         return (self.path / name).is_file() and (self.path / name).stat().st_size > 0
 
-    def _agree(self, failure: OSError | None) -> None:
-        """Raise the first process's failure in all of them."""
+    def _agree(self, failure: Exception | None, elsewhere: Exception | None = None) -> None:
+        """Raise a process's failure in it, and in all others `elsewhere`: by default the first's.
+
+        The first's is that it could not write.
+        """
         if self.trainer.world.any(failure is not None, self.trainer.sums.device):
-            raise failure or OSError(
-                f"the first process could not write to {self.path}; its error says why"
+            raise (
+                failure
+                or elsewhere
+                or OSError(f"the first process could not write to {self.path}; its error says why")
             )
 
 

@@ -61,9 +61,8 @@ class World:
         return cls(rank, count // shards, shard=shard, shards=shards, mesh=mesh)
 
     def stop(self) -> None:
-        """Leave the group, all together: who left first would break what others still wait for."""
+        """Leave the group."""
         if self.several:
-            torch.distributed.barrier()
             torch.distributed.destroy_process_group()
 
     @property

@@ -9,10 +9,11 @@ from runs_for_tests import FORKS
 from sdl_theory.training.world import World
 
 
-def two_processes(work, folder, shards: int = 1) -> list[dict]:
+def two_processes(work, folder, shards: int = 1, exits=(0, 0)) -> list[dict]:
     """What `work(folder, world)`, a function of a test's module, answers in each.
 
     shards : 2, they share out the latents; 1, the batch.
+    exits : how they are to end; one that is killed answers nothing.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -26,8 +27,8 @@ def two_processes(work, folder, shards: int = 1) -> list[dict]:
         process.join(90)
         process.kill()
         process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
-    return [torch.load(folder / f"results{rank}") for rank in range(2)]
+    assert [process.exitcode for process in processes] == list(exits)
+    return [torch.load(folder / f"results{rank}") for rank in range(2) if exits[rank] == 0]
 
 
 def _process(rank: int, port: int, work, folder, shards: int) -> None:
