@@ -64,6 +64,9 @@ class World:
         """Leave the group."""
         if self.several:
             torch.distributed.destroy_process_group()
+            # DTensor's caches keep the mesh, the mesh its groups, and these their threads, with
+            # which gloo may abort a process that ends
+            getattr(self.mesh, "_pg_registry", {}).clear()
 
     @property
     def several(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from processes_for_tests import two_processes
+from processes_for_tests import processes
 
 from sdl_theory import Config, LinearRepresentationBench, SDLModel, Trainer, fit
 from sdl_theory.files import read_tensors
@@ -120,7 +120,7 @@ def both(tmp_path_factory):
     place = read_place(content, "adam/exp_avg/W_E")
     content[place - 8 : place] = b"\xff" * 8  # NaN in the last row, the second process's
     checkpoint.write_bytes(content)
-    return two_processes(with_files, folder, shards=2), folder
+    return processes(with_files, folder, shards=2), folder
 
 
 def read_place(content: bytes, name: str) -> int:
@@ -216,7 +216,7 @@ def killed(folder: Path, world: World) -> dict:
 
 
 def test_a_process_that_is_killed_leaves_the_last_good_checkpoint(tmp_path):
-    (results,) = two_processes(killed, tmp_path, shards=2, exits=(0, -signal.SIGKILL))
+    (results,) = processes(killed, tmp_path, shards=2, exits=(0, -signal.SIGKILL))
     assert results["error"].startswith("RuntimeError: ")
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "checkpoint.safetensors",
