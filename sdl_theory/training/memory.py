@@ -59,9 +59,8 @@ def training_bytes(
     batch : samples of this process's own.
     shards : processes that the latents are cut over (World.start); a model knows its own.
 
-    W_E and W_D hold p = n_q (n_p + n_r) numbers; every data-parallel process holds all of them. With
-    the latents cut over P processes each holds n_q / P latents, and n_q stands for these below; the
-    batch is in each of them.
+    W_E and W_D hold p = n_q (n_p + n_r) numbers; every data-parallel process holds all of them. Of
+    latents cut over P processes each holds n_q / P, for which n_q stands here, and the whole batch.
 
     * Weights 4 p, gradients 4 p, Adam 8 p.
     * Input, output and error: 4 batch (n_p + 3 n_r).
@@ -72,8 +71,9 @@ def training_bytes(
       6.4, 7.9, 10.9.
 
     Not counted: PyTorch itself, the bench's own samples, AuxK (another 4 batch times dead latents,
-    at most), anchors' gradients, the k candidates of each sample and process, metrics, a compiler's workspace. Tested to 25% against the
-    resident memory of CPU processes; see tests/training/test_scale.py. bfloat16 halves the latents.
+    at most), anchors' gradients, metrics, a compiler's workspace, what processes send each other.
+    Tested to 25% against the resident memory of CPU processes; see tests/training/test_scale.py.
+    bfloat16 halves the latents.
     """
     kind: Method | type[Method]
     if model is None:

@@ -222,8 +222,8 @@ class SDLModel(nn.Module):
     def _check_whole(self, what: str) -> None:
         if self.world.shards > 1:
             raise ValueError(
-                f"this process holds {self.n_q} of {self.settings['n_q']} latents, and {what} is of "
-                f"all: load what fit(..., out=folder) writes, or whole_model(model)"
+                f"this process holds {self.n_q} of {self.settings['n_q']} latents, "
+                f"and {what} is of all: load what fit(..., out=folder) writes"
             )
 
     @checked(path=PathLike)

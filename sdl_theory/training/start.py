@@ -42,5 +42,7 @@ def _normal(model: SDLModel, width: int, *, generator, dtype: torch.dtype) -> Te
         block = torch.randn(end - start, width, generator=generator, dtype=dtype)
         low, high = max(start, model.part.start), min(end, model.part.stop)
         if low < high:
-            kept[low - model.part.start : high - model.part.start] = block[low - start : high - start]
+            kept[low - model.part.start : high - model.part.start] = block[
+                low - start : high - start
+            ]
     return kept

@@ -38,7 +38,7 @@ class World:
         shards : how many of them cut the latents of one dictionary among them. The others, if any,
             share out the batch: W processes are W / shards such groups.
 
-        By NCCL on CUDA, by gloo on the CPU. ValueError if the processes are no multiple of `shards`.
+        By NCCL on CUDA, by gloo on the CPU. ValueError if `shards` does not divide W.
         """
         count = int(os.environ.get("WORLD_SIZE", 1)) if "RANK" in os.environ else 1
         if count % check_count("shards", shards):

@@ -9,61 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 from processes_for_tests import processes
+from sharded_for_tests import METHODS, assert_as_one, command, go, peak, said, stop_at_8
 
-from sdl_theory import Config, LinearRepresentationBench, SDLModel, Trainer, fit
+from sdl_theory import LinearRepresentationBench, SDLModel, Trainer, fit
 from sdl_theory.files import read_tensors
 from sdl_theory.training.sharded import files
-from sdl_theory.training.sharded.methods import KINDS
 from sdl_theory.training.world import World
-
-METHODS = [kind.name for kind in KINDS]
-
-
-def go(folder, world: World, method="topk", *, steps=20, **how):
-    """A run in float64 with files, all that a checkpoint holds in it."""
-    bench = LinearRepresentationBench(40, 30, 0.9, 0.3, seed=2, samples=500, dtype=torch.float64)
-    with_k = method in ("topk", "batchtopk")
-    model = SDLModel(
-        30,
-        64,
-        method=method,
-        k=4 if with_k else None,
-        biases=True,
-        generator=torch.Generator().manual_seed(1),
-        dtype=torch.float64,
-        world=world,
-    )
-    config = Config(
-        steps=steps,
-        batch=64,
-        lr=1e-2,
-        warmup=5,
-        log_every=4,
-        checkpoint_every=5,
-        eval_every=8,
-        dead_after=128,
-        **dict(aux_coef=0.1, aux_k=8) if with_k else dict(target_l0=2.0),
-    )
-    return fit(
-        model, bench, config, anchors=5, out=folder, progress=False, world=world, **how
-    )
-
-
-def stop_at_8(row):
-    return row["step"] < 8
-
-
-def said(call, *arguments, **how) -> str:
-    """The error that a call ends with."""
-    try:
-        call(*arguments, **how)
-    except (ValueError, RuntimeError, OSError) as error:
-        return f"{type(error).__name__}: {error}"
-    return "no error"
 
 
 def with_files(folder: Path, world: World) -> dict:
     answers = {}
+    if os.path.exists("/proc/self/clear_refs"):
+        answers["peak"] = peak(world)
     files.BLOCK = 4096  # so that the larger tensors pass in several blocks
     for method in METHODS:
         go(folder / f"two-{method}", world, method)
@@ -104,6 +61,7 @@ def with_files(folder: Path, world: World) -> dict:
     Trainer._descend = overflow
     answers["overflow"] = said(go, folder / "overflow", world)
     Trainer._descend = descend
+    answers["command"] = command(folder / "command-two", "--shard-latents", "2")
     return answers
 
 
@@ -127,30 +85,6 @@ def read_place(content: bytes, name: str) -> int:
     """Where a tensor of a safetensors file ends."""
     size = int.from_bytes(content[:8], "little")
     return 8 + size + json.loads(content[8 : 8 + size])[name]["data_offsets"][1]
-
-
-def assert_as_one(folder, wanted):
-    tensors, metadata = read_tensors(folder / "checkpoint.safetensors")
-    theirs, meta = read_tensors(wanted / "checkpoint.safetensors")
-    assert metadata == meta and list(tensors) == list(theirs)
-    for name, value in theirs.items():
-        torch.testing.assert_close(
-            tensors[name],
-            value,
-            rtol=1e-10,
-            atol=1e-10,
-            msg=lambda text: f"{folder.name}, {name}: {text}",
-        )
-    rows, wants = (
-        [json.loads(line) for line in (one / "history.jsonl").read_text().splitlines()]
-        for one in (folder, wanted)
-    )
-    for ours, want in zip(rows, wants, strict=True):
-        assert ours == pytest.approx(want | dict(samples_per_s=ours["samples_per_s"]), rel=1e-6)
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "checkpoint.safetensors",
-        "history.jsonl",
-    ]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -183,6 +117,28 @@ def test_what_cannot_be_cut_is_refused_by_name(both):
 def test_latents_are_cut_under_torchrun_only():
     with pytest.raises(ValueError, match="cannot be cut among shards = 2 of 1 processes; start a"):
         World.start(torch.device("cpu"), 2)
+
+
+def test_the_command_cuts_latents_and_reports_on_all_of_them(both, tmp_path):
+    """Float32, and 12 steps: figures of the report to 1e-3."""
+    assert command(tmp_path)[0] == 0
+    (code, words), other = (results["command"] for results in both[0])
+    assert code == 0 and "recovery" in words and other == (0, ""), "the first process speaks"
+    two, one = (
+        json.loads((folder / "report.json").read_text())
+        for folder in (both[1] / "command-two", tmp_path)
+    )
+    assert two["processes"] == 2
+    assert two["reports"] == [pytest.approx(report, rel=1e-3) for report in one["reports"]]
+
+
+def test_each_process_needs_the_memory_of_its_part(both):
+    for results in both[0]:
+        if "peak" not in results:
+            pytest.skip("resets the peak as Linux lets it")
+        found, need = results["peak"]
+        assert need == 12 * 16_384 * 512 + 4 * 1024 * (4 * 256) + int(1.1 * 4 * 1024 * 16_384)
+        assert found == pytest.approx(need, rel=0.25), f"{found / need:.2f}"
 
 
 def test_what_stops_one_process_stops_both(both):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ...checks import Tensor
-from ..pairs import Pairs, top_k
+from ..pairs import top_k
 from ..world import World
 
 
