@@ -151,7 +151,7 @@ class _Decode(torch.autograd.Function):
     def forward(ctx, values, W_D, pairs, bags, count):
         columns = W_D.mT.contiguous()  # a view already: the models store W_D column by column
         offsets = _offsets(bags, count)
-        ctx.save_for_backward(values, columns, bags, offsets)
+        ctx.save_for_backward(values, columns, bags)
         ctx.pairs = pairs
         return F.embedding_bag(
             pairs.latents, columns, offsets, mode="sum", per_sample_weights=values
@@ -159,16 +159,21 @@ class _Decode(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g):
-        values, columns, bags, offsets = ctx.saved_tensors
+        values, columns, bags = ctx.saved_tensors
         pairs, g = ctx.pairs, g.contiguous()
+        bags = bags[pairs.by_latent]
         grad_values = grad_W_D = None
         if ctx.needs_input_grad[0]:
-            grad_values = torch.ops.aten._embedding_bag_per_sample_weights_backward(
-                g, columns, pairs.latents, offsets, bags, 0, -1
+            # <g of the bag, column>, latent by latent: each column is read from memory once, and
+            # the rows of g stay in the cache; four times as fast as sample by sample
+            along = torch.ops.aten._embedding_bag_per_sample_weights_backward(
+                columns, g, bags, pairs.latent_offsets, pairs.latents[pairs.by_latent], 0, -1
             )
+            grad_values = torch.empty_like(along)
+            grad_values[pairs.by_latent] = along
         if ctx.needs_input_grad[1]:
             grad_W_D = F.embedding_bag(
-                bags[pairs.by_latent],
+                bags,
                 g,
                 pairs.latent_offsets,
                 mode="sum",
