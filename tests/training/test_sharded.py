@@ -33,7 +33,9 @@ CASES = [
 CASES += [
     ("topk", path, True, dict(aux_target="input", unit_norm=False)) for path in ("dense", "sparse")
 ]
-CASES += [("topk", "sparse", False, dict(plain=True)), ("topk", "sparse", False, dict(k=40))]
+# more than a process has: k, and anchors
+CASES += [("topk", "sparse", False, more) for more in (dict(plain=True), dict(k=40))]
+CASES += [("topk", "dense", False, dict(anchors=35))]
 CASES = [(*case[:3], tuple(case[3].items())) for case in CASES]
 
 
@@ -41,6 +43,7 @@ def trainer(method: str, biases: bool, more: dict, world: World) -> Trainer:
     """A run in float64 in which all that processes must share matters."""
     bench = LinearRepresentationBench(40, 30, 0.9, 0.3, seed=2, samples=500, dtype=torch.float64)
     more, with_k = dict(more), method in WITH_K
+    anchors = more.pop("anchors", 5)
     model = SDLModel(
         30,
         64,
@@ -76,8 +79,7 @@ def trainer(method: str, biases: bool, more: dict, world: World) -> Trainer:
         )
         | more
     )
-    # more anchors than the first process has latents
-    return Trainer(model, bench, config, Anchors.of_truth(bench, 35), world)
+    return Trainer(model, bench, config, Anchors.of_truth(bench, anchors), world)
 
 
 def whole(run: Trainer) -> dict:
