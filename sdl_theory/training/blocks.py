@@ -18,7 +18,7 @@ from ..checks import Tensor
 from .step import Step
 
 if TYPE_CHECKING:
-    from .methods.base import Method
+    from .methods.in_blocks import InBlocks
 
 # entries of a block: 4 MiB of a processor's cache; on other devices, enough to fill them
 ENTRIES, ENTRIES_ELSEWHERE = 1 << 20, 1 << 24
@@ -64,9 +64,9 @@ def cuts(z: Tensor) -> Iterator[tuple[slice, slice]]:
             yield slice(i, i + together), slice(s, s + width)
 
 
-def through(step: Step) -> Through:
+def through(step: Step, way: InBlocks) -> Through:
     """Encode and decode the step's z, which is written over; differentiable in the weights."""
-    model, way = step.model, step.model.way
+    model = step.model
     vector = getattr(model, way.block_vector) if way.block_vector else None
     return Through(
         *_Blocks.apply(
@@ -88,22 +88,23 @@ def _product(a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> None:
 class _Tensors:
     """z, x, columns and vector with an instance axis, and the blocks of them, one after another."""
 
-    def __init__(self, z: Tensor, x: Tensor, W_D: Tensor, vector: Tensor | None):
+    def __init__(
+        self, z: Tensor, x: Tensor, W_D: Tensor, vector: Tensor | None, buffers: Tensor | None
+    ):
         single = z.ndim == 2
         self.z = z[None] if single else z
         self.x = x.to(z.dtype).expand(len(self.z), *x.shape[-2:])
         self.columns = W_D.mT[None] if single else W_D.mT
         vector = z.new_zeros(self.z[:, 0].shape) if vector is None else vector.to(z.dtype)
-        self.vector = vector.view(len(self.z), 1, -1)
+        self.vector, self.buffers = vector.view(len(self.z), 1, -1), buffers
 
     def blocks(self) -> Iterator[tuple[slice, slice, Tensor, Block, Tensor]]:
         """Instances, latents, columns, Block, and another buffer of its shape."""
-        buffers = None
         for i, s in cuts(self.z):
             z = self.z[i, :, s]
-            if buffers is None:
-                buffers = self.z.new_empty(2, z.numel())  # the first block is the largest
-            spare, other = buffers[:, : z.numel()].view(2, *z.shape)
+            if self.buffers is None:
+                self.buffers = self.z.new_empty(2, z.numel())  # the first block is the largest
+            spare, other = self.buffers[:, : z.numel()].view(2, *z.shape)
             block = Block(z, spare, self.vector[i, :, s])
             yield i, s, self.columns[i, s].to(z.dtype), block, other
 
@@ -112,26 +113,27 @@ class _Blocks(torch.autograd.Function):
     """x_hat = codes W_D^T, and each latent's sums and count. See `through`."""
 
     @staticmethod
-    def forward(ctx, W_E, W_D, b_E, vector, x, z, way: Method, bandwidth):
+    def forward(ctx, W_E, W_D, b_E, vector, x, z, way: InBlocks, bandwidth):
         ctx.save_for_backward(W_E, W_D, b_E, vector, x, z)
         ctx.way, ctx.bandwidth = way, bandwidth
-        all_ = _Tensors(z, x, W_D, vector)
+        all_ = _Tensors(z, x, W_D, vector, buffers=None)
         x_hat = W_D.new_zeros(len(all_.z), z.shape[-2], W_D.shape[-2])
-        sums, count = W_D.new_empty(2, len(all_.z), z.shape[-1])
+        sums, fired = W_D.new_empty(2, len(all_.z), z.shape[-1])
         for i, s, columns, block, other in all_.blocks():
             codes = way.block_codes(block)
             _product(codes, columns, x_hat[i], add=True)
-            count[i, s] = torch.gt(codes, 0, out=other).sum(-2, dtype=count.dtype)
-            sums[i, s] = way.block_sums(codes, count[i, s])
+            fired[i, s] = torch.gt(codes, 0, out=other).sum(-2, dtype=fired.dtype)
+            sums[i, s] = way.block_sums(codes, fired[i, s])
+        ctx.buffers = all_.buffers
         lead = W_E.shape[:-2]
-        x_hat, sums, count = (one.view(*lead, *one.shape[1:]) for one in (x_hat, sums, count))
-        ctx.mark_non_differentiable(count)
-        return x_hat, sums, count
+        x_hat, sums, fired = (one.view(*lead, *one.shape[1:]) for one in (x_hat, sums, fired))
+        ctx.mark_non_differentiable(fired)
+        return x_hat, sums, fired
 
     @staticmethod
     def backward(ctx, pull, pull_sums, _):
         W_E, W_D, b_E, vector, x, z = ctx.saved_tensors
-        all_ = _Tensors(z, x, W_D, vector)
+        all_ = _Tensors(z, x, W_D, vector, buffers=ctx.buffers)
         many = len(all_.z)
         pull = pull.to(z.dtype).reshape(many, *pull.shape[-2:])
         pull_sums = pull_sums.to(z.dtype).reshape(many, 1, -1)

@@ -65,10 +65,11 @@ def training_bytes(
     * Weights 4 p, gradients 4 p, Adam 8 p.
     * Input, output and error: 4 batch (n_p + 3 n_r).
     * Latents: 4 batch n_q, times 1.1 (topk) or 1.75 (batchtopk, matryoshka) in the sparse step,
-      times 4 (relu), 5.4 (jumprelu), 6.3 (gated) in the dense one, which relu and jumprelu leave
-      when fewer than 1 in 50 preactivations count; with instances all are dense. Matryoshka with
-      m `ks` (give the model): 1.1, or with instances 5.2 + 1.5 (m - 1); measured for m = 2, 3, 5:
-      6.4, 7.9, 10.9.
+      times 1.2 (relu, jumprelu) in blocks, times 6.3 (gated) in the literal one. relu and jumprelu
+      go sparse when fewer than 1 in 10 preactivations count (on other devices than processors 1 in
+      50), and at 1 in 10 take 2.6, but without gradients: what is more is counted. With instances
+      all but these two are literal. Matryoshka with m `ks` (give the model): 1.1, or with instances
+      5.2 + 1.5 (m - 1); measured for m = 2, 3, 5: 6.4, 7.9, 10.9.
 
     Not counted: PyTorch itself, the bench's own samples, AuxK (another 4 batch times dead latents,
     at most), anchors' gradients, metrics, a compiler's workspace, what processes send each other.
@@ -84,15 +85,16 @@ def training_bytes(
     n_p, n_q, n_r = check_count("n_p", n_p), check_count("n_q", n_q), check_count("n_r", n_r or n_p)
     held = World(shards=check_count("shards", shards) if model is None else 1).part(n_q)
     n_q = held.stop - held.start
-    copies = kind.sparse_copies if model is None or model.instances is None else None
-    apart = copies is not None
-    p = many * n_q * (n_p + n_r)
+    weights, z = size * many * n_q * (n_p + n_r), size * many * batch * n_q
+    sparse = kind.sparse_copies if model is None or model.instances is None else None
+    apart = sparse is not None and (kind.takes_k or (sparse - kind.dense_copies) * z > weights)
+    copies = sparse if sparse is not None and apart else kind.dense_copies
     return TrainingBytes(
-        weights=size * p,
-        gradients=size * p,
-        adam=2 * size * p,
+        weights=weights,
+        gradients=weights,
+        adam=2 * weights,
         batch=size * many * batch * (n_p + 3 * n_r),
-        latents=int(size * many * batch * n_q * (kind.dense_copies if copies is None else copies)),
+        latents=int(copies * z),
         apart=apart,
     )
 

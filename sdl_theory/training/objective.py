@@ -1,6 +1,7 @@
 """What one step minimizes: the true loss L on a batch, and each method's sparsity term.
 
-A dense form, and a sparse one that is equal. What differs between methods is in `methods/`.
+A literal form and two fast ones that are equal: pairs where few fire, blocks where many do. What
+differs between methods is in `methods/`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import torch
 from ..checks import Tensor
 from . import auxk
 from .blocks import through
+from .methods.in_blocks import InBlocks
 from .model import SDLModel
 from .pairs import Pairs, encode_pairs
 from .step import Knobs, Step, Terms
 
 LARGE = 1 << 20  # entries of z from which the literal step is not the fastest
-SPARSE_BELOW = 1 / 50  # share of active preactivations below which pairs beat dense products
+# share of active preactivations below which pairs are taken, on a processor and elsewhere; on one
+# core they beat blocks up to 1 in 6 (n_p = 192, n_q = 4000) or 1 in 5 (768, 16000), but a pair
+# takes some 50 bytes
+SPARSE_BELOW, SPARSE_BELOW_ELSEWHERE = 1 / 10, 1 / 50
 
 
 def objective(
@@ -26,22 +31,25 @@ def objective(
     Matryoshka: the mean of that over its levels (Bussmann et al. 2025 sum them), or with ks, Eq. 9
     of arXiv:2512.05534, the sum over them, unless knobs.level_loss says which.
 
-    sparse : True, touch only the latents that fire; False, the dense twin; None, whichever is
-        faster here. Equal but for rounding.
+    sparse : True, touch only the latents that fire or, where those are too many to gain, go in
+        blocks (blocks.py); False, the dense twin; None, whichever is faster here. Equal but for
+        rounding.
     """
     way, single = model.way, model.instances is None
     if sparse is None:
         sparse = x_p.shape[-2] * model.n_q * (model.instances or 1) >= LARGE
+    blocks = sparse and isinstance(way, InBlocks) and not _wakes(knobs)
     with torch.autocast(x_p.device.type, torch.bfloat16, enabled=knobs.bf16):
-        if sparse and (way.in_blocks or single and way.takes_k):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not blocks):
+            z = model.preactivations(x_p)
+        step = Step(model=model, x_p=x_p, x_r=x_r, z=z.detach(), knobs=knobs)
+        if sparse and single:
+            most = SPARSE_BELOW if z.device.type == "cpu" else SPARSE_BELOW_ELSEWHERE
             with torch.no_grad():
-                z = x_p @ model.W_E.mT
-                z = z if model.b_E is None else z.add_(model.b_E.unsqueeze(-2))
-                step = Step(model=model, x_p=x_p, x_r=x_r, z=z, knobs=knobs)
-                pairs, threshold = way.pairs(step, SPARSE_BELOW) if single else (None, None)
-            return _in_blocks(step) if pairs is None else _sparse(step, pairs, threshold)
-        z = model.preactivations(x_p)
-        return _dense(Step(model=model, x_p=x_p, x_r=x_r, z=z, knobs=knobs))
+                pairs, threshold = way.pairs(step, most)
+            if pairs is not None:
+                return _sparse(step, pairs, threshold)
+        return _in_blocks(step) if blocks else _dense(step._replace(z=z))
 
 
 def _wakes(knobs: Knobs) -> bool:
@@ -72,7 +80,8 @@ def _dense(step: Step) -> Terms:
 def _in_blocks(step: Step) -> Terms:
     """The same terms, z passed over block by block; for methods without AuxK."""
     way, share = step.model.way, step.knobs.share
-    x_hat, sums, fired = through(step)
+    assert isinstance(way, InBlocks)
+    x_hat, sums, fired = through(step, way)
     fit = way.missed(step, step.model.complete(x_hat))
     loss = fit.loss + way.block_penalty(step, sums) * share
     return Terms(loss=loss.sum(), mse=fit.mse.detach(), l0=fired.sum(-1) * share, fired=fired > 0)

@@ -8,10 +8,11 @@ from sdl_theory import SDLModel
 from sdl_theory.training import blocks
 from sdl_theory.training import objective as objectives
 from sdl_theory.training.methods import METHODS
+from sdl_theory.training.methods.in_blocks import InBlocks
 from sdl_theory.training.objective import objective
 from sdl_theory.training.step import Knobs
 
-IN_BLOCKS = [name for name, kind in METHODS.items() if kind.in_blocks]
+IN_BLOCKS = [name for name, kind in METHODS.items() if issubclass(kind, InBlocks)]
 # entries, narrowest: one block; ragged blocks of 10 latents; blocks of some instances; of one
 CUTS = [(1 << 20, 256), (480, 1), (3 * 48 * 96, 1), (1, 96)]
 
@@ -115,7 +116,9 @@ def test_the_blocks_are_all_of_z_once(shape):
 def test_large_steps_go_in_blocks_and_small_ones_are_literal(monkeypatch):
     called = []
     monkeypatch.setattr(
-        objectives, "through", lambda step: called.append(step.z.shape) or blocks.through(step)
+        objectives,
+        "through",
+        lambda step, way: called.append(step.z.shape) or blocks.through(step, way),
     )
     model, data = made("relu", False, 4)
     for large in (4 * 48 * 96 + 1, 4 * 48 * 96):

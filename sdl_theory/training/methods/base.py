@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ...activations import Activation
 from ...checks import Tensor, check_count
-from ..blocks import Block
 from ..pairs import Pairs, decode_pairs
 from ..step import Step
 
@@ -47,9 +46,8 @@ class Method:
     in_theory : sigma(z)_i is 0 or z_i, Eq. 10.
     by_sample : a Top-k of each sample, with no threshold to learn.
     dense_copies, sparse_copies : memory of a step in units of z, (batch, n_q): z, codes, masks, and
-        the gradients of all that; in the sparse step z, and what finding its largest takes (None:
-        at its peak the method is dense).
-    in_blocks : it has a step in blocks of latents; block_vector, its vector that the step needs.
+        the gradients of all that, or z and two blocks; in the sparse step z, what finding the pairs
+        takes, and as many as it ever has (None: there is none, or at its peak the method is dense).
     takes_k : k says how many fire: the target-L0 control has nothing to steer, and AuxK wakes what
         never does.
     settings : what this method alone takes, of Config's fields and SDLModel's arguments.
@@ -60,8 +58,7 @@ class Method:
     name: ClassVar[str]
     dense_copies: float
     sparse_copies: float | None = None
-    takes_k = by_sample = in_blocks = False
-    block_vector: str | None = None
+    takes_k = by_sample = False
     in_theory = True
     row_scale = 0.2
     vectors: Mapping[str, float] = {}
@@ -174,31 +171,6 @@ class Method:
     def penalty(self, step: Step, coded: Coded) -> Tensor | float:
         """The sparsity term, summed over samples: () or (instances,)."""
         return 0.0
-
-    # ---- the same step in blocks of latents, `in_blocks`: see blocks.py
-
-    def block_codes(self, block: Block) -> Tensor:
-        """The codes, (I, batch, width), in the memory of block.z or block.spare."""
-        raise NotImplementedError
-
-    def block_sums(self, codes: Tensor, count: Tensor) -> Tensor:
-        """What the penalty is made of, of each latent: (I, width), summed over the batch."""
-        raise NotImplementedError
-
-    def block_pull(
-        self, block: Block, pull: Tensor, pull_sums: Tensor, bandwidth: float
-    ) -> Tensor | None:
-        """Back through `block_codes` and `block_sums`: d loss / dz is written over `pull`.
-
-        pull, pull_sums : d loss / d codes (I, batch, width) and d loss / d sums (I, 1, width).
-
-        The answer is d loss / d vector, (I, width), or None.
-        """
-        raise NotImplementedError
-
-    def block_penalty(self, step: Step, sums: Tensor) -> Tensor:
-        """The sparsity term, () or (instances,), from the `block_sums` of all latents."""
-        raise NotImplementedError
 
     # ---- the same step from the pairs (sample, latent) that matter
 

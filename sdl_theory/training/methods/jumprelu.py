@@ -11,7 +11,8 @@ from ... import activations
 from ..blocks import Block
 from ..pairs import Pairs
 from ..step import Step
-from .base import Coded, Method
+from .base import Coded
+from .in_blocks import InBlocks
 
 
 class Jump(torch.autograd.Function):
@@ -45,10 +46,10 @@ class Jump(torch.autograd.Function):
         return g * on, pull.sum_to_size(theta.shape) / -ctx.eps, None, None
 
 
-class JumpReLU(Method):
+class JumpReLU(InBlocks):
     name = "jumprelu"
-    dense_copies = 5.4
-    in_blocks, block_vector = True, "theta"
+    dense_copies, sparse_copies = 1.2, 2.6
+    block_vector = "theta"
     vectors = {"theta": 0.1}
     settings = ("bandwidth",)
 
@@ -78,8 +79,8 @@ class JumpReLU(Method):
         z, spare, theta = block
         return torch.gt(z, theta, out=spare).mul_(z)
 
-    def block_sums(self, codes, count):
-        return count
+    def block_sums(self, codes, fired):
+        return fired
 
     def block_pull(self, block: Block, pull, pull_sums, bandwidth):
         """As in Jump, the sums over the window taken apart: of the samples in it, and of `pull`."""

@@ -8,13 +8,13 @@ from ... import activations
 from ..blocks import Block
 from ..pairs import Pairs
 from ..step import Step
-from .base import Coded, Method
+from .base import Coded
+from .in_blocks import InBlocks
 
 
-class ReLU(Method):
+class ReLU(InBlocks):
     name = "relu"
-    dense_copies = 4
-    in_blocks = True
+    dense_copies, sparse_copies = 1.2, 2.6
 
     def activate(self, model, z):
         return z.relu()
@@ -31,8 +31,8 @@ class ReLU(Method):
     def block_codes(self, block: Block):
         return block.z.relu_()
 
-    def block_sums(self, codes, count):
-        return codes.sum(-2, dtype=count.dtype)
+    def block_sums(self, codes, fired):
+        return codes.sum(-2, dtype=fired.dtype)
 
     def block_pull(self, block: Block, pull, pull_sums, bandwidth):
         pull.add_(pull_sums)
