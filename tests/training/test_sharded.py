@@ -9,6 +9,7 @@ from processes_for_tests import processes
 from sdl_theory import Anchors, Config, LinearRepresentationBench, SDLModel, Trainer
 from sdl_theory.training import objective as objectives
 from sdl_theory.training import trainer as train
+from sdl_theory.training.resampling import resample
 from sdl_theory.training.sharded.files import pieces, whole_model, whole_shapes
 from sdl_theory.training.sharded.methods import KINDS
 from sdl_theory.training.world import World
@@ -99,7 +100,7 @@ def whole(run: Trainer) -> dict:
 def train_case(case, world: World) -> dict:
     method, path, biases, more = case
     run, seen = trainer(method, biases, more, world), dict(dead=0, resampled=0)
-    sparse, resample = PATHS[path][world.shard], train.resample
+    sparse = PATHS[path][world.shard]
     below = objectives.SPARSE_BELOW
 
     def counted(*args):
@@ -123,8 +124,22 @@ def train_case(case, world: World) -> dict:
     return dict(tensors=whole(run) | dict(answer=answer), seen=seen)
 
 
+def alike(world: World) -> dict:
+    """Half of the latents begun anew at 30 samples, of which one is a live row of the other half.
+
+    The first process has all the dead, the second the live row.
+    """
+    run = trainer("relu", False, {}, world)
+    x_p = run.data[0].batch(0, 30).x_p
+    numbers = torch.arange(64)[run.model.part]
+    with torch.no_grad():
+        run.model.W_E[numbers == 40] = 3 * x_p[(x_p != 0).any(1)][5]
+    begun = resample(run.descent, (x_p, x_p), numbers < 32, torch.Generator().manual_seed(0))
+    return dict(tensors=whole(run), seen=dict(resampled=len(begun)))
+
+
 def all_cases(folder, world: World) -> dict:
-    return {case: train_case(case, world) for case in CASES}
+    return {case: train_case(case, world) for case in CASES} | {"alike": alike(world)}
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +171,14 @@ def test_two_halves_are_one(case, both):
     assert_as_one(ours, [results[case] for results in both])
     counts = ours["seen"].values()
     assert min(counts) > 0 or dict(case[3]).get("k"), "nothing was dead, or resampled"
+
+
+def test_new_rows_are_no_live_rows_of_another_process(both):
+    ours = alike(World())
+    assert_as_one(ours, [results["alike"] for results in both])
+    rows = torch.nn.functional.normalize(ours["tensors"]["W_E"])
+    row = rows[40]
+    assert ours["seen"]["resampled"] >= 20 and (rows @ row > 1 - 1e-9).sum() == 1
 
 
 def some_cases(folder, world: World) -> dict:
