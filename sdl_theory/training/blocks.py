@@ -40,7 +40,7 @@ class Block(NamedTuple):
 class Through(NamedTuple):
     """What comes of the blocks: x_hat (batch, n_r), without b_D, and two figures of each latent.
 
-    sums : (n_q,), what the method's penalty is made of: see its `block_codes`.
+    sums : (n_q,), what the method's penalty is made of: see its `block_sums`.
     fired : (n_q,), on how many samples each did.
     """
 

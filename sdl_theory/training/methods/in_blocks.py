@@ -11,7 +11,7 @@ from .base import Method
 
 
 class InBlocks(Method):
-    """A method whose codes are elementwise, and its penalty a sum over latents.
+    """A method whose codes are elementwise and >= 0, and its penalty a sum over latents.
 
     block_vector : the name of its vector that the codes depend on, if there is one.
     """
