@@ -89,6 +89,14 @@ def _train(commands) -> None:
     parser.add_argument(
         "--saelens", type=Path, metavar="FOLDER", help="also write the model as a SAELens folder"
     )
+    parser.add_argument(
+        "--shard-latents",
+        type=int,
+        default=1,
+        metavar="P",
+        help="under torchrun: cut the latents over P processes, for a dictionary that one device "
+        "does not hold; the processes are P, or a multiple (relu, jumprelu, topk, batchtopk)",
+    )
     parser.set_defaults(run=train)
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import stat
 import struct
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -114,15 +115,26 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict) -> None:
+def in_file_order(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The widest numbers first, so that every tensor is aligned; of equal width by name."""
+    return dict(sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])))
+
+
+def write_tensors(
+    path: str | Path,
+    tensors: dict[str, Tensor],
+    metadata: dict,
+    pieces: Iterable[Tensor] | None = None,
+) -> None:
     """Write tensors and JSON-able metadata as safetensors, atomically.
+
+    pieces : their numbers, in the order of the file, where `tensors` have shapes and dtypes alone.
 
     One tensor at a time passes through the CPU's memory. The format is written by hand: killed,
     `safetensors.save_file` leaves a file of a random name behind, and what it writes only its
     owner may read.
     """
-    # the widest numbers first, so every tensor is aligned
-    tensors = dict(sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])))
+    tensors = in_file_order(tensors)
     header: dict[str, dict] = {"__metadata__": {"sdl_theory": json.dumps(metadata)}}
     end = 0
     for name, value in tensors.items():
@@ -134,13 +146,17 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict) 
     head += b" " * (-len(head) % 8)
     with replacing(Path(path)) as temporary, open(temporary, "wb") as file:
         file.write(struct.pack("<Q", len(head)) + head)
-        for value in tensors.values():
+        for value in tensors.values() if pieces is None else pieces:
             flat = value.detach().cpu().contiguous().view(-1).view(torch.uint8)
             file.write(flat.numpy().data)
 
 
-def read_tensors(path: str | Path, device="cpu") -> tuple[dict[str, Tensor], dict]:
+def read_tensors(
+    path: str | Path, device="cpu", read: Callable | None = None
+) -> tuple[dict[str, Tensor], dict]:
     """Tensors and metadata that `write_tensors` wrote.
+
+    read : of a name and safetensors' slice of that tensor, what is wanted of it; None: all.
 
     FileNotFoundError, or CheckpointError for a truncated or foreign file.
     """
@@ -151,7 +167,9 @@ def read_tensors(path: str | Path, device="cpu") -> tuple[dict[str, Tensor], dic
     try:
         with safe_open(path, "pt", device=str(device)) as file:
             metadata = json.loads((file.metadata() or {})["sdl_theory"])
-            return {name: file.get_tensor(name) for name in file.keys()}, metadata
+            whole = lambda name, _: file.get_tensor(name)
+            take = read or whole
+            return {name: take(name, file.get_slice(name)) for name in file.keys()}, metadata
     except SafetensorError as error:
         raise CheckpointError(
             f"{path} is truncated or no safetensors file ({error}); "

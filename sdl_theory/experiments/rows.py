@@ -16,6 +16,7 @@ from ..training.fit import fit
 from ..training.history import History
 from ..training.methods import METHODS
 from ..training.model import SDLModel
+from ..training.world import World
 from ..truth.bench import LinearRepresentationBench
 from ..truth.sampling import ShiftedExponential
 from .presets import PRESETS, ROWS, Preset
@@ -49,6 +50,7 @@ def setup(
     seeds: Sequence[int] | None = None,
     instances: bool = True,
     device: torch.device | str = "cpu",
+    world: World = World(),
     **override,
 ) -> Setup:
     """A row of Table 1 by a preset, ready to train.
@@ -57,6 +59,7 @@ def setup(
         "relu_biased", "gated").
     anchors : how many true features are anchored; None: the preset's number.
     seeds : one bench and one start each, all in one batched model when `instances`.
+    world : the processes that the model's latents are cut over, if they are.
     override : what takes the place of the preset's: n_q, k, biases, levels, ks, plain of SDLModel;
         any field of Config; bench, a dict with arguments of LinearRepresentationBench, or c_min and
         beta, those of its ShiftedExponential magnitudes.
@@ -91,6 +94,7 @@ def setup(
         decoder_norm=len(one.blocks) ** 0.5,
         generator=torch.Generator().manual_seed(seeds[0]),
         device=device,
+        world=world,
     )
     count = preset.anchors if anchors is None else check_count("anchors", anchors, 0)
     chosen = [Anchors.of_truth(b, count) for b in benches] if count else None

@@ -20,6 +20,8 @@ class AnchorLoss:
         is not anchored).
     lam : lambda_anchor, a number or one per instance.
     encoder : False anchors the decoder alone.
+
+    k : how many of the model's latents are pulled; of latents cut over processes, of its part.
     """
 
     def __init__(
@@ -36,9 +38,10 @@ class AnchorLoss:
             listed = listed * many
         check_one_each(listed, many)
         self.encoder = encoder
-        self.k = max((a.k for a in listed if a is not None), default=0)
-        if self.k > model.n_q:
-            raise ValueError(f"anchors k = {self.k} exceeds the model's n_q = {model.n_q} latents")
+        k, n_q = max((a.k for a in listed if a is not None), default=0), model.settings["n_q"]
+        if k > n_q:
+            raise ValueError(f"anchors k = {k} exceeds the model's n_q = {n_q} latents")
+        self.k = len(range(k)[model.part])
         like = model.W_E
         weights = _weights(lam, many, like)
         self.rows = like.new_zeros(many, self.k, model.n_p)
@@ -52,9 +55,9 @@ class AnchorLoss:
                     f"anchors have n_p = {a.W_E.shape[1]}, n_r = {a.W_D.shape[0]}; "
                     f"the model has {model.n_p}, {model.n_r}"
                 )
-            self.rows[i, : a.k] = a.W_E.to(like)
-            self.columns[i, :, : a.k] = a.W_D.to(like)
-            self.weight[i, : a.k] = weights[i]
+            rows, columns = a.W_E[model.part].to(like), a.W_D[:, model.part].to(like)
+            self.rows[i, : len(rows)], self.columns[i, :, : len(rows)] = rows, columns
+            self.weight[i, : len(rows)] = weights[i]
         if model.instances is None:
             self.rows, self.columns, self.weight = self.rows[0], self.columns[0], self.weight[0]
 

@@ -6,6 +6,7 @@ import torch
 
 from ..checks import Tensor
 from .pairs import Pairs, decode_pairs, encode_pairs, top_k_lowest
+from .sharded.choice import largest_of_all, pairs_of_largest
 from .step import Step
 
 
@@ -31,11 +32,17 @@ def dense(step: Step, x_hat: Tensor) -> Tensor:
     model, z, knobs = step.model, step.z, step.knobs
     assert knobs.dead is not None
     asleep = z.masked_fill(~knobs.dead.unsqueeze(-2), -torch.inf)
-    values, latents = top_k_lowest(asleep, min(knobs.aux_k, model.n_q))
+    if knobs.world.shards > 1:
+        latents, keep = largest_of_all(asleep, knobs.aux_k, knobs.world)
+        values = asleep.gather(-1, latents).where(keep, -torch.inf)
+    else:
+        values, latents = top_k_lowest(asleep, min(knobs.aux_k, model.n_q))
     values = model.rectify(values.where(values > -torch.inf, 0.0))
     waking = torch.zeros_like(z).scatter(-1, latents, values)
-    some = knobs.dead.any(-1)  # an instance without dead latents has no such term
-    missed = errors(step, waking @ model.W_D.mT, x_hat).sum((-1, -2))
+    # an instance without dead latents has no such term; one model has, somewhere, or is not here
+    some = knobs.dead.any(-1) | (model.instances is None)
+    waking = knobs.world.over_latents(waking @ model.W_D.mT)
+    missed = errors(step, waking, x_hat).sum((-1, -2))
     return knobs.aux_coef * knobs.share * missed * some
 
 
@@ -44,10 +51,14 @@ def sparse(step: Step, x_hat: Tensor) -> Tensor:
     model, z, knobs = step.model, step.z, step.knobs
     assert knobs.dead is not None
     dead = knobs.dead.nonzero()[:, 0]
-    latents = dead[top_k_lowest(z[:, dead], min(knobs.aux_k, len(dead)))[1]]
-    pairs = Pairs.of_top_k(latents, model.n_q)
+    if knobs.world.shards > 1:
+        rows, latents = pairs_of_largest(z[:, dead], knobs.aux_k, knobs.world)
+        pairs = Pairs(rows, dead[latents], *z.shape)
+    else:
+        latents = dead[top_k_lowest(z[:, dead], min(knobs.aux_k, len(dead)))[1]]
+        pairs = Pairs.of_top_k(latents, model.n_q)
     values = encode_pairs(step.x_p, model.W_E, z, pairs)
     if model.b_E is not None:
         values = values + (model.b_E - model.b_E.detach())[pairs.latents]
-    waking = decode_pairs(model.rectify(values), model.W_D, pairs)
+    waking = knobs.world.over_latents(decode_pairs(model.rectify(values), model.W_D, pairs))
     return knobs.aux_coef * errors(step, waking, x_hat).sum() * knobs.share

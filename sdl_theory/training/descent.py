@@ -64,12 +64,21 @@ class Descent:
         """Each model's whole gradient, scaled down to `clip` if it is longer."""
         if self.model.instances is None:
             norms = [torch.linalg.vector_norm(grad) for grad in grads]
+            if self.world.shards > 1:
+                norms = [self._over_latents(norms)]
         else:
             norms = [grad.flatten(1).norm(dim=-1) for grad in grads]
         norm = torch.stack(norms).norm(dim=0).clamp(min=1e-30)
         scale = (self.config.clip / norm).clamp(max=1.0)
         for grad in grads:
             grad.mul_(scale.view(*scale.shape, *[1] * (grad.ndim - scale.ndim)))
+
+    def _over_latents(self, norms: list[Tensor]) -> Tensor:
+        """The norm of what all processes hold, from those of this one; b_D, held by all, is one."""
+        names = [name for name, leaf in self.leaves.items() if leaf.grad is not None]
+        first = self.world.shard == 0
+        mine = [norm for name, norm in zip(names, norms) if name != "b_D" or first]
+        return self.world.over_latents(torch.stack(mine).square().sum()).sqrt()
 
     def forget(self, which: Tensor) -> None:
         """Zero Adam's moments of the latents `which`."""

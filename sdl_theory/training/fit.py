@@ -57,6 +57,7 @@ def fit(
     resume : go on from that checkpoint if there is one. On a CPU the run is then bit for bit the
         uninterrupted one.
     callback : called with each logged row; returning False stops the run.
+    world : the processes that train together, which share out the batch, the latents or both.
 
     Ctrl-C and SIGTERM stop it too, after the step it is in (with several processes, at the next
     log): the checkpoint is written, and the history so far returned with `.interrupted` and

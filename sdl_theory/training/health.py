@@ -39,7 +39,8 @@ def check_divergence(trainer: Trainer, folder: RunFolder | None, loss: Tensor) -
 
 def check_weights(trainer: Trainer, folder: RunFolder | None) -> None:
     """TrainingError if a weight is not finite: the loss of the step that spoils it still is."""
-    if not all(torch.isfinite(value).all() for value in trainer.model.state_dict().values()):
+    finite = all(torch.isfinite(value).all() for value in trainer.model.state_dict().values())
+    if trainer.world.any(not finite, trainer.sums.device):
         raise TrainingError(
             f"a weight is not finite at step {trainer.steps_done}: "
             f"nothing was written. {kept(folder)}"

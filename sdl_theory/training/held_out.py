@@ -8,6 +8,7 @@ from ..checks import Tensor
 from ..measure.matching import best_matches, gt_recovery, max_inner_product
 from ..truth.bench import LinearRepresentationBench
 from .anchors import Anchors
+from .world import World
 
 
 class HeldOut:
@@ -17,7 +18,7 @@ class HeldOut:
         self.bench, self.mask = bench, mask
 
     @torch.no_grad()
-    def recovery(self, W_E: Tensor, W_D: Tensor) -> dict:
+    def recovery(self, W_E: Tensor, W_D: Tensor, world: World = World()) -> dict:
         """Shares of features with a best match > .95 and > .9, and the mean best match.
 
         First by the paper's literal metric, encoder raw (section 5.1, appendix B); then encoder and
@@ -31,7 +32,7 @@ class HeldOut:
             ("encoder", encoder, True),
             ("decoder", decoder, True),
         ):
-            best = best_matches(*pair, cosine=cosine)
+            best = world.over_latents(best_matches(*pair, cosine=cosine), "max")
             figures[f"{side}_recovery_95"] = gt_recovery(best, 0.95)
             figures[f"{side}_recovery_90"] = gt_recovery(best, 0.9)
             figures[f"{side}_mip"] = max_inner_product(best)

@@ -9,6 +9,7 @@ from ..machine import check_fits, readable
 from ..signature import checked
 from .methods import Method, method_of
 from .model import SDLModel
+from .world import World
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,16 @@ def training_bytes(
     n_q: int = 0,
     n_r: int = 0,
     method: str = "topk",
+    shards: int = 1,
 ) -> TrainingBytes:
     """Peak bytes of one process that trains in float32 (in float64 all is twice that).
 
     model : the model, or in its place the dimensions n_p, n_q, n_r (and the method).
     batch : samples of this process's own.
+    shards : processes that the latents are cut over (World.start); a model knows its own.
 
-    W_E and W_D hold p = n_q (n_p + n_r) numbers; every data-parallel process holds all of them.
+    W_E and W_D hold p = n_q (n_p + n_r) numbers; every data-parallel process holds all of them. Of
+    latents cut over P processes each holds n_q / P, for which n_q stands here, and the whole batch.
 
     * Weights 4 p, gradients 4 p, Adam 8 p.
     * Input, output and error: 4 batch (n_p + 3 n_r).
@@ -68,8 +72,9 @@ def training_bytes(
       5.2 + 1.5 (m - 1); measured for m = 2, 3, 5: 6.4, 7.9, 10.9.
 
     Not counted: PyTorch itself, the bench's own samples, AuxK (another 4 batch times dead latents,
-    at most), anchors' gradients, metrics, a compiler's workspace. Tested to 25% against the
-    resident memory of CPU processes; see tests/training/test_scale.py. bfloat16 halves the latents.
+    at most), anchors' gradients, metrics, a compiler's workspace, what processes send each other.
+    Tested to 25% against the resident memory of CPU processes; see tests/training/test_scale.py.
+    bfloat16 halves the latents.
     """
     kind: Method | type[Method]
     if model is None:
@@ -78,6 +83,8 @@ def training_bytes(
         n_p, n_q, n_r, kind = model.n_p, model.n_q, model.n_r, model.way
         many, size = model.instances or 1, model.W_E.element_size()
     n_p, n_q, n_r = check_count("n_p", n_p), check_count("n_q", n_q), check_count("n_r", n_r or n_p)
+    held = World(shards=check_count("shards", shards) if model is None else 1).part(n_q)
+    n_q = held.stop - held.start
     weights, z = size * many * n_q * (n_p + n_r), size * many * batch * n_q
     sparse = kind.sparse_copies if model is None or model.instances is None else None
     apart = sparse is not None and (kind.takes_k or (sparse - kind.dense_copies) * z > weights)

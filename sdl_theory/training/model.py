@@ -14,11 +14,15 @@ from torch import nn
 
 from ..activations import Activation
 from ..checks import Tensor, check_count
+from ..files import read_tensors, write_tensors
 from ..readers import between, place, rows
 from ..signature import checked
 from ..weights import Weights
 from .methods import method_of
+from .sharded.methods import over_processes
 from .start import first_weights
+from .stored import settings_of_model, stored_model
+from .world import World
 
 
 class SDLModel(nn.Module):
@@ -51,6 +55,8 @@ class SDLModel(nn.Module):
         crosscoder of m blocks wants sqrt(m).
     instances : a leading axis I on every parameter: I models in one batched loop. None: one model,
         no such axis.
+    world : the processes that its latents are cut over, if they are: see `training/sharded`. Each
+        then holds `part` of the n_q, and `n_q` counts these.
 
     W_E (n_q, n_p) and W_D (n_r, n_q) are parameters; W_D is stored column by column. Where the
     target has the input's size the start is tied, W_E = W_D^T / decoder_norm^2 (a column and its
@@ -90,14 +96,17 @@ class SDLModel(nn.Module):
         generator: torch.Generator | None = None,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        world: World = World(),
     ):
         super().__init__()
         self.n_p, self.n_q = check_count("n_p", n_p), check_count("n_q", n_q)
         self.n_r = self.n_p if n_r is None else check_count("n_r", n_r)
-        kind = method_of(method).variant(ks)
         self.decoder_norm, self.biases = float(decoder_norm), bool(biases)
         self.instances = None if instances is None else check_count("instances", instances)
+        kind = over_processes(method_of(method).variant(ks), self.instances, world)
         self.way = kind(self.n_q, k=k, levels=levels, ks=ks, plain=plain, theta=theta)
+        self.world, self.part = world, world.part(self.n_q)
+        self.n_q = self.way.n_q = self.n_q // world.shards
         rows, columns = first_weights(self, generator, dtype)
         self.W_E = nn.Parameter(rows.clone().to(device))
         self.W_D = nn.Parameter(columns.to(device).mT)
@@ -144,7 +153,12 @@ class SDLModel(nn.Module):
     @checked(codes=rows("n_q", nan=True))
     def decode(self, codes: Tensor) -> Tensor:
         """W_D codes (+ b_D), (batch, n_r)."""
-        out = codes @ self.W_D.mT
+        return self.complete(codes @ self.W_D.mT)
+
+    def complete(self, out: Tensor) -> Tensor:
+        """The model of x_r from what the latents held here give: over all processes, and b_D."""
+        if self.world.shards > 1:  # of bfloat16 products, too, the sum is in full precision
+            out = self.world.over_latents(out.to(self.W_D.dtype))
         return out if self.b_D is None else out + self.b_D.unsqueeze(-2)
 
     def forward(self, x_p: Tensor) -> Tensor:
@@ -161,6 +175,7 @@ class SDLModel(nn.Module):
             raise ValueError(
                 f"this holds {self.instances} models; take one: model.instance(0).weights"
             )
+        self._check_whole("weights")
         if self.biases or not self.way.in_theory:
             raise ValueError(
                 "the theory is bias-free (section 2.3): "
@@ -201,39 +216,26 @@ class SDLModel(nn.Module):
 
     @property
     def settings(self) -> dict:
-        """The constructor's arguments, ready for JSON."""
-        settings = dict(
-            n_p=self.n_p,
-            n_q=self.n_q,
-            n_r=self.n_r,
-            method=self.method,
-            k=self.k,
-            levels=self.levels and list(self.levels),
-            biases=self.biases,
-            decoder_norm=self.decoder_norm,
-            instances=self.instances,
-        )
-        # written only where they are set: files from before they were have neither
-        if self.ks:
-            settings["ks"] = list(self.ks)
-        if self.plain:
-            settings["plain"] = True
-        return settings
+        """The constructor's arguments, ready for JSON; n_q is that of the whole model."""
+        return settings_of_model(self)
+
+    def _check_whole(self, what: str) -> None:
+        if self.world.shards > 1:
+            raise ValueError(
+                f"this process holds {self.n_q} of {self.settings['n_q']} latents, "
+                f"and {what} is of all: load what fit(..., out=folder) writes"
+            )
 
     @checked(path=PathLike)
     def save(self, path) -> None:
         """Write the model to one safetensors file."""
-        from ..files import write_tensors
-
+        self._check_whole("save")
         write_tensors(path, self.state_dict(), {"model": self.settings})
 
     @classmethod
     @checked(path=PathLike)
     def load(cls, path, device: torch.device | str = "cpu") -> SDLModel:
         """The model that `save` wrote, or a training run's: its checkpoint, or the folder of it."""
-        from ..files import read_tensors
-        from .stored import stored_model
-
         path = Path(path) / "checkpoint.safetensors" if Path(path).is_dir() else path
         return stored_model(cls, path, *read_tensors(path, device), device)
 

@@ -54,7 +54,9 @@ def objective(
 
 def _wakes(knobs: Knobs) -> bool:
     """Is there an AuxK term, and a latent for it?"""
-    return bool(knobs.aux_coef and knobs.dead is not None and bool(knobs.dead.any()))
+    if not knobs.aux_coef or knobs.dead is None:
+        return False
+    return bool(knobs.world.over_latents(knobs.dead.sum()) > 0)
 
 
 def _dense(step: Step) -> Terms:
@@ -77,10 +79,10 @@ def _dense(step: Step) -> Terms:
 
 def _in_blocks(step: Step) -> Terms:
     """The same terms, z passed over block by block; for methods without AuxK."""
-    way, share, b_D = step.model.way, step.knobs.share, step.model.b_D
+    way, share = step.model.way, step.knobs.share
     assert isinstance(way, InBlocks)
     x_hat, sums, fired = through(step, way)
-    fit = way.missed(step, x_hat if b_D is None else x_hat + b_D.unsqueeze(-2))
+    fit = way.missed(step, step.model.complete(x_hat))
     loss = fit.loss + way.block_penalty(step, sums) * share
     return Terms(loss=loss.sum(), mse=fit.mse.detach(), l0=fired.sum(-1) * share, fired=fired > 0)
 

@@ -36,25 +36,28 @@ def resample(
     would have equal gradients, and never part. Where the samples have fewer directions than there
     are dead latents, the last of these stay asleep, until another batch.
     """
-    model, (x_p, x_r) = descent.model, pair
+    model, world, (x_p, x_r) = descent.model, descent.model.world, pair
     if model.instances is not None:
         raise ValueError(
             "resampling works on single models; train without instances, or with resample_every=0"
         )
     which, alive = dead.nonzero()[:, 0], ~dead
-    if not len(which):
+    many = world.beside(torch.tensor([len(which)], device=dead.device))  # of each process
+    if not many.any():
         return which
     # on the CPU, where the samples are drawn: alike on every process
     weight = (x_r - model(x_p)).square().sum(1).double().square().cpu()
     # an empty sample has no direction, though biases may get it wrong
     weight[((x_p == 0).all(1) | (x_r == 0).all(1)).cpu()] = 0
     chosen = _distinct(weight, x_p, model=model, dead=dead, generator=generator)
+    if not len(chosen):
+        return which[:0]
+    # the first process's latents take the first samples
+    chosen = chosen[many[: world.shard].sum() :][: len(which)]
     which = which[: len(chosen)]
-    if not len(which):
-        return which
     usual = torch.ones((), device=x_p.device)
-    if alive.any():
-        usual = model.W_E[alive].norm(dim=1).mean()
+    if world.over_latents(alive.sum()) > 0:
+        usual = world.mean_over_latents(model.W_E[alive].norm(dim=1))
     size, norms = model.way.row_scale * usual, x_p[chosen].norm(dim=1)
     model.W_E[which] = size * (x_p[chosen] / norms.clamp(min=1e-12)[:, None])
     columns = x_r[chosen] / x_r[chosen].norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -71,16 +74,19 @@ def _distinct(
 ) -> Tensor:
     """As many samples as there are `dead`, or fewer, drawn by weight without replacement.
 
-    Only the first of each direction, and none of a live row's.
+    Only the first of each direction, and none of a live row's. Of latents that are cut over
+    processes as many as all have, the same in each.
     """
-    some, count = int((weight > 0).sum()), int(dead.sum())
+    world = model.world
+    some, count = int((weight > 0).sum()), int(world.over_latents(dead.sum()))
     found, taken = torch.zeros(0, dtype=torch.long, device=x_p.device), x_p[:0]
     order = torch.multinomial(weight, some, generator=generator).to(x_p.device) if some else found
     norms = model.W_E.norm(dim=1).masked_fill(dead, torch.inf)
-    for part in order.split(max(1, min(1024, ROOM // model.n_q))):
+    for part in order.split(max(1, min(1024, ROOM // model.settings["n_q"]))):
         rows = x_p[part] / x_p[part].norm(dim=1, keepdim=True).clamp(min=1e-30)
+        like_live = (rows @ model.W_E.mT > ALIKE * norms).any(1)
         seen = (
-            (rows @ model.W_E.mT > ALIKE * norms).any(1)
+            (world.over_latents(like_live.long()) > 0)
             | ((rows @ rows.mT).tril(-1) > ALIKE).any(1)
             | (rows @ taken.mT > ALIKE).any(1)
         )

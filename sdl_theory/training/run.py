@@ -100,7 +100,7 @@ class Run:
         now = time.perf_counter()
         speed = (trainer.steps_done - self.clock_step) * c.batch / max(now - self.clock, 1e-9)
         self.clock, self.clock_step = now, trainer.steps_done
-        dead = (trainer.asleep >= c.dead_after).sum(-1).reshape(-1).tolist()
+        dead = trainer.world.over_latents((trainer.asleep >= c.dead_after).sum(-1))
         coef = trainer.coef.reshape(-1).tolist()
         rows = [
             dict(
@@ -109,7 +109,7 @@ class Run:
                 instance=i,
                 loss=mse[i],
                 l0=l0[i],
-                dead=dead[i],
+                dead=int(dead.reshape(-1)[i]),
                 coef=coef[i],
                 lr=c.rate(trainer.steps_done - 1),
                 samples_per_s=round(speed, 1),
@@ -125,10 +125,10 @@ class Run:
 
     def _recovery(self) -> list[dict]:
         """Recovery of the held-out features, each instance; no figures where none are held out."""
-        model = self.trainer.model
+        model, world = self.trainer.model, self.trainer.world
         one = (lambda W, i: W) if model.instances is None else (lambda W, i: W[i])
         return [
-            {} if held is None else held.recovery(one(model.W_E, i), one(model.W_D, i))
+            {} if held is None else held.recovery(one(model.W_E, i), one(model.W_D, i), world)
             for i, held in enumerate(self.held_out)
         ]
 
@@ -138,7 +138,7 @@ class Run:
         All processes stop at the same log, or the others wait for ever.
         """
         stop = bool(asked) or bool(rows and callback is not None and self._ask(callback, rows))
-        if self.trainer.world.size > 1:
+        if self.trainer.world.several:
             stop = bool(rows) and self._any(stop)
         return stop
 
@@ -159,12 +159,12 @@ class Run:
 
     def _check_processes_are_alike(self) -> None:
         trainer = self.trainer
-        if trainer.world.size == 1:
+        if not trainer.world.several:
             return
-        figure = trainer.steps_done + sum(
+        weights = sum(
             float(value.sum(dtype=torch.float64)) for value in trainer.model.state_dict().values()
         )
-        if not trainer.world.alike(figure, trainer.model.W_E.device):
+        if not trainer.world.alike(trainer.steps_done, weights, trainer.model.W_E.device):
             raise ValueError(
                 "the processes begin from different weights: "
                 "give SDLModel the same generator seed in each, and a folder `out` that all see"

@@ -11,6 +11,7 @@ from ..lock import locked
 from ..plain import check_json
 from .history import History
 from .same_run import check_same_run
+from .sharded.files import part_of, pieces, whole_shapes
 from .trainer import Trainer
 
 
@@ -35,7 +36,7 @@ class RunFolder:
         with ExitStack() as held:
             failure = None
             try:
-                if self.trainer.world.rank == 0:
+                if self.trainer.world.first:
                     self.locked = held.enter_context(locked(self.path, folder=True))
             except OSError as error:
                 failure = error
@@ -43,7 +44,19 @@ class RunFolder:
             yield
 
     def begin(self, resume: bool) -> History:
-        """Load the checkpoint, if there is one, into the trainer; the history up to there."""
+        """Load the checkpoint, if there is one, into the trainer; the history up to there.
+
+        What one process cannot read, none goes on with.
+        """
+        history, failure = History(), None
+        try:
+            history = self._begin(resume)
+        except (ValueError, OSError) as error:
+            failure = error
+        self._agree(failure, CheckpointError(f"another process could not go on with {self.path}"))
+        return history
+
+    def _begin(self, resume: bool) -> History:
         if not self.checkpoint.exists():
             if not resume and (self._holds("history.jsonl") or self._holds("report.json")):
                 raise FileExistsError(
@@ -56,38 +69,55 @@ class RunFolder:
                 f"{self.checkpoint} exists: "
                 f"pass resume=True (--resume) to go on with it, or another folder"
             )
-        tensors, metadata = read_tensors(self.checkpoint)
-        check_same_run(self.checkpoint, self.settings, metadata)
-        try:
-            self.trainer.load(tensors, metadata["step"])
-        except ValueError as error:
-            raise CheckpointError(f"{self.checkpoint} does not fit this run: {error}") from None
+        metadata = self._load()
         return History.load(self.history, upto=metadata["step"])
 
     def write(self, history: History, *, checkpoint: bool = True) -> None:
         """The history first, then the checkpoint: a crash between the two costs no row."""
         trainer, failure = self.trainer, None
+        tensors = trainer.tensors() if checkpoint and trainer.world.rank == 0 else {}
+        stream = pieces(tensors, trainer.world)
         try:
-            if trainer.world.rank == 0:
+            if trainer.world.first:
                 sweep(self.checkpoint, self.locked)
                 sweep(self.history, self.locked)
                 history.save(self.history)
                 if checkpoint:
                     metadata = self.settings | {"step": trainer.steps_done}
-                    write_tensors(self.checkpoint, trainer.tensors(), metadata)
+                    shapes = whole_shapes(tensors, trainer.world)
+                    write_tensors(self.checkpoint, shapes, metadata, stream)
         except OSError as error:
             failure = error
+        for _ in stream:  # what the first process asks of the others, and what it could not write
+            pass
         self._agree(failure)
+
+    def _load(self) -> dict:
+        """The checkpoint into the trainer, this process's part of it; what it says of itself."""
+        trainer = self.trainer
+        read = part_of(trainer.model) if trainer.world.shards > 1 else None
+        tensors, metadata = read_tensors(self.checkpoint, read=read)
+        check_same_run(self.checkpoint, self.settings, metadata)
+        try:
+            trainer.load(tensors, metadata["step"])
+        except ValueError as error:
+            raise CheckpointError(f"{self.checkpoint} does not fit this run: {error}") from None
+        return metadata
 
     def _holds(self, name: str) -> bool:
         """Is there such a file, and something in it?"""
         return (self.path / name).is_file() and (self.path / name).stat().st_size > 0
 
-    def _agree(self, failure: OSError | None) -> None:
-        """Raise the first process's failure in all of them."""
+    def _agree(self, failure: Exception | None, elsewhere: Exception | None = None) -> None:
+        """Raise a process's failure in it, and in all others `elsewhere`: by default the first's.
+
+        The first's is that it could not write.
+        """
         if self.trainer.world.any(failure is not None, self.trainer.sums.device):
-            raise failure or OSError(
-                f"the first process could not write to {self.path}; its error says why"
+            raise (
+                failure
+                or elsewhere
+                or OSError(f"the first process could not write to {self.path}; its error says why")
             )
 
 

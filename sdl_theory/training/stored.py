@@ -6,6 +6,7 @@ Its settings are held against its tensors.
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,7 +14,31 @@ from ..checks import Tensor, check_count
 from ..files import CheckpointError
 from .methods import METHODS
 
+if TYPE_CHECKING:
+    from .model import SDLModel
+
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+
+
+def settings_of_model(model: SDLModel) -> dict:
+    """The arguments of the constructor that made the model, ready for JSON."""
+    settings = dict(
+        n_p=model.n_p,
+        n_q=model.n_q * model.world.shards,
+        n_r=model.n_r,
+        method=model.method,
+        k=model.k,
+        levels=model.levels and list(model.levels),
+        biases=model.biases,
+        decoder_norm=model.decoder_norm,
+        instances=model.instances,
+    )
+    # written only where they are set: files from before they were have neither
+    if model.ks:
+        settings["ks"] = list(model.ks)
+    if model.plain:
+        settings["plain"] = True
+    return settings
 
 
 def stored_model(made_by: type, path, tensors: dict[str, Tensor], metadata, device):
@@ -21,7 +46,9 @@ def stored_model(made_by: type, path, tensors: dict[str, Tensor], metadata, devi
 
     CheckpointError, before anything is allocated, where they do not go together.
     """
-    known = set(inspect.signature(made_by).parameters) - {"generator", "dtype", "device", "theta"}
+    known = set(inspect.signature(made_by).parameters) - {
+        *("generator", "dtype", "device", "theta", "world")
+    }
     check_stored_model(path, metadata, tensors, known)
     settings = {name: value for name, value in metadata["model"].items() if name in known}
     try:
@@ -74,6 +101,19 @@ def check_stored_model(path, metadata, tensors: dict[str, Tensor], known: set[st
                 f"{name} of {path} must be finite; entry {entry} is {tensor[entry].item()}: "
                 f"the run that wrote it diverged, or the file is damaged"
             )
+
+
+def check_run_tensors(tensors: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    """ValueError unless `tensors` has all that are wanted, finite, of these shapes and dtypes."""
+    for name, value in wanted.items():
+        if name not in tensors:
+            raise ValueError(f"it has no tensor {name}")
+        theirs = tuple(tensors[name].shape), tensors[name].dtype
+        ours = tuple(value.shape), value.dtype
+        if theirs != ours:
+            raise ValueError(f"its {name} is {theirs}, not {ours}")
+        if not torch.isfinite(tensors[name]).all():
+            raise ValueError(f"its {name} is not finite")
 
 
 def _shapes(settings: dict) -> dict[str, tuple[int, ...]]:

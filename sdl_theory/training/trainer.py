@@ -23,6 +23,7 @@ from .model import SDLModel
 from .objective import objective
 from .resampling import resample
 from .step import Knobs
+from .stored import check_run_tensors
 from .world import World
 
 # Training is called off when the loss is this many times the ceiling: the largest loss so far, on
@@ -84,6 +85,11 @@ class Trainer:
             raise ValueError(
                 f"resampling works on single models; "
                 f"resample_every = {config.resample_every} needs a model without instances"
+            )
+        if world.shards != model.world.shards:
+            raise ValueError(
+                f"the model's latents are cut over {model.world.shards} processes, "
+                f"this run's over {world.shards}: give SDLModel and the run the same world"
             )
         check_training_fits(model, config.batch // world.size)
         self.anchors = listed_anchors(anchors, self.data, model.instances, config.seed)
@@ -154,8 +160,10 @@ class Trainer:
         # NaN also where x_p is and no latent fired: nothing else would tell
         mse = terms.mse + 0 * x_p.sum((-1, -2))
         zero = x_r.detach().square().sum((-1, -2)) / c.batch
-        flat = [one.reshape(-1).double().expand(mse.numel()) for one in (mse, terms.l0, zero)]
-        figures = self.world.add(torch.stack(flat))
+        # each counts its own latents, and knows the whole loss: in all of them the same bits
+        three = (mse / self.world.shards, terms.l0, zero / self.world.shards)
+        flat = [one.reshape(-1).double().expand(mse.numel()) for one in three]
+        figures = self.world.add(self.world.over_latents(torch.stack(flat)))
         fired = self.world.add(terms.fired.float()) > 0
         self._descend()
         self.asleep.add_(c.batch).masked_fill_(fired, 0)
@@ -230,15 +238,7 @@ class Trainer:
         }
         if steps_done:
             wanted |= self.descent.wanted()
-        for name, value in wanted.items():
-            if name not in tensors:
-                raise ValueError(f"it has no tensor {name}")
-            theirs = tuple(tensors[name].shape), tensors[name].dtype
-            ours = tuple(value.shape), value.dtype
-            if theirs != ours:
-                raise ValueError(f"its {name} is {theirs}, not {ours}")
-            if not torch.isfinite(tensors[name]).all():
-                raise ValueError(f"its {name} is not finite")
+        check_run_tensors(tensors, wanted)
         self.model.load_state_dict(
             {name: value for name, value in tensors.items() if "/" not in name}
         )

@@ -13,7 +13,9 @@ from ...files import CheckpointError, write_atomically
 from ...measure.report import Report, evaluate
 from ...training.anchors import check_held_out
 from ...training.history import History
+from ...training.model import SDLModel
 from ...training.saelens import check_saelens, write_saelens
+from ...training.sharded.files import whole_model
 from ...training.trainer import TrainingError
 from ...training.world import World
 from ..provenance import provenance
@@ -24,9 +26,10 @@ from .settings import device, overrides
 def train(arguments: Namespace) -> int:
     """The return code: 0, or 130 and 143 after Ctrl-C and SIGTERM, or 1 with a line on stderr."""
     on = device(arguments.device)
-    world = World.start(on)
+    world = World()
     try:
-        row = _asked(arguments, on)
+        world = World.start(on, arguments.shard_latents)
+        row = _asked(arguments, on, world)
         history = train_row(
             row,
             out=arguments.out,
@@ -34,16 +37,18 @@ def train(arguments: Namespace) -> int:
             world=world,
             progress=sys.stderr.isatty(),
         )
-        if world.rank == 0:
+        model = whole_model(row.model)  # weights alone: a quarter of what training takes
+        if model is not None and world.first:
             if history.interrupted:
                 _say_stopped(history, row, arguments.out)
-            reports = _judged(row)
+            reports = _judged(row, model.to(on))
             print("\n\n".join(map(str, reports)))
             if arguments.out:
-                made = provenance(on) | dict(processes=world.size, interrupted=history.interrupted)
+                processes = world.size * world.shards
+                made = provenance(on) | dict(processes=processes, interrupted=history.interrupted)
                 _write_report(arguments, made, reports)
             if arguments.saelens:
-                write_saelens(row.model, arguments.saelens)
+                write_saelens(model, arguments.saelens)
         # 130: Ctrl-C, 143: SIGTERM
         return 128 + (history.signal or 2) if history.interrupted else 0
     except (TrainingError, CheckpointError, FileExistsError, ValueError, OSError) as error:
@@ -53,7 +58,7 @@ def train(arguments: Namespace) -> int:
         world.stop()
 
 
-def _asked(arguments: Namespace, on: torch.device) -> Setup:
+def _asked(arguments: Namespace, on: torch.device, world: World) -> Setup:
     """The row that was asked for.
 
     What cannot be done is a ValueError now, and not when the training is done.
@@ -78,6 +83,7 @@ def _asked(arguments: Namespace, on: torch.device) -> Setup:
         seeds=seeds,
         instances=len(seeds) > 1,
         device=on,
+        world=world,
         **override,
     )
     check_held_out(row.anchors, row.data)
@@ -92,11 +98,11 @@ def _say_stopped(history: History, row: Setup, out: Path | None) -> None:
     print(f"stopped at step {last} (last log) of {row.config.steps}; {how}", file=sys.stderr)
 
 
-def _judged(row: Setup) -> list[Report]:
+def _judged(row: Setup, model: SDLModel) -> list[Report]:
     """A report a model, on the features that it was not shown."""
-    if row.model.instances is None:
-        return [evaluate(row.model, row.data, anchored=row.shown[0])]
-    return evaluate(row.model, row.data, anchored=row.shown)
+    if model.instances is None:
+        return [evaluate(model, row.data, anchored=row.shown[0])]
+    return evaluate(model, row.data, anchored=row.shown)
 
 
 def _write_report(arguments: Namespace, made: dict, reports: list[Report]) -> None:

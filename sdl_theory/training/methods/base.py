@@ -188,9 +188,7 @@ class Method:
 
     def pair_fit(self, step: Step, values: Tensor, pairs: Pairs) -> Fit:
         """The reconstruction of the codes at the pairs."""
-        model = step.model
-        out = decode_pairs(values, model.W_D, pairs)
-        x_hat = out if model.b_D is None else out + model.b_D
+        x_hat = step.model.complete(decode_pairs(values, step.model.W_D, pairs))
         mse = (step.x_r - x_hat).square().sum(-1).sum(0) * step.knobs.share
         return Fit(mse, mse, x_hat)
 
