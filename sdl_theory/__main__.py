@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from .experiments.commands.figure import FIGURES, figure
 from .experiments.commands.paper_table import paper_table
 from .experiments.commands.sensitivity import moved_choices
 from .experiments.commands.settings import BENCH
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     _train(commands)
     _table(commands)
     _sensitivity(commands)
+    _figure(commands)
     return _guarded(parser.parse_args(argv))
 
 
@@ -134,6 +136,19 @@ def _sensitivity(commands) -> None:
     _place(parser, seeds="0 to 4")
     parser.add_argument("--out", type=_path, metavar="FILE", help="JSON of all runs")
     parser.set_defaults(run=moved_choices)
+
+
+def _figure(commands) -> None:
+    parser = commands.add_parser(
+        "figure",
+        help="the runs behind a figure of the paper (Figure 4, Figure 6), kept and summed up",
+        description="Run what is missing of our runs for Figure 4 or Figure 6 of arXiv:2512.05534, "
+        "and print what they say.",
+    )
+    parser.add_argument("number", type=int, choices=tuple(FIGURES), help="which figure")
+    _place(parser, seeds="Figure 6: 0 to 4")
+    parser.add_argument("--out", type=_path, metavar="FILE", help="JSON of all runs")
+    parser.set_defaults(run=figure)
 
 
 def _lines(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ import torch
 from ...files import write_atomically
 from .choices import MOVES, UNMOVED, Move, moves
 from .lines import Line, lines
-from .record import RESULTS, Record, stored_at
+from .record import RESULTS, Record, results_folder
 from .runs import prepare, run, settings
 
 ARMS = ("plain", "anchored")
@@ -33,7 +33,7 @@ Key = tuple[str, str, str]  # method, move, arm
 
 def kept_at(preset: str) -> Path:
     """Where the project keeps them; ValueError outside a checkout."""
-    return stored_at(1, preset).with_name(f"sensitivity_{preset}.json")
+    return results_folder() / f"sensitivity_{preset}.json"
 
 
 class Trials:
