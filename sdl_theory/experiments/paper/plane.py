@@ -88,8 +88,8 @@ class Stream:
 
 @dataclass(frozen=True)
 class Trained:
-    """All runs at one time: their weights, loss Lt, where 4 is that of answering 0; best encoder cosines
-    (runs, 4), and best raw inner products, the metric of section 5.1."""
+    """All runs at one time: weights, loss Lt (that of answering 0 is 4), best encoder cosines
+    (runs, 4), best raw inner products (the metric of section 5.1), share of rows in pairs."""
 
     cell: Plane
     W_p: Tensor
