@@ -102,12 +102,12 @@ def moves_chart(data, names: list[str], printed: tuple[float, float]):
 
 def _moves(data, kind: int, names: list[str], printed: tuple[float, float]):
     formats = [dict(format="%"), dict(format=".1f"), dict(labelExpr=POINTS)]
-    scales = [dict(domain=[0, 1]), dict(domain=[0, 1.3], clamp=True), dict(zero=True)]
+    scales = [dict(domain=[0, 1]), dict(domain=[0, 1.3], clamp=True), dict(nice=True)]
     titles = ["share found at .95", "mean; grey: random rows", "points of 100"]
     x = alt.X(
         "x:Q",
         title=titles[kind],
-        scale=alt.Scale(nice=False, **scales[kind]),
+        scale=alt.Scale(**dict(nice=False) | scales[kind]),
         axis=alt.Axis(tickCount=5, **formats[kind]),
     )
     legend = alt.Legend(
