@@ -155,14 +155,15 @@ def test_what_was_computed_and_what_is_no_result_may_stand(prose):
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_a_changed_digit_is_seen(path):
-    """Most of them: a false number may be a true one elsewhere by chance."""
+def test_a_changed_last_digit_is_often_seen(path):
+    """Of numerals of three digits or more; not always, since a false number may be a true one of
+    something else by chance.
+    """
     notebook = json.loads(path.read_text("utf-8"))
     pool, seen = {*printed(notebook), *held(notebook)}, []
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             for word, value, decimals, _ in numerals("".join(cell["source"])):
-                if digits(word) >= 3:
-                    other = value + 3 * 10**-decimals
-                    seen.append(not matches(other, decimals, pool))
-    assert not seen or sum(seen) >= len(seen) / 2, f"{sum(seen)} of {len(seen)}"
+                others = (value + off * 10**-decimals for off in range(-9, 10) if off)
+                seen += [not matches(one, decimals, pool) for one in others if digits(word) >= 3]
+    assert not seen or sum(seen) >= len(seen) / 3, f"{sum(seen)} of {len(seen)}"
