@@ -6,34 +6,26 @@ from dataclasses import replace
 import pytest
 import torch
 
-from sdl_theory import Problem, approximate_loss, gt_recovery, mirrored_weights
+from sdl_theory import Problem, SDLModel, approximate_loss, gt_recovery, mirrored_weights
 from sdl_theory.__main__ import main
 from sdl_theory.experiments import presets
 from sdl_theory.experiments.paper import plane, runs, thresholds
 from sdl_theory.experiments.paper.kept import Kept
 from sdl_theory.experiments.paper.lines import lines
-from sdl_theory.experiments.paper.plane import CROSS, ENDS, Plane, Trained, in_plane
-from sdl_theory.measure.latents import mirrored_share
-from sdl_theory.measure.matching import best_matches
+from sdl_theory.experiments.paper.plane import CROSS, ENDS, Plane, in_plane
 from sdl_theory.weights import Weights
 
 PROBLEM = Problem(in_plane(*CROSS))
 
 
 def judged(*points, sparsity=0.0):
-    """What `plane` makes of these weights, and their losses by the theory's own formula."""
-    W_E, W_D = (torch.stack([getattr(one, name) for one in points]) for name in ("W_E", "W_D"))
+    """What `plane` makes of these weights."""
+    model = SDLModel(2, 4, method="relu", instances=len(points), dtype=torch.float64)
+    with torch.no_grad():
+        for name in ("W_E", "W_D"):
+            getattr(model, name).copy_(torch.stack([getattr(one, name) for one in points]))
     W_p = PROBLEM.W_p.expand(len(points), 2, 4)
-    return Trained(
-        cell=Plane(sparsity=sparsity),
-        W_p=W_p,
-        W_E=W_E,
-        W_D=W_D,
-        loss=torch.tensor([approximate_loss(PROBLEM, one) for one in points]),
-        cosines=(W_E / W_E.norm(dim=-1, keepdim=True).clamp(min=1e-9) @ W_p).amax(-2),
-        raw=best_matches(W_E, W_p, cosine=False),
-        mirrored=torch.tensor([mirrored_share(one.W_E) for one in points]),
-    )
+    return plane._judged(Plane(sparsity=sparsity), W_p, model)
 
 
 def test_four_ends_are_told_apart():
