@@ -108,7 +108,7 @@ def tau_rows(runs: Sequence[dict], tau: float) -> dict[str, np.ndarray]:
     """Every method at one threshold: y the method, value 0 plain, 1 anchored."""
     methods, rows = list(dict.fromkeys(run["method"] for run in runs)), []
     for run in runs:
-        one = thresholds.shares(run)[thresholds.TAUS.index(round(tau, 2))]
+        one = thresholds.share(run, tau)
         place = dict(y=methods.index(run["method"]), value=int(run["arm"] == "anchored"))
         rows.append(place | _estimate(one))
     return table(rows, INTERVAL)

@@ -74,10 +74,16 @@ def above(matches: Tensor) -> list[int]:
     return [int((matches > tau).sum()) for tau in TAUS]
 
 
+def share(run: dict, tau: float, measure: str = "encoder_raw") -> Estimate:
+    """The share found at one of TAUS, with a 95% Student t interval over the seeds."""
+    place = TAUS.index(round(tau, 2))
+    counts = [found[place] for found in run["found"][measure]]
+    return interval([count / run["heldout"] for count in counts]).within(0, 1)
+
+
 def shares(run: dict, measure: str = "encoder_raw") -> list[Estimate]:
-    """The share found at each of TAUS, with 95% Student t intervals over the seeds."""
-    by_tau = zip(*run["found"][measure])
-    return [interval([x / run["heldout"] for x in found]).within(0, 1) for found in by_tau]
+    """The share found at each of TAUS."""
+    return [share(run, tau, measure) for tau in TAUS]
 
 
 @dataclass(frozen=True)
@@ -98,9 +104,8 @@ def at(runs: Sequence[dict]) -> Table[At]:
     """A few places of every curve."""
     table: Table[At] = Table()
     for run in runs:
-        of = lambda tau, measure="encoder_raw", run=run: shares(run, measure)[TAUS.index(tau)]
-        own = {f"at_{round(100 * tau)}": of(tau) for tau in (0.5, 0.8, 0.9, 0.95, 0.99)}
+        own = {f"at_{round(100 * tau)}": share(run, tau) for tau in (0.5, 0.8, 0.9, 0.95, 0.99)}
         table.append(
-            At(method=run["method"], arm=run["arm"], **own, null_at_50=of(0.5, "null_raw"))
+            At(method=run["method"], arm=run["arm"], **own, null_at_50=share(run, 0.5, "null_raw"))
         )
     return table
