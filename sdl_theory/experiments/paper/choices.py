@@ -139,7 +139,7 @@ CHOICES = (
     ),
     Choice(
         "L1, L0 coefficient",
-        "ReLU .3; JumpReLU .02, steered to one active latent a feature",
+        "ReLU .3; JumpReLU .02, steered to one active latent a sample",
         "by hand; the bench has one active feature a sample on average",
         (
             *_both("sparsity"),
