@@ -166,4 +166,4 @@ def test_a_changed_last_digit_is_often_seen(path):
             for word, value, decimals, _ in numerals("".join(cell["source"])):
                 others = (value + off * 10**-decimals for off in range(-9, 10) if off)
                 seen += [not matches(one, decimals, pool) for one in others if digits(word) >= 3]
-    assert not seen or sum(seen) >= len(seen) / 3, f"{sum(seen)} of {len(seen)}"
+    assert not seen or sum(seen) >= len(seen) / 5, f"{sum(seen)} of {len(seen)}"
