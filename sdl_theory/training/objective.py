@@ -13,6 +13,7 @@ from .model import SDLModel
 from .pairs import Pairs, encode_pairs
 from .step import Knobs, Step, Terms
 
+SPARSE_FROM = 1 << 20  # preactivations of a batch from which pairs are worth looking for
 SPARSE_BELOW = 1 / 50  # share of active preactivations below which pairs beat dense products
 
 
@@ -29,7 +30,7 @@ def objective(
     """
     single = model.instances is None
     if sparse is None:
-        sparse = x_p.shape[-2] * model.n_q >= 1 << 20
+        sparse = x_p.shape[-2] * model.n_q >= SPARSE_FROM
     with torch.autocast(x_p.device.type, torch.bfloat16, enabled=knobs.bf16):
         z = model.preactivations(x_p)
         if sparse and single:

@@ -72,6 +72,24 @@ def test_a_difference_is_taken_seed_by_seed(tmp_path):
     ]
 
 
+def test_a_run_that_another_table_has_is_taken_from_there(tmp_path):
+    first = lines(7)[0]
+    seven = Record(7, "demo", [0, 1], tmp_path / "table_7_runs_demo.json")
+    seven.keep(made(first, "plain"))
+    one = Record(1, "demo", [0, 1], tmp_path / "table_1_runs_demo.json")
+    topk = next(line for line in lines(1) if line.method == "topk")
+    taken = one.elsewhere(topk, "plain")
+    own = made(topk, "plain")
+    assert taken["figures"] == own["figures"] and taken["settings"] == own["settings"]
+    assert (taken["line"], taken["name"]) == (topk.number, "topk")
+    assert taken["same_run_as"] == "Table 7, topk, k = 32"
+    others = [line for line in lines(1) if line.method in ("relu", "transcoder")]
+    assert [one.elsewhere(line, "plain") for line in others] == [None, None]
+    assert one.elsewhere(topk, "anchored") is None
+    other_seeds = Record(1, "demo", [0, 2], tmp_path / "table_1_runs_demo.json")
+    assert other_seeds.elsewhere(topk, "plain") is None
+
+
 def test_a_stopped_run_goes_on_and_gives_the_same_figures(tmp_path, monkeypatch):
     whole = made(LINE, "anchored", tmp_path / "whole")
     stops = iter([4, 8])
@@ -85,9 +103,32 @@ def test_a_stopped_run_goes_on_and_gives_the_same_figures(tmp_path, monkeypatch)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt, match="stopped within Table 7, topk, k = 32"):
             made(LINE, "anchored", tmp_path / "half")
-        assert (tmp_path / "half/checkpoint.safetensors").exists()
+        assert (tmp_path / "half/seed_0/checkpoint.safetensors").exists()
     again = made(LINE, "anchored", tmp_path / "half")
     assert again["figures"] == whole["figures"] and again["settings"] == whole["settings"]
+    assert not (tmp_path / "half").exists()
+
+
+def test_large_models_train_seed_by_seed(tmp_path, monkeypatch):
+    """And a stopped run goes on with the seed that it was stopped in."""
+    monkeypatch.setattr(runs, "SPARSE_FROM", 16 * 24)
+    prepared = runs.prepare(LINE, "anchored", "demo", [1])[0]
+    assert prepared.model.instances is None and prepared.config.seed == 1
+    whole = made(LINE, "anchored")
+    alone = runs.run(LINE, "anchored", "demo", [1], progress=False)
+    assert all(whole["figures"][name][1:] == values for name, values in alone["figures"].items())
+    trained = []
+
+    def stopped(row, **how):
+        trained.append(row.config.seed)
+        stop = (lambda row: row["step"] < 8) if trained == [0, 1] else None
+        return train_row(row, callback=stop, **how)
+
+    monkeypatch.setattr(runs, "train_row", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        made(LINE, "anchored", tmp_path / "half")
+    again = made(LINE, "anchored", tmp_path / "half")
+    assert trained == [0, 1, 1] and again["figures"] == whole["figures"]
     assert not (tmp_path / "half").exists()
 
 

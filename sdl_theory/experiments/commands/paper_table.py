@@ -50,7 +50,8 @@ def _run_missing(arguments: Namespace, out: Path) -> Record:
     jobs, on = record.missing(wanted, arguments.arms), device(arguments.device)
     for line, arm in tqdm(jobs, desc=f"Table {arguments.number}", unit="run"):
         record.keep(
-            run(
+            record.elsewhere(line, arm)
+            or run(
                 line,
                 arm,
                 arguments.preset,

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from ...estimate import Estimate
 from .compare import FOUND, Compared, compare
-from .lines import TABLES
+from .lines import TABLES, lines
 from .record import Record, load, stored_at
 
+SIZES = ("demo", "half", "paper")
 
-def stored(preset: str = "demo") -> list[Record]:
+
+def stored(preset: str) -> list[Record]:
     """The records that are kept, one a table."""
     paths = [stored_at(table, preset) for table in TABLES]
     return [_record(path) for path in paths if path.exists()]
@@ -23,10 +25,23 @@ def _record(path: Path) -> Record:
 
 
 def head(record: Record) -> list[str]:
-    """What stands over a table; its number tells it from the others."""
+    """What stands over a table; its number and size tell it from the others."""
+    size = "" if record.preset == "demo" else f", {record.preset} size"
+    first = [f"Table {record.table}{size}", "M_GT printed, plain -> anchored"]
+    if len(record.seeds) == 1:
+        return [
+            *first,
+            "ours, one seed: plain -> anchored",
+            "M_IP printed",
+            "ours",
+            "encoder cosine: found, mean",
+            "decoder cosine: found, mean",
+            "random rows: inner product, cosine",
+            "L0",
+            "hours, one thread",
+        ]
     return [
-        f"Table {record.table}",
-        "M_GT printed, plain -> anchored",
+        *first,
         "ours: plain",
         "anchored",
         "sham anchors",
@@ -41,7 +56,12 @@ def head(record: Record) -> list[str]:
 
 
 def cells(record: Record) -> list[list[str]]:
-    """Every line of a record: M_GT in per cent, M_IP, differences with 95% intervals."""
+    """Every line of a record: M_GT in per cent, M_IP, differences with 95% intervals.
+
+    Of a single seed there are none: its figures plain -> anchored.
+    """
+    if len(record.seeds) == 1:
+        return [_single(one, record) for one in compare(record, FOUND)]
     by_mip = {one.line: one for one in compare(record, "encoder_raw_mip")}
     return [_cells(one, by_mip[one.line]) for one in compare(record, FOUND)]
 
@@ -59,6 +79,25 @@ def _cells(found: Compared, mip: Compared) -> list[str]:
         f"{mip.plain.value:.3f}",
         change(mip.gain, 1, 3),
         mip.direction,
+    ]
+
+
+def _single(one: Compared, record: Record) -> list[str]:
+    line = next(line for line in lines(record.table) if line.name == one.line)
+    runs = [record.runs[line.number, arm] for arm in ("plain", "anchored")]
+    figure = lambda name, form: " -> ".join(f"{run['figures'][name][0]:{form}}" for run in runs)
+    both = lambda side: f"{figure(f'{side}_recovery_95', '.1%')}, {figure(f'{side}_mip', '.3f')}"
+    return [
+        one.line,
+        f"{line.plain[0]:.1%} -> {line.anchored[0]:.1%}",
+        figure("encoder_raw_recovery_95", ".1%"),
+        f"{line.plain[1]:g} -> {line.anchored[1]:g}",
+        figure("encoder_raw_mip", ".3f"),
+        both("encoder"),
+        both("decoder"),
+        f"{figure('encoder_raw_null_mip', '.3f')}, {figure('null_mip', '.3f')}",
+        figure("l0", ".1f"),
+        " + ".join(f"{run['seconds'] / 3600:.2f}" for run in runs),
     ]
 
 

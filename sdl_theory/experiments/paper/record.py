@@ -79,6 +79,23 @@ class Record:
                     f"runs a file of their own"
                 )
 
+    def elsewhere(self, line: Line, arm: str) -> dict | None:
+        """This run from the record of another table beside this one, where a line there has the
+        same settings and seeds (Table 7's k = 32 is Table 1's topk); None if there is none.
+        """
+        if self.path is None:
+            return None
+        now = settings(prepare(line, arm, self.preset, self.seeds[:1])[0])
+        for path in sorted(self.path.parent.glob(f"table_*_runs_{self.preset}.json")):
+            stored = None if path == self.path else load(path)
+            if stored is None or stored["seeds"] != self.seeds:
+                continue
+            for one in stored["runs"]:
+                if one["arm"] == arm and one["settings"] == now:
+                    same = f"Table {stored['table']}, {one['name']}"
+                    return one | dict(line=line.number, name=line.name, same_run_as=same)
+        return None
+
     def keep(self, run: dict) -> None:
         """Add a run, and write the file."""
         self.runs[run["line"], run["arm"]] = run

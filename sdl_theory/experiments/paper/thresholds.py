@@ -18,7 +18,7 @@ from ...table import Table
 from ..presets import TABLE_1
 from ..rows import Setup, train_row
 from .lines import lines
-from .runs import prepare
+from .runs import prepare, together
 
 TAUS = tuple(round(0.5 + 0.01 * i, 2) for i in range(51))
 ARMS = ("plain", "anchored")
@@ -43,10 +43,15 @@ def run(
     cosines of encoder and decoder, then random rows of the encoder's norms, and of norm one.
     """
     line = next(line for line in lines(1) if line.method == method)
-    row, shown = prepare(line, arm, preset, seeds, device=device)
-    if train_row(row, progress=False).interrupted:
-        raise KeyboardInterrupt(f"stopped within {method}, {arm}; half a run is no run")
-    return dict(method=method, arm=arm) | counted(row, shown)
+    parts = [list(seeds)] if together(preset, seeds) else [[seed] for seed in seeds]
+    counts: list[dict] = []
+    for part in parts:
+        row, shown = prepare(line, arm, preset, part, device=device)
+        if train_row(row, progress=False).interrupted:
+            raise KeyboardInterrupt(f"stopped within {method}, {arm}; half a run is no run")
+        counts.append(counted(row, shown))
+    found = {name: [x for one in counts for x in one["found"][name]] for name in MEASURES}
+    return dict(method=method, arm=arm, heldout=counts[0]["heldout"], found=found)
 
 
 @torch.no_grad()
@@ -54,8 +59,11 @@ def counted(row: Setup, shown: Sequence[Sequence[int]]) -> dict:
     """The counts of a trained row, with how many features were held out."""
     heldout = heldout_features(shown, row.data)
     counts: dict[str, list[list[int]]] = {name: [] for name in MEASURES}
-    for i, (bench, kept) in enumerate(zip(row.data, heldout)):
-        rows, truth = sides(row.model.W_E[i], row.model.W_D[i], bench, kept)
+    model = row.model
+    many = model.instances is not None
+    each = zip(model.W_E if many else [model.W_E], model.W_D if many else [model.W_D])
+    for (W_E, W_D), bench, kept in zip(each, row.data, heldout):
+        rows, truth = sides(W_E, W_D, bench, kept)
         norms = rows["encoder"].norm(dim=1)
         norms = torch.stack([norms, torch.ones_like(norms)])
         scores = (
