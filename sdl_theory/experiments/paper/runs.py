@@ -21,6 +21,7 @@ from ..arms import NO_CLIP, sham_anchors
 from ..presets import PRESETS
 from ..provenance import provenance
 from ..rows import Setup, setup, train_row
+from .choices import UNMOVED, Move
 from .lines import Line, overrides
 
 ARMS = ("plain", "anchored", "sham")
@@ -34,20 +35,23 @@ def arms(table: int) -> tuple[str, ...]:
 
 
 def prepare(
-    line: Line, arm: str, preset: str, seeds: Sequence[int], *, device: torch.device | str = "cpu"
+    line: Line,
+    arm: str,
+    preset: str,
+    seeds: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+    move: Move = UNMOVED,
 ) -> tuple[Setup, list[list[int]]]:
-    """The run, ready to train, and the features left out of its figures: alike in all arms."""
+    """The run, ready to train, and the features left out of its figures: alike in all arms.
+
+    move : a choice of ours, changed.
+    """
     clip = dict(clip=NO_CLIP) if arm in UNCLIPPED else {}
-    changes = overrides(line, preset) | clip
-    row = setup(
-        preset,
-        line.method,
-        anchors=None,
-        seeds=seeds,
-        device=device,
-        instances=together(preset, seeds),
-        **changes,
-    )
+    changes = overrides(line, preset) | clip | move.overrides(line.method, preset)
+    usual = dict(anchors=None, seeds=seeds, device=device, instances=together(preset, seeds))
+    row = setup(preset, line.method, **usual | changes)
+    move.begin(row)
     shown, anchors = row.shown, row.anchors or []
     if arm.startswith("plain"):
         return replace(row, anchors=None), shown
@@ -85,6 +89,7 @@ def run(
     device: torch.device | str = "cpu",
     progress: bool = True,
     folder: Path | None = None,
+    move: Move = UNMOVED,
 ) -> dict:
     """Train and judge: a dict of `line`, `arm`, `seeds`, `settings`, every figure of
     `Report.summary()` seed by seed, seconds, and what it was made with.
@@ -96,7 +101,16 @@ def run(
     parts = [list(seeds)] if together(preset, seeds) else [[seed] for seed in seeds]
     places = [None if folder is None else folder / f"seed_{part[0]}" for part in parts]
     done = [
-        _part(line, arm, preset, seeds=part, device=device, progress=progress, folder=place)
+        _part(
+            line,
+            arm,
+            preset,
+            seeds=part,
+            device=device,
+            progress=progress,
+            folder=place,
+            move=move,
+        )
         for part, place in zip(parts, places)
     ]
     if folder is not None:
@@ -129,12 +143,13 @@ def _part(
     device: torch.device | str,
     progress: bool,
     folder: Path | None,
+    move: Move,
 ) -> dict:
     """Settings, figures and seconds of some seeds, trained as one model; kept in `folder`."""
     kept = None if folder is None else folder / "done.json"
     if kept is not None and kept.exists():
         return json.loads(kept.read_text(encoding="utf-8"))
-    row, shown = prepare(line, arm, preset, seeds, device=device)
+    row, shown = prepare(line, arm, preset, seeds, device=device, move=move)
     again = {} if folder is None else dict(out=folder, resume=True)
     history = train_row(row, progress=progress, **again)
     if history.interrupted:
