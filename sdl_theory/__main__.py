@@ -6,7 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from .experiments.commands.figure import FIGURES, figure
 from .experiments.commands.paper_table import paper_table
+from .experiments.commands.sensitivity import moved_choices
 from .experiments.commands.settings import BENCH
 from .experiments.commands.table import table
 from .experiments.commands.train import train
@@ -25,6 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     _verify(commands)
     _train(commands)
     _table(commands)
+    _sensitivity(commands)
+    _figure(commands)
     return _guarded(parser.parse_args(argv))
 
 
@@ -119,6 +123,34 @@ def _table(commands) -> None:
     parser.set_defaults(run=lambda given: (paper_table if given.number else table)(given))
 
 
+def _sensitivity(commands) -> None:
+    parser = commands.add_parser(
+        "sensitivity",
+        help="Table 1 with each choice that the paper leaves open moved once: what depends on it",
+        description="Table 1 of arXiv:2512.05534, plain and anchored, with each of our own choices "
+        "(learning rate, batch, start, ...) moved once; kept run by run, and gone on with.",
+    )
+    names = dict(nargs="+", metavar="NAME")
+    parser.add_argument("--methods", **names, help="of Table 1 (default: all seven)")
+    parser.add_argument("--moves", **names, help="such as 'lr / 3' (default: all)")
+    _place(parser, seeds="0 to 4")
+    parser.add_argument("--out", type=_path, metavar="FILE", help="JSON of all runs")
+    parser.set_defaults(run=moved_choices)
+
+
+def _figure(commands) -> None:
+    parser = commands.add_parser(
+        "figure",
+        help="the runs behind a figure of the paper (Figure 4, Figure 6), kept and summed up",
+        description="Run what is missing of our runs for Figure 4 or Figure 6 of arXiv:2512.05534, "
+        "and print what they say.",
+    )
+    parser.add_argument("number", type=int, choices=tuple(FIGURES), help="which figure")
+    _place(parser, seeds="Figure 6: 0 to 4")
+    parser.add_argument("--out", type=_path, metavar="FILE", help="JSON of all runs")
+    parser.set_defaults(run=figure)
+
+
 def _lines(parser: argparse.ArgumentParser) -> None:
     """What only the tables line by line take."""
     parser.add_argument(
@@ -153,6 +185,19 @@ def _lines(parser: argparse.ArgumentParser) -> None:
 
 def _shared(parser: argparse.ArgumentParser, seeds: str) -> None:
     """The options of train and table; `seeds` says the default of --seeds."""
+    _place(parser, seeds)
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"override {', '.join(BENCH)} of the bench, {', '.join(MODEL)} of the model, "
+        "or any field of sdl_theory.Config but seed: lr=3e-3 steps=500 ks=8,16,32",
+    )
+
+
+def _place(parser: argparse.ArgumentParser, seeds: str) -> None:
+    """Which size, where, with which seeds."""
     parser.add_argument(
         "--preset",
         choices=("demo", "half", "paper"),
@@ -167,14 +212,6 @@ def _shared(parser: argparse.ArgumentParser, seeds: str) -> None:
         nargs="+",
         metavar="SEED",
         help=f"one bench and one start each (several: one batched model; default: {seeds})",
-    )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        default=[],
-        metavar="NAME=VALUE",
-        help=f"override {', '.join(BENCH)} of the bench, {', '.join(MODEL)} of the model, "
-        "or any field of sdl_theory.Config but seed: lr=3e-3 steps=500 ks=8,16,32",
     )
 
 

@@ -46,7 +46,7 @@ def _run_missing(arguments: Namespace, out: Path) -> Record:
                 f"are its lines: choose among them by --rows"
             )
     wanted = chosen(arguments.number, arguments.rows)
-    record = Record(arguments.number, arguments.preset, _seeds(arguments.seeds), out)
+    record = Record(arguments.number, arguments.preset, seeds_of(arguments.seeds), out)
     jobs, on = record.missing(wanted, arguments.arms), device(arguments.device)
     for line, arm in tqdm(jobs, desc=f"Table {arguments.number}", unit="run"):
         record.keep(
@@ -65,7 +65,7 @@ def _run_missing(arguments: Namespace, out: Path) -> Record:
     return record
 
 
-def _seeds(given: list[int] | None) -> list[int]:
+def seeds_of(given: list[int] | None) -> list[int]:
     """One number is how many, 0 and on; several are the seeds themselves."""
     if given is None or len(given) == 1:
         return list(range(check_count("--seeds", given[0] if given else SEEDS)))

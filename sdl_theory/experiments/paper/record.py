@@ -17,9 +17,14 @@ RESULTS = Path(__file__).resolve().parents[3] / "notebooks" / "results"
 
 def stored_at(table: int, preset: str) -> Path:
     """Where the project keeps a table's runs; ValueError outside a checkout."""
+    return results_folder() / f"table_{table}_runs_{preset}.json"
+
+
+def results_folder() -> Path:
+    """Where the project keeps results; ValueError outside a checkout."""
     if not RESULTS.is_dir():
         raise ValueError(f"{RESULTS} is not there: outside a checkout say --out, a file")
-    return RESULTS / f"table_{table}_runs_{preset}.json"
+    return RESULTS
 
 
 class Record:

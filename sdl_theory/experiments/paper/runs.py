@@ -17,6 +17,7 @@ from ...measure.report import evaluate
 from ..arms import NO_CLIP, sham_anchors
 from ..provenance import provenance
 from ..rows import Setup, setup, train_row
+from .choices import UNMOVED, Move
 from .lines import Line, overrides
 
 ARMS = ("plain", "anchored", "sham")
@@ -30,12 +31,23 @@ def arms(table: int) -> tuple[str, ...]:
 
 
 def prepare(
-    line: Line, arm: str, preset: str, seeds: Sequence[int], *, device: torch.device | str = "cpu"
+    line: Line,
+    arm: str,
+    preset: str,
+    seeds: Sequence[int],
+    *,
+    device: torch.device | str = "cpu",
+    move: Move = UNMOVED,
 ) -> tuple[Setup, list[list[int]]]:
-    """The run, ready to train, and the features left out of its figures: alike in all arms."""
+    """The run, ready to train, and the features left out of its figures: alike in all arms.
+
+    move : a choice of ours, changed.
+    """
     clip = dict(clip=NO_CLIP) if arm in UNCLIPPED else {}
-    changes = overrides(line, preset) | clip
-    row = setup(preset, line.method, anchors=None, seeds=seeds, device=device, **changes)
+    changes = overrides(line, preset) | clip | move.overrides(line.method, preset)
+    usual = dict(anchors=None, seeds=seeds, device=device)
+    row = setup(preset, line.method, **usual | changes)
+    move.begin(row)
     shown, anchors = row.shown, row.anchors or []
     if arm.startswith("plain"):
         return replace(row, anchors=None), shown
@@ -65,6 +77,7 @@ def run(
     device: torch.device | str = "cpu",
     progress: bool = True,
     folder: Path | None = None,
+    move: Move = UNMOVED,
 ) -> dict:
     """Train and judge: a dict of `line`, `arm`, `seeds`, `settings`, every figure of
     `Report.summary()` seed by seed, seconds, and what it was made with.
@@ -73,7 +86,7 @@ def run(
         the end.
     KeyboardInterrupt if it is stopped: half a run is no run.
     """
-    row, shown = prepare(line, arm, preset, seeds, device=device)
+    row, shown = prepare(line, arm, preset, seeds, device=device, move=move)
     start = time.perf_counter()
     again = {} if folder is None else dict(out=folder, resume=True)
     if train_row(row, progress=progress, **again).interrupted:

@@ -1,0 +1,49 @@
+"""`python -m sdl_theory figure 4`, or 6: the runs behind that figure of the paper that are missing,
+kept one by one, and what they say.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from ...lock import locked
+from ...training.trainer import TrainingError
+from ..paper import plane, thresholds
+from ..paper.kept import Kept
+from ..paper.record import results_folder
+from .paper_table import seeds_of
+from .settings import device
+
+
+def figure(arguments: Namespace) -> int:
+    """0, or 1 with a line on stderr; Ctrl-C is raised on."""
+    try:
+        out = arguments.out or results_folder() / f"figure_{arguments.number}.json"
+        with locked(out):
+            FIGURES[arguments.number](arguments, out)
+    except (TrainingError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _figure_4(arguments: Namespace, out: Path) -> None:
+    cells = Kept(out, dict(figure=4, starts=plane.RUNS, steps=plane.STEPS))
+    for cell in cells.missing(map(vars, plane.CELLS)):
+        cells.add(plane.kept(plane.train(plane.Plane(**cell))))
+    print("Four features in the plane, four latents: how trainings of Figure 4's kind end\n")
+    print(plane.ended(cells.rows))
+
+
+def _figure_6(arguments: Namespace, out: Path) -> None:
+    how = dict(preset=arguments.preset, seeds=seeds_of(arguments.seeds))
+    runs = Kept(out, dict(figure=6) | how | dict(taus=thresholds.TAUS))
+    for job in runs.missing(thresholds.jobs()):
+        runs.add(thresholds.run(**job, **how, device=device(arguments.device)))
+    print("Share found against the threshold tau, plain and anchored\n")
+    print(thresholds.at(runs.rows))
+
+
+FIGURES = {4: _figure_4, 6: _figure_6}
