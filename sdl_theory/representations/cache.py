@@ -6,6 +6,7 @@ Killed at any moment, the next call does what no manifest names.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zlib
@@ -125,10 +126,31 @@ class Cache:
         self.done[str(piece)] = _checksum(self.arrays(), rows)
         self._write()
 
-    def finish(self, norms: dict[str, dict]) -> None:
-        """Add what is known of all rows together."""
-        self.norms = norms
-        self._write()
+    def finish(self, norms: dict[str, dict], text: np.ndarray, token: np.ndarray | None) -> None:
+        """Add what is known of all rows together: only then `opened` takes the folder."""
+        for name, array in dict(text=text, token=token).items():
+            if array is not None and not self.path(name).exists():
+                content = io.BytesIO()
+                np.save(content, array)
+                write_atomically(self.path(name), content.getvalue())
+        if self.norms != norms:
+            self.norms = norms
+            self._write()
+
+
+def opened(out: Path) -> tuple[dict[str, np.ndarray], dict[str, dict]]:
+    """The files of a finished harvest by name, text and token too, and its norms.
+
+    ValueError where there is none, or one that is not finished.
+    """
+    try:
+        stored = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        names = [*stored["norms"], "text"] + ["token"] * (stored["settings"]["pool"] is None)
+        return {name: open_memmap(out / f"{name}.npy", "r") for name in names}, stored["norms"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{out} holds no finished harvest ({type(error).__name__}: {error}); call harvest first"
+        ) from None
 
 
 def _write_rows(file, mapped: np.memmap, rows: Sequence[slice], array: np.ndarray) -> None:

@@ -16,7 +16,7 @@ from ..checks import Tensor, check_count
 from ..lock import locked
 from ..signature import checked
 from .anatomy import PARTS, anatomy, cut, taps
-from .cache import Cache
+from .cache import Cache, opened
 from .plan import PIECE, Plan, pooled_means
 from .store import Representations
 
@@ -113,13 +113,28 @@ def harvest(
                 cache.keep(i, plan.slices(i), _as(dtype, made))
         arrays = cache.arrays()
         norms = cache.norms or {name: _norms(arrays[name], plan) for name in names}
-        cache.finish(norms)
-    wanted, labels = parts if isinstance(layer, int) else names, plan.text()
+        text, token = plan.text(), plan.token() if pool is None else None
+        cache.finish(norms, text, token)
+    wanted = parts if isinstance(layer, int) else names
+    return _made({short: (arrays[n], norms[n]) for short, n in zip(wanted, names)}, text, token)
+
+
+@checked
+def open_harvest(out: str | Path) -> Harvest:
+    """A finished harvest from its folder alone, its parts under the names of their files.
+
+    ValueError where there is none, or one that is not finished.
+    """
+    arrays, norms = opened(Path(out))
+    return _made({n: (arrays[n], norms[n]) for n in norms}, arrays["text"], arrays.get("token"))
+
+
+def _made(parts: dict[str, tuple], text, token) -> Harvest:
     return Harvest(
-        {short: Representations(arrays[name], labels) for short, name in zip(wanted, names)},
-        {short: Norms(**norms[name]) for short, name in zip(wanted, names)},
-        text=labels,
-        token=plan.token() if pool is None else None,
+        {name: Representations(array, text) for name, (array, _) in parts.items()},
+        {name: Norms(**norms) for name, (_, norms) in parts.items()},
+        text=text,
+        token=token,
     )
 
 
@@ -212,7 +227,8 @@ def _as(dtype: str, made: dict[str, Tensor]) -> dict[str, np.ndarray]:
     for name, rows in made.items():
         if not rows.isfinite().all():
             raise ValueError(f"{name} of this network is not finite: are its weights?")
-        if (largest := rows.abs().max().item()) > float(np.finfo(dtype).max):
+        largest = rows.abs().max().item()
+        if largest > float(np.finfo(dtype).max):
             raise ValueError(
                 f"{name} reaches {largest:.3g}, which {dtype} cannot hold; take dtype='float32'"
             )
@@ -222,12 +238,8 @@ def _as(dtype: str, made: dict[str, Tensor]) -> dict[str, np.ndarray]:
 
 def _norms(rows: np.ndarray, plan: Plan) -> dict:
     """The fields of Norms, read part by part."""
-    norms = np.concatenate(
-        [
-            np.linalg.norm(rows[at : at + PIECE].astype(np.float32), axis=1)
-            for at in range(0, len(rows), PIECE)
-        ]
-    )
+    parts = (rows[at : at + PIECE].astype(np.float32) for at in range(0, len(rows), PIECE))
+    norms = np.concatenate([np.linalg.norm(part, axis=1) for part in parts])
     starts = plan.starts[:-1][np.diff(plan.starts) > 0]
     median = float(np.median(norms))
     return dict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 
 from ...checks import Tensor
 from ...representations import networks
-from ...representations.harvest import MASSIVE, Harvest, harvest
+from ...representations.harvest import MASSIVE, Harvest, harvest, open_harvest
 from ...representations.store import Representations
 from ...truth.streams import Batch, Epochs, share
 from .setting import Setting, inputs_and_targets, wanted
@@ -23,9 +24,13 @@ HELD_OUT = 10  # every tenth text
 def gather(setting: Setting, kinds: Sequence[str], folder: Path, progress: bool) -> Harvest:
     """The network's answers to the texts, harvested into `folder` as far as they are not there.
 
+    Several processes only open it: ValueError if it is not finished.
+
     Position 0 is left out: in a Llama without a token of its own for the beginning it carries a
     massive activation, whatever it says.
     """
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        return open_harvest(folder)
     layers, parts = wanted(setting, kinds)
     named = setting.model == "smollm2"
     model, tokenizer = (
