@@ -27,10 +27,10 @@ NUMBERS = dict(
     layer="which block (default 12)",
     wide="latents per coordinate of the residual stream (default 16; paper: 32)",
     k="latents that fire (default 32; paper: 64)",
-    steps="steps; resampled after a sixth of them (default 600; paper: 30,000)",
+    steps="steps; resampled after a sixth of them (default 360; paper: 30,000)",
     batch="tokens in a step (default 512; paper: 4096)",
 )
-OPTIONS = ("model", "layer", "texts", "wide", "k", "steps", "batch", "lr", "centred")
+OPTIONS = ("model", "layer", "texts", "wide", "k", "steps", "batch", "lr", "centred", "precision")
 
 
 def figure_7_options(parser: ArgumentParser) -> None:
@@ -47,6 +47,7 @@ def figure_7_options(parser: ArgumentParser) -> None:
     for name, words in NUMBERS.items():
         own.add_argument(f"--{name}", type=int, metavar="N", help=words)
     own.add_argument("--lr", type=float, help="the learning rate (default 1e-3; paper: 3e-4)")
+    own.add_argument("--precision", choices=("bf16", "float32"), help="default bf16")
     own.add_argument("--centred", action="store_true", help="take the mean off every row")
     own.add_argument(
         "--texts",

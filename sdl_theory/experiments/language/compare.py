@@ -136,9 +136,10 @@ def against_nothing(rows: Sequence[dict]) -> Table[Against]:
 class Cost:
     """What a run of Figure 7's size takes.
 
-    measured : the seconds a step of ours took, and its dense flops, 2 batch n_q n_p.  seconds :
-        scaled by flops to that size, on this very machine.  memory : weights, gradients, Adam and
-        activations of one process with its share of the batch; every process holds all weights.
+    seconds_a_step : of ours, scaled by the encoder's flops, 2 batch n_q n_p, to that size; of a
+        processor's core where ours ran on one, so that other work beside it does not count.
+    memory : weights, gradients, Adam and activations of one process with its share of the batch;
+        every process holds all weights.
     """
 
     processes: int
@@ -150,7 +151,7 @@ class Cost:
 def costs(rows: Sequence[dict], n_p: int = 4096, processes: Sequence[int] = (1, 8)) -> Table[Cost]:
     """Of preset "paper" at n_p, from the steps measured in `rows` (arm "nothing").
 
-    Assumes that processes are as fast as the one measured, and that flops are all that counts.
+    Assumes that each process is as fast as the one measured, and that flops are all that counts.
     """
     table: Table[Cost] = Table()
     paper = PRESETS["paper"]
@@ -167,7 +168,8 @@ def costs(rows: Sequence[dict], n_p: int = 4096, processes: Sequence[int] = (1, 
 
 
 def _flops_a_second(row: dict) -> float:
-    return 2.0 * row["setting"]["batch"] * row["n_p"] * row["n_q"] / row["step_seconds"]
+    own = "step_cpu_seconds" if row["made_with"]["device"] == "CPU" else "step_seconds"
+    return 2.0 * row["setting"]["batch"] * row["n_p"] * row["n_q"] / row[own]
 
 
 Shown = Callable[[str], None]

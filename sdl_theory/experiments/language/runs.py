@@ -68,6 +68,7 @@ def run(
         figures={name: round(value, 6) for name, value in figures.items()},
         seconds=round(time.perf_counter() - begun, 1),
         step_seconds=round(made["seconds"] / setting.steps, 5),
+        step_cpu_seconds=round(made["cpu_seconds"] / setting.steps, 5),
         made_with=provenance(device),
     )
 
@@ -92,14 +93,15 @@ def _train(
     """
     from tqdm import tqdm
 
-    made: dict = dict(curve=dict(step=[], loss=[], dead=[]), resampled=None, seconds=0.0)
+    made: dict = dict(curve=dict(step=[], loss=[], dead=[]), resampled=None)
+    made |= dict(seconds=0.0, cpu_seconds=0.0)
     which, path = torch.zeros(0, dtype=torch.long), None
     if folder is not None and setting.steps >= LONG:
         path = folder / "checkpoint.safetensors"
     if path is not None and path.exists():
         which, made = _load(trainer, path, job)
     every, rank = max(1, setting.steps // POINTS), trainer.world.rank
-    begun, before = time.perf_counter(), made["seconds"]
+    took = _clock(made)
     with tqdm(total=setting.steps, initial=trainer.steps_done, disable=not progress) as bar:
         while trainer.steps_done < setting.steps:
             trainer.step()
@@ -112,11 +114,17 @@ def _train(
                 _log(trainer, made["curve"])
                 bar.set_postfix(loss=made["curve"]["loss"][-1], dead=made["curve"]["dead"][-1])
             if path and done % (setting.steps // CHECKPOINTS) == 0 and rank == 0:
-                made["seconds"] = before + time.perf_counter() - begun
+                made |= took()
                 tensors = trainer.tensors() | {"run/which": which}
                 write_tensors(path, tensors, dict(job=job, step=done, made=made))
-    made["seconds"] = before + time.perf_counter() - begun
-    return made, which
+    return made | took(), which
+
+
+def _clock(made: dict):
+    """Seconds on the wall and of the processor, those of an earlier process added."""
+    clocks = dict(seconds=time.perf_counter, cpu_seconds=time.process_time)
+    begun = {name: clock() - made[name] for name, clock in clocks.items()}
+    return lambda: {name: clock() - begun[name] for name, clock in clocks.items()}
 
 
 def _load(trainer: Trainer, path: Path, job: dict) -> tuple[Tensor, dict]:
