@@ -10,13 +10,17 @@ from representations.networks_for_tests import NETWORKS, WORDS
 from sdl_theory.__main__ import main
 from sdl_theory.experiments.language import runs
 from sdl_theory.experiments.language.activations import Activations, Part, prepare
+from sdl_theory.experiments.language.anew import at_residuals
 from sdl_theory.experiments.language.compare import against_nothing, costs, ended
 from sdl_theory.experiments.language.reading import read, spare_gain
 from sdl_theory.experiments.language.setting import ARMS, PRESETS, Setting
 from sdl_theory.experiments.language.texts import glosses
 from sdl_theory.representations.harvest import Harvest, Norms
 from sdl_theory.representations.store import Representations
+from sdl_theory.training.config import Config
 from sdl_theory.training.model import SDLModel
+from sdl_theory.training.trainer import Trainer
+from sdl_theory.truth.samples import Samples
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,7 @@ def test_all_kinds_and_arms_are_run_kept_and_gone_on_with(place, capsys, monkeyp
     assert command(place, "--kind", "sae", "--arms", "nothing", "--out", out) == 0
     assert command(place, "--out", out) == 0
     rows = json.loads(out.read_text())["rows"]
-    assert len(rows) == 3 * 3 * 2 and {row["arm"] for row in rows} == set(ARMS)
+    assert len(rows) == 3 * 4 * 2 and {row["arm"] for row in rows} == set(ARMS)
     widths = {row["kind"]: (row["n_p"], row["n_q"]) for row in rows}
     assert widths == dict(sae=(8, 32), transcoder=(8, 32), crosscoder=(16, 32))
     for row in rows:
@@ -53,7 +57,7 @@ def test_all_kinds_and_arms_are_run_kept_and_gone_on_with(place, capsys, monkeyp
     assert "1.7 -> 1.3" in printed and "crosscoder" in printed
     monkeypatch.setattr(runs, "_train", None)  # nothing is left to train
     assert command(place, "--out", out) == 0
-    assert len(ended(rows)) == 9 and len(against_nothing(rows)) == 6 and len(costs(rows)) == 2
+    assert len(ended(rows)) == 12 and len(against_nothing(rows)) == 9 and len(costs(rows)) == 2
 
 
 def test_only_harvest(place, capsys):
@@ -166,9 +170,10 @@ def test_a_spare_neurons_gain_is_what_adding_it_takes_off():
     assert share == pytest.approx(best / float(R.square().sum()))
 
 
-def test_resampling_happens_once_and_wakes_dead_latents(place):
-    out = place / "resampled.json"
-    more = ["--kind", "sae", "--arms", "nothing", "resampling", "--seeds", "1", "--lr", "0.01"]
+@pytest.mark.parametrize("arm", ["resampling", "residuals"])
+def test_latents_begin_anew_once(arm, place):
+    out = place / f"{arm}.json"
+    more = ["--kind", "sae", "--arms", "nothing", arm, "--seeds", "1", "--lr", "0.01"]
     assert command(place, *more, "--out", out) == 0
     plain, resampled = json.loads(out.read_text())["rows"]
     assert plain["resampled"] is None and plain["woken"] is None
@@ -180,6 +185,30 @@ def test_resampling_happens_once_and_wakes_dead_latents(place):
         plain["curve"]["dead"][at - 1] - resampled["curve"]["dead"][at - 1]
         == (resampled["resampled"])
     )
+
+
+@pytest.mark.parametrize("shifted", [0.0, 3.0])
+def test_at_residuals_rows_and_columns_point_to_what_is_missing(shifted):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(30, 5, generator=generator)
+    model = SDLModel(5, 12, k=2, generator=generator)
+    trainer = Trainer(model, Samples(x), Config(steps=2, batch=8))
+    trainer.step()
+    dead = torch.arange(12) > 8
+    missing = (x + shifted - model(x)).detach()
+    usual = model.W_E[:9].norm(dim=1).mean()
+    kept = model.W_E[:9].clone()
+    which = at_residuals(trainer.descent, (x, x + shifted), dead, generator)
+    assert which.tolist() == [9, 10, 11] and torch.equal(model.W_E[:9], kept)
+    unit = torch.nn.functional.normalize
+    among = unit(missing) @ model.W_D[:, 9:]
+    assert torch.allclose(among.amax(0), torch.ones(3), atol=1e-5)
+    chosen = among.argmax(0)
+    own = (missing if not shifted else x - x.mean(0))[chosen]
+    assert torch.allclose(model.W_E[9:], usual * unit(own), atol=1e-5)
+    for leaf in trainer.descent.leaves.values():
+        moments = trainer.descent.optimizer.state[leaf]["exp_avg"]
+        assert not moments[9:].any() and moments[:9].any()
 
 
 def test_a_long_run_goes_on_from_its_checkpoint(place, monkeypatch):

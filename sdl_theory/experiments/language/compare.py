@@ -14,7 +14,7 @@ from ...training.memory import training_bytes
 from ..paper.compare import verdict
 from .setting import ARMS, PRESETS, PRINTED
 
-FALL = PRINTED["resampling"] - PRINTED["nothing"]
+FALL = PRINTED["resampled"] - PRINTED["nothing"]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def ended(rows: Sequence[dict]) -> Table[Ended]:
 
 
 def against_nothing(rows: Sequence[dict]) -> Table[Against]:
-    """Resampling and AuxK against nothing, where seeds have both."""
+    """Every other arm against nothing, where seeds have both."""
     table: Table[Against] = Table()
     for key, arms in groups(rows).items():
         plain = arms.get("nothing", {})
@@ -115,14 +115,14 @@ def against_nothing(rows: Sequence[dict]) -> Table[Against]:
             seeds = sorted(set(plain) & set(arms.get(arm, {})))
             if not seeds:
                 continue
-            fall = FALL if arm == "resampling" else 0.0
+            fall = 0.0 if arm == "auxk" else FALL
             minus = lambda read: interval([read(arms[arm][s]) - read(plain[s]) for s in seeds])
             loss, held = minus(last_loss), minus(lambda row: row["figures"]["held_out_loss"])
             table.append(
                 Against(
                     **_named(key),
                     arm=arm,
-                    printed=f"{PRINTED['nothing']} -> {PRINTED['resampling']}" if fall else "-",
+                    printed=f"{PRINTED['nothing']} -> {PRINTED['resampled']}" if fall else "-",
                     loss=loss,
                     lower=verdict(fall, loss),
                     held_out_loss=held,
@@ -177,7 +177,7 @@ Shown = Callable[[str], None]
 
 def show(rows: Sequence[dict], say: Shown = print) -> None:
     """Print the tables."""
-    say("Figure 7: dead latents left alone, resampled once, or woken by AuxK; how runs end\n")
+    say("Figure 7: dead latents left alone, begun anew once, or woken by AuxK; how runs end\n")
     say(str(ended(rows)))
     say("\nAgainst nothing, seed by seed, beside the printed final losses\n")
     say(str(against_nothing(rows)))

@@ -10,19 +10,17 @@ import torch
 from ...checks import Tensor
 from ...files import read_tensors, write_tensors
 from ...training.model import SDLModel
-from ...training.resampling import resample
 from ...training.trainer import Trainer, TrainingError
 from ...training.world import World
-from ...truth.streams import seeded
 from ..provenance import provenance
 from .activations import Pair, prepare
+from .anew import ANEW, begin_anew
 from .reading import read
 from .setting import RESAMPLED_AT, Setting
 
 POINTS = 60  # of a curve
 CHECKPOINTS = 10  # of a long run
 LONG = 5000  # steps from which a run keeps checkpoints
-POOL = 8192  # samples among which resampling finds the badly reconstructed ones
 
 
 def run(
@@ -107,8 +105,8 @@ def _train(
             trainer.step()
             bar.update()
             done = trainer.steps_done
-            if job["arm"] == "resampling" and done == setting.steps // RESAMPLED_AT:
-                which = _resample(trainer, pair)
+            if job["arm"] in ANEW and done == setting.steps // RESAMPLED_AT:
+                which = begin_anew(trainer, pair, ANEW[job["arm"]])
                 made["resampled"] = len(which)
             if done % every == 0 or done == setting.steps:
                 _log(trainer, made["curve"])
@@ -147,17 +145,3 @@ def _log(trainer: Trainer, curve: dict) -> None:
     curve["step"].append(trainer.steps_done)
     curve["loss"].append(round(loss, 5))
     curve["dead"].append(int((trainer.asleep >= trainer.config.dead_after).sum()))
-
-
-def _resample(trainer: Trainer, pair: Pair) -> Tensor:
-    """Begin all dead latents anew at rows that are reconstructed badly, out of POOL of them.
-
-    A batch, of which `Trainer` would resample, is fewer rows than there are dead latents.
-    """
-    dead = trainer.asleep >= trainer.config.dead_after
-    batch = pair.train.batch(0, min(POOL, len(pair.train)))
-    like = trainer.model.W_E
-    generator = seeded("cpu", trainer.config.seed, trainer.steps_done, 7)
-    which = resample(trainer.descent, (batch.x_p.to(like), batch.x_r.to(like)), dead, generator)
-    trainer.asleep[which] = 0
-    return which.cpu()

@@ -11,10 +11,12 @@ from ...representations.anatomy import PARTS
 from ...training.config import Config
 
 KINDS = ("sae", "transcoder", "crosscoder")
-ARMS = ("nothing", "resampling", "auxk")
+# dead latents are left alone; begun anew once at samples (Bricken et al. 2023), or at residuals
+# ("under-reconstructed directions", the walkthrough); or rebuild the residual (AuxK)
+ARMS = ("nothing", "resampling", "residuals", "auxk")
 RESAMPLED_AT = 6  # the share of the steps after which: 5,000 of 30,000 in Figure 7
 DEAD_AFTER = 12  # a latent that is silent for this share of a run's samples is dead
-PRINTED = dict(nothing=1.7, resampling=1.3)  # Figure 7's final losses, read off its curves
+PRINTED = dict(nothing=1.7, resampled=1.3)  # Figure 7's final losses, read off its curves
 
 
 @dataclass(frozen=True)
