@@ -1,4 +1,4 @@
-"""Made-up activations, sparse features on top of a mean: for a laptop, with no network to harvest.
+"""Made-up activations, sparse features on top of a mean: for a laptop, no network to harvest."""
 
 from __future__ import annotations
 
