@@ -10,7 +10,7 @@ from representations.networks_for_tests import NETWORKS, WORDS
 from sdl_theory.__main__ import main
 from sdl_theory.experiments.language import runs
 from sdl_theory.experiments.language.activations import Activations, Part, prepare
-from sdl_theory.experiments.language.anew import at_residuals
+from sdl_theory.experiments.language.anew import ROW_SIZE, at_residuals
 from sdl_theory.experiments.language.compare import against_nothing, costs, ended
 from sdl_theory.experiments.language.reading import read, spare_gain
 from sdl_theory.experiments.language.setting import ARMS, PRESETS, Setting
@@ -205,7 +205,7 @@ def test_at_residuals_rows_and_columns_point_to_what_is_missing(shifted):
     assert torch.allclose(among.amax(0), torch.ones(3), atol=1e-5)
     chosen = among.argmax(0)
     own = (missing if not shifted else x - x.mean(0))[chosen]
-    assert torch.allclose(model.W_E[9:], usual * unit(own), atol=1e-5)
+    assert torch.allclose(model.W_E[9:], ROW_SIZE * usual * unit(own), atol=1e-5)
     for leaf in trainer.descent.leaves.values():
         moments = trainer.descent.optimizer.state[leaf]["exp_avg"]
         assert not moments[9:].any() and moments[:9].any()

@@ -28,7 +28,8 @@ def curves_chart(data, title: str):
         strokeDash=alt.StrokeDash("value:O", scale=_codes(DASHES), legend=legend),
         detail="seed:O",
     )
-    x = alt.X("x:Q", title="training step", axis=alt.Axis(tickCount=6))
+    steps = alt.Scale(nice=False, zero=True)
+    x = alt.X("x:Q", title="training step", scale=steps, axis=alt.Axis(tickCount=6))
     when = of(data, Run.WHEN).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=x)
     loss = alt.Y("y:Q", title="mean squared error", scale=alt.Scale(type="log", nice=True))
     dead = alt.Y("y:Q", title="share of latents that are dead", axis=alt.Axis(format="%"))
@@ -38,18 +39,21 @@ def curves_chart(data, title: str):
         ).properties(width=310, height=240, title=alt.Title(head, subtitle=below))
         for kind, y, head, below in (
             (Run.LOSS, loss, title, "an answer of 0 has loss 1; a line a seed"),
-            (Run.DEAD, dead, "Dead latents", "the dashed line is when some are resampled"),
+            (Run.DEAD, dead, "Dead latents", "dashed: where some arms begin them anew"),
         )
     ]
     return styled(alt.hconcat(*panels, spacing=18))
 
 
 def ends_chart(data, kinds: list[str]):
-    """Losses at the end, an arm minus nothing, in per cent of nothing's, with 95% intervals."""
-    legend = alt.Legend(title=None, labelExpr=named(NAMES), orient="bottom", values=[1, 2, 3])
-    scale = lambda values: alt.Scale(domain=[1, 2, 3], range=values)
-    colour = alt.Color("value:O", scale=scale(COLOURS[1:]), legend=legend)
-    shape = alt.Shape("value:O", scale=scale(["circle", "square", "triangle-up"]), legend=legend)
+    """Losses at the end, an arm minus nothing, in per cent of nothing's, with 95% intervals.
+
+    Of latents begun anew at residuals, and of AuxK: at samples the loss is another scale's.
+    """
+    legend = alt.Legend(title=None, labelExpr=named(NAMES), orient="bottom", values=[2, 3])
+    scale = lambda values: alt.Scale(domain=[2, 3], range=values)
+    colour = alt.Color("value:O", scale=scale(COLOURS[2:]), legend=legend)
+    shape = alt.Shape("value:O", scale=scale(["square", "triangle-up"]), legend=legend)
     x = alt.X("x:Q", title="loss, minus that of doing nothing", axis=alt.Axis(labelExpr=PERCENT))
     axis = alt.Axis(labelExpr=named(kinds), values=list(range(len(kinds))), grid=False, title=None)
     size = alt.Scale(domain=[-0.6, len(kinds) - 0.4], reverse=True, nice=False)
@@ -58,8 +62,8 @@ def ends_chart(data, kinds: list[str]):
         y = alt.Y("line:Q", scale=size, axis=None if held_out else axis)
         rows = (
             alt.Chart(data)
-            .transform_filter(alt.datum.held_out == held_out)
-            .transform_calculate(line="datum.y + 0.2 * (datum.value - 2)")
+            .transform_filter((alt.datum.held_out == held_out) & (alt.datum.value >= 2))
+            .transform_calculate(line="datum.y + 0.24 * (datum.value - 2.5)")
         )
         layer = alt.layer(
             zero(x=alt.datum(0)),
