@@ -137,3 +137,9 @@ class Run(IntEnum):
     """A run's loss, its dead latents, and when they were resampled."""
 
     LOSS, DEAD, WHEN = range(3)
+
+
+class Sleep(IntEnum):
+    """A latent wins places, wins none though its z is above 0 somewhere, or is nowhere above 0."""
+
+    AWAKE, ASLEEP, DEAD = range(3)

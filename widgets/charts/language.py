@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from ..kinds import Remedy, Run
+from ..kinds import Remedy, Run, Sleep
 from .style import BLACK, BLUE, GREEN, GREY, ORANGE, named, of, styled, zero
 
 NAMES = ["nothing", "anew at samples", "anew at residuals", "AuxK"]
@@ -74,3 +74,40 @@ def ends_chart(data, kinds: list[str]):
         )
         panels.append(layer.properties(width=290, height=62 * len(kinds), title=title))
     return styled(alt.hconcat(*panels, spacing=18))
+
+
+def sleep_chart(data):
+    """Random latents: how they lie to the mean, and how much longer they would have to be."""
+    names = ["wins places", "asleep: wins none", "strictly dead: z < 0 everywhere"]
+    scale = lambda values: alt.Scale(domain=[int(one) for one in Sleep], range=values)
+    legend = alt.Legend(title=None, labelExpr=named(names), orient="bottom")
+    x = alt.X(
+        "x:Q",
+        title="cosine of the latent's row with the mean",
+        scale=alt.Scale(domain=[-0.8, 0.8], nice=False, clamp=True),
+    )
+    y = alt.Y(
+        "y:Q",
+        title="factor at which its row wins a place (log scale)",
+        scale=alt.Scale(type="log", domain=[0.2, 20], clamp=True, nice=False),
+        axis=alt.Axis(values=[0.2, 0.5, 1, 2, 5, 10, 20]),
+    )
+    points = (
+        alt.Chart(data)
+        .mark_point(filled=True, size=70, opacity=0.8)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color("value:O", scale=scale([BLUE, ORANGE, BLACK]), legend=legend),
+            shape=alt.Shape(
+                "value:O", scale=scale(["circle", "square", "triangle-down"]), legend=legend
+            ),
+        )
+    )
+    head = alt.Title(
+        "Untrained latents, Top-4 of 128",
+        subtitle="above the dashed line they win nothing; at the top edge: 20 times or never",
+    )
+    return styled(
+        alt.layer(zero(y=alt.datum(1)), points).properties(width=430, height=270, title=head)
+    )

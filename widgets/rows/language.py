@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from sdl_theory import interval
+from sdl_theory import SDLModel, interval
 from sdl_theory.experiments.language.compare import last_loss
+from sdl_theory.experiments.language.made_up import made_up
+from sdl_theory.experiments.language.reading import places
 from sdl_theory.experiments.language.setting import ARMS, KINDS, RESAMPLED_AT
 
-from ..kinds import Run
+from ..kinds import Run, Sleep
 from .common import table
 
 RESULTS = Path(__file__).resolve().parents[2] / "notebooks" / "results" / "language_model.json"
@@ -70,3 +74,30 @@ def end_rows(rows: Sequence[dict]) -> dict[str, np.ndarray]:
                 row = dict(x=one.value, low=one.low, high=one.high)
                 out.append(row | dict(y=line, value=ARMS.index(arm), held_out=held_out))
     return table(out, ENDS)
+
+
+N_P, N_Q, K = 24, 128, 4  # of the untrained latents of `sleep_rows`
+NEVER = 20.0  # where a factor is drawn that is larger, or none
+
+
+@lru_cache(maxsize=64)
+def sleep_rows(mean_share: float) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Random latents before any training, on made-up rows whose mean has that share.
+
+    x : the cosine of a latent's row with the mean.  y : what the row must be multiplied by to win
+    one of K places somewhere.  value : a Sleep.
+    """
+    rows = made_up(mean_share, rows=400, n_p=N_P)["residual_2"].rows(slice(None))
+    along = made_up(0.5, rows=400, n_p=N_P)["residual_2"].rows(slice(None)).mean(0)
+    model = SDLModel(N_P, N_Q, k=K, generator=torch.Generator().manual_seed(1))
+    fires, above, factor = places(model, rows)
+    x = torch.nn.functional.cosine_similarity(model.W_E.detach(), along[None])
+    value = torch.where(fires, Sleep.AWAKE, torch.where(above, Sleep.ASLEEP, Sleep.DEAD))
+    points = [
+        dict(x=a, y=min(max(b, 1 / NEVER), NEVER), value=c)
+        for a, b, c in zip(x.tolist(), factor.tolist(), value.tolist())
+    ]
+    count = lambda kind: int((value == kind).sum())
+    return table(points, ("x", "y", "value")), dict(
+        awake=count(Sleep.AWAKE), asleep=count(Sleep.ASLEEP), dead=count(Sleep.DEAD)
+    )

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 
-from ...checks import check_count, check_number
+from ...checks import Tensor, check_count, check_number
 from ...representations.harvest import Harvest, Norms
 from ...representations.store import Representations
 from ...truth.bench import LinearRepresentationBench
 
 LAYER, ROWS_A_TEXT = 2, 10
+
+
+@lru_cache(maxsize=4)
+def _centred(rows: int, n_p: int, seed: int) -> Tensor:
+    bench = LinearRepresentationBench(3 * n_p, n_p, S=0.97, mu=0.5, seed=seed)
+    x = bench.batch(0, rows).x_p
+    return x - x.mean(0)
 
 
 def made_up(mean_share: float, rows: int = 8000, n_p: int = 32, seed: int = 0) -> Harvest:
@@ -21,9 +30,7 @@ def made_up(mean_share: float, rows: int = 8000, n_p: int = 32, seed: int = 0) -
     As `gather` answers for Setting(layer=2), kind "sae".
     """
     mean_share = check_number("mean_share", mean_share, at_least=0, below=1)
-    bench = LinearRepresentationBench(3 * check_count("n_p", n_p), n_p, S=0.97, mu=0.5, seed=seed)
-    x = bench.batch(0, check_count("rows", rows, 200)).x_p
-    x = x - x.mean(0)
+    x = _centred(check_count("rows", rows, 200), check_count("n_p", n_p), seed)
     generator = torch.Generator().manual_seed(seed)
     mean = torch.nn.functional.normalize(torch.randn(n_p, generator=generator), dim=0)
     power = x.square().sum(1).mean()

@@ -34,39 +34,47 @@ def read(model: SDLModel, pair: Pair) -> dict[str, float]:
     spare : what one spare neuron, under a ReLU and with all others frozen, could take off the loss
         at once, as a share of it: the gain of the better sign row, see `spare_gain`.
     """
-    places = torch.arange(min(ROWS, len(pair.held_out)))
-    x_p, x_r = (x.to(model.W_E) for x in pair.held_out.pair(places))
-    zero = torch.zeros(model.n_q, dtype=torch.bool, device=x_p.device)
-    fires, above = zero.clone(), zero.clone()
-    factor = torch.full((model.n_q,), torch.inf, device=x_p.device)
-    guesses, strongest, fired = [], [], 0
-    size = model.W_D.square().sum(0)
+    rows = torch.arange(min(ROWS, len(pair.held_out)))
+    x_p, x_r = (x.to(model.W_E) for x in pair.held_out.pair(rows))
+    size, guesses, strongest, fired = model.W_D.square().sum(0), [], [], 0
     for part in x_p.split(CHUNK):
-        z = model.preactivations(part)
-        codes = model.activate(z)
-        fires |= (codes > 0).any(0)
-        above |= (z > 0).any(0)
-        least = z.topk(model.k or 1, dim=1).values[:, -1:].clamp(min=0)
-        factor = torch.minimum(
-            factor, (least / z.where(z > 0, torch.nan)).nan_to_num(torch.inf).amin(0)
-        )
+        codes = model.encode(part)
         mass = codes.square() * size
         strongest.append(mass.amax(1) / mass.sum(1).clamp(min=1e-30))
         fired += int((codes > 0).sum())
         guesses.append(model.decode(codes))
-    x_hat = torch.cat(guesses)
+    x_hat, (fires, above, factor) = torch.cat(guesses), places(model, x_p)
     asleep = ~fires & above
-    lengthen = float(factor[asleep].median()) if asleep.any() else 1.0
     return dict(
         held_out_loss=float((x_r - x_hat).square().sum(1).mean()),
         explained=explained_variance(x_r, x_hat),
         silent=_share(~fires),
         strictly_dead=_share(~above),
-        lengthen=lengthen,
+        lengthen=float(factor[asleep].median()) if asleep.any() else 1.0,
         l0=fired / len(x_p),
         strongest=float(torch.cat(strongest).median()),
         spare=spare_gain(x_p, x_r - x_hat),
     )
+
+
+@torch.no_grad()
+def places(model: SDLModel, x_p: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What each latent of a Top-k is on the rows x_p (N, n_p), three times (n_q,).
+
+    fires : it wins one of the k places in some row.  above : z > 0 in some row.
+    factor : what its row must be multiplied by to win a place somewhere, the smallest of (k-th
+        largest z) / (own z) over rows with z > 0; at most 1 where it fires, inf where z <= 0.
+    """
+    fires = torch.zeros(model.n_q, dtype=torch.bool, device=x_p.device)
+    above, factor = fires.clone(), torch.full((model.n_q,), torch.inf, device=x_p.device)
+    for part in x_p.split(CHUNK):
+        z = model.preactivations(part)
+        fires |= (model.activate(z) > 0).any(0)
+        above |= (z > 0).any(0)
+        least = z.topk(model.k or 1, dim=1).values[:, -1:].clamp(min=0)
+        ratio = (least / z.where(z > 0, torch.nan)).nan_to_num(torch.inf).amin(0)
+        factor = torch.minimum(factor, ratio)
+    return fires, above, factor
 
 
 def _share(mask: Tensor) -> float:
