@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from representations.networks_for_tests import NETWORKS, WORDS
+from language_for_tests import made, words_of
 
 from sdl_theory.__main__ import main
 from sdl_theory.experiments.language import runs
@@ -25,21 +25,11 @@ from sdl_theory.truth.samples import Samples
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with a saved Llama and a file of texts."""
-    folder = tmp_path_factory.mktemp("figure_7")
-    model, words = (make() for make in NETWORKS["llama"])
-    model.save_pretrained(folder / "llama")
-    words.save_pretrained(folder / "llama")
-    rng = np.random.default_rng(0)
-    texts = [" ".join(rng.choice(WORDS[4:], rng.integers(3, 12))) for _ in range(80)]
-    (folder / "texts.txt").write_text("\n".join(texts))
-    return folder
+    return made(tmp_path_factory.mktemp("figure_7"))
 
 
 def command(place, *more):
-    small = "--layer 2 --wide 4 --k 2 --steps 24 --batch 16 --device cpu --seeds 2".split()
-    paths = ["--model", place / "llama", "--texts", place / "texts.txt", "--data", place / "data"]
-    return main(["figure", "7", *map(str, paths), *small, *map(str, more)])
+    return main(words_of(place, *more))
 
 
 def test_all_kinds_and_arms_are_run_kept_and_gone_on_with(place, capsys, monkeypatch):
