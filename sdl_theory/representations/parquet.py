@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .extras import need
 from .formats import LABELS
+
+# by a MiB at a time: a map, or a row group read ahead, would stay in memory
+READ = dict(buffer_size=1 << 20, pre_buffer=False)
 
 
 class ParquetMatrix:
@@ -18,6 +22,7 @@ class ParquetMatrix:
     """
 
     def __init__(self, path: Path, key: str | None = None):
+        need("pyarrow", "a .parquet file", "'pyarrow>=20'")
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -25,7 +30,7 @@ class ParquetMatrix:
             raise ValueError(f"no file at {path}" + (": it is a folder" if path.is_dir() else ""))
         self.path = path
         try:
-            self.file = pq.ParquetFile(path, memory_map=True)
+            self.file = pq.ParquetFile(path, **READ)
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path} is damaged or no .parquet file ({error})") from None
         self.columns = self._columns(key)
@@ -43,7 +48,7 @@ class ParquetMatrix:
         )
         lists = [f.name for f in schema if is_list(f.type) and t.is_floating(f.type.value_type)]
         plain = [f.name for f in schema if t.is_floating(f.type) and f.name not in LABELS]
-        found = [key] if key in lists else lists if key is None and len(lists) == 1 else []
+        found = [n for n in lists if n == key or key is None and len(lists) == 1]
         found = found or (plain if key is None and not lists else [])
         if not found:
             held = ", ".join(f"{f.name} ({f.type})" for f in schema)
@@ -95,12 +100,12 @@ class ParquetMatrix:
                 raise ValueError(f"{self.path}: {name} is null in row {row}; drop that row")
         if not pa.types.is_nested(columns[0].type):
             return np.stack([c.to_numpy(zero_copy_only=False) for c in columns], axis=1)
-        flat, n_p = columns[0].flatten(), getattr(self, "shape", (0, None))[1]
+        flat, n_p = columns[0].flatten(), int(getattr(self, "shape", (0, 0))[1])
         if pa.types.is_fixed_size_list(columns[0].type):
             n_p = columns[0].type.list_size
         else:
             lengths = columns[0].value_lengths().to_numpy(zero_copy_only=False)
-            n_p = int(lengths[0]) if n_p is None and len(lengths) else n_p
+            n_p = n_p or int(lengths[0])
             if (lengths != n_p).any():
                 row = int(np.argmax(lengths != n_p))
                 raise ValueError(
@@ -115,11 +120,12 @@ class ParquetMatrix:
 
 def parquet_column(path: Path, names: tuple[str, ...]):
     """The first of these columns of a .parquet file as an array, or None."""
+    need("pyarrow", "a .parquet file", "'pyarrow>=20'")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path, memory_map=True)
+        file = pq.ParquetFile(path, **READ)
         name = next((n for n in names if n in file.schema_arrow.names), None)
         if name is None:
             return None
