@@ -1,4 +1,6 @@
-"""`python -m sdl_theory verify | train | table`: the audit, a training run, the paper's Table 1."""
+"""`python -m sdl_theory verify | train | table | sensitivity | figure`: the audit, a training run,
+the paper's Table 1 and others, what their verdicts depend on, its Figures 4 and 6.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from sdl_theory.experiments.paper import runs, trials
 from sdl_theory.experiments.paper.choices import CHOICES, MOVES, UNMOVED, moves
 from sdl_theory.experiments.paper.compare import FOUND, MIP
 from sdl_theory.experiments.paper.lines import lines
-from sdl_theory.experiments.paper.sensitivity import nearest, sensitivity
+from sdl_theory.experiments.paper.sensitivity import nearest, sensitivity, summary
 from sdl_theory.experiments.paper.trials import FIGURES, Trials, changed
 
 LINES = {line.method: line for line in lines(1)}
@@ -140,6 +140,10 @@ def test_verdicts_follow_the_intervals_and_say_when_a_move_changes_them():
         "lambda = 1": ("reproduced", True),
     }
     assert rows["lambda = 1"].found_gain == rows["as it is"].found_gain
+    (line,) = summary(record)
+    assert (line.method, line.recipes, line.found_verdict) == ("topk", 4, "reproduced")
+    assert line.turned_by == "lr x 3" and line.nearest.endswith("(as it is)")
+    assert line.least == "51.0% (biases)" and line.most.startswith("81.0%")
 
 
 def test_the_nearest_recipe_is_nearest_in_both_figures():

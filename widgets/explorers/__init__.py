@@ -14,4 +14,5 @@ from .minima import lattice_explorer, lattice_picture, pair_explorer, three_expl
 from .pairs import machine_explorer
 from .regions import region_explorer
 from .start import start_explorer
+from .thresholds import threshold_explorer
 from .training import training_explorer

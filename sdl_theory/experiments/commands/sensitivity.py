@@ -12,7 +12,7 @@ from ...lock import locked
 from ...table import Table
 from ...training.trainer import TrainingError
 from ..paper.choices import MOVES
-from ..paper.sensitivity import choices, nearest, sensitivity
+from ..paper.sensitivity import choices, nearest, sensitivity, summary
 from ..paper.trials import Trials, kept_at
 from ..presets import TABLE_1
 from .paper_table import seeds_of
@@ -58,3 +58,5 @@ def show(trials: Trials, methods: Sequence[str]) -> None:
         print(sensitivity(trials, method))
         print("\nnearest to the printed figures, plain\n")
         print(Table(nearest(trials, method)[:3]))
+    print("\nAll methods: what turns their verdicts\n")
+    print(summary(trials))

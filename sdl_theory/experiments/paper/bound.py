@@ -35,7 +35,7 @@ def least_mip(found: float, tau: float = TAU) -> float:
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A printed line of arXiv:2512.05534 that M_IP >= tau M_GT rules out, at tau = .95.
+    """A printed line of Table 1, 4, 5, 6 or 7 that M_IP >= tau M_GT rules out, at tau = .95.
 
     found, mip : as printed.
     mip_above : what the mean would exceed, were the share right.

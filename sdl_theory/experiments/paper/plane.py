@@ -14,7 +14,7 @@ import torch
 from ...checks import Tensor
 from ...estimate import Estimate, wilson
 from ...measure.latents import mirrored_share
-from ...measure.matching import best_matches
+from ...measure.matching import best_matches, unit_rows
 from ...table import Table
 from ...training.config import Config
 from ...training.model import SDLModel
@@ -89,7 +89,8 @@ class Stream:
 @dataclass(frozen=True)
 class Trained:
     """All runs at one time: weights, loss Lt (that of answering 0 is 4), best encoder cosines
-    (runs, 4), best raw inner products (the metric of section 5.1), share of rows in pairs."""
+    (runs, 4), signed, since a row is not to be found by the feature opposite; best raw inner
+    products, the metric of section 5.1, which takes absolute values; share of rows in pairs."""
 
     cell: Plane
     W_p: Tensor
@@ -160,7 +161,7 @@ def _judged(cell: Plane, W_p: Tensor, model: SDLModel) -> Trained:
         W_E=model.W_E.detach().clone(),
         W_D=model.W_D.detach().clone(),
         loss=errors.square().sum((-1, -2)),
-        cosines=best_matches(model.W_E, W_p),
+        cosines=(unit_rows(model.W_E) @ W_p).amax(-2),
         raw=best_matches(model.W_E, W_p, cosine=False),
         mirrored=torch.tensor([mirrored_share(rows) for rows in model.W_E]),
     )

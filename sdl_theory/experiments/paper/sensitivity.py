@@ -136,6 +136,61 @@ def _holds(ours: Estimate, value: float) -> bool:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """One method over all its recipes.
+
+    recipes : the unmoved one, and the moves whose runs are there.
+    least, most : plain M_GT, with the move that gives it.
+    nearest : see `Near`; gives : whether it gives both printed figures.
+    found_verdict : of the unmoved recipe, by M_GT; turned_by : the moves that change it.
+    mip_verdict, mip_turned_by : likewise by M_IP.
+    """
+
+    method: str
+    recipes: int
+    least: str
+    most: str
+    printed: str
+    nearest: str
+    gives: bool
+    found_verdict: str
+    turned_by: str
+    mip_verdict: str
+    mip_turned_by: str
+
+
+def summary(trials: Trials) -> Table[Summary]:
+    """A line a method that has more than its unmoved runs."""
+    table: Table[Summary] = Table()
+    for method in trials.lines:
+        rows = sensitivity(trials, method)
+        if len(rows) < 2:
+            continue
+        near, by_found = nearest(trials, method)[0], sorted(rows, key=lambda row: row.found.value)
+        said = lambda row: f"{row.found.value:.1%} ({row.move})"
+        turned = lambda name, rows=rows: (
+            ", ".join(row.move for row in rows if getattr(row, name) != getattr(rows[0], name))
+            or "none"
+        )
+        table.append(
+            Summary(
+                method=method,
+                recipes=len(rows),
+                least=said(by_found[0]),
+                most=said(by_found[-1]),
+                printed=near.printed,
+                nearest=f"{near.found.value:.1%}, {near.mip.value:.3f} ({near.move})",
+                gives=near.gives,
+                found_verdict=rows[0].found_verdict,
+                turned_by=turned("found_verdict"),
+                mip_verdict=rows[0].mip_verdict,
+                mip_turned_by=turned("mip_verdict"),
+            )
+        )
+    return table
+
+
+@dataclass(frozen=True)
 class Open:
     """Something that the paper's section 5.1 and Tables 1 and 3 to 7 leave open, our choice, why,
     and how it is moved."""
