@@ -149,7 +149,7 @@ def _figure(commands) -> None:
         "arXiv:2512.05534, and print what they say.",
     )
     parser.add_argument("number", type=int, choices=tuple(FIGURES), help="which figure")
-    _place(parser, seeds="Figure 6: 0 to 4")
+    _place(parser, seeds="Figure 6: 0 to 4, Figure 7: 0 to 2")
     parser.add_argument("--out", type=_path, metavar="FILE", help="JSON of all runs")
     figure_7_options(parser)
     parser.set_defaults(run=figure)

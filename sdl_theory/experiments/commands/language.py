@@ -5,6 +5,9 @@ there are GPUs:
 
     python -m sdl_theory figure 7 --preset paper --model PATH --kind sae --only-harvest
     torchrun --nproc-per-node 8 -m sdl_theory figure 7 --preset paper --model PATH --kind sae
+
+What that takes, in memory and in time scaled from the steps measured so far, is the last table
+printed (`language.compare.costs`); a part of the harvest is a terabyte of float16.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...estimate import Estimate, interval
-from ...machine import readable
 from ...table import Table
 from ...training.memory import training_bytes
 from ..paper.compare import verdict
@@ -163,7 +162,7 @@ def costs(rows: Sequence[dict], n_p: int = 4096, processes: Sequence[int] = (1, 
         need = training_bytes(n_p=n_p, n_q=n_p * paper.wide, batch=paper.batch // count)
         step = flops / (sum(speeds) / len(speeds)) / count
         days = step * paper.steps / 86_400
-        table.append(Cost(count, readable(need.total), round(step, 3), round(days, 3)))
+        table.append(Cost(count, str(need), round(step, 3), round(days, 3)))
     return table
 
 
