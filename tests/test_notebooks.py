@@ -133,6 +133,7 @@ def test_every_lesson_ends_in_tasks_that_can_be_done(lesson):
 TRAINERS = {
     "fit",
     "train_row",
+    "train_arm",
     "train",
     "Race",
     "SGD",

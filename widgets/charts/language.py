@@ -54,7 +54,12 @@ def ends_chart(data, kinds: list[str]):
     scale = lambda values: alt.Scale(domain=[2, 3], range=values)
     colour = alt.Color("value:O", scale=scale(COLOURS[2:]), legend=legend)
     shape = alt.Shape("value:O", scale=scale(["square", "triangle-up"]), legend=legend)
-    x = alt.X("x:Q", title="loss, minus that of doing nothing", axis=alt.Axis(labelExpr=PERCENT))
+    x = alt.X(
+        "x:Q",
+        title="loss, minus that of doing nothing",
+        scale=alt.Scale(padding=12),
+        axis=alt.Axis(labelExpr=PERCENT),
+    )
     axis = alt.Axis(labelExpr=named(kinds), values=list(range(len(kinds))), grid=False, title=None)
     size = alt.Scale(domain=[-0.6, len(kinds) - 0.4], reverse=True, nice=False)
     panels = []

@@ -20,7 +20,7 @@ from pathlib import Path
 from ...training.world import World
 from ..language.activations import gather
 from ..language.compare import show
-from ..language.runs import run
+from ..language.runs import train_arm
 from ..language.setting import ARMS, KINDS, PRESETS, Setting
 from ..paper.kept import Kept
 from .paper_table import seeds_of
@@ -111,7 +111,7 @@ def _run_missing(arguments, setting: Setting, out: Path, *, on, world: World) ->
     for job in missing:
         if found is None:
             found = gather(setting, harvested, folder, shown)
-        row = run(
+        row = train_arm(
             setting,
             job["kind"],
             job["arm"],

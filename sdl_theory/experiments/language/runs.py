@@ -23,7 +23,7 @@ CHECKPOINTS = 10  # of a long run
 LONG = 5000  # steps from which a run keeps checkpoints
 
 
-def run(
+def train_arm(
     setting: Setting,
     kind: str,
     arm: str,
