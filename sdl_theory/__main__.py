@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from .experiments.commands.figure import FIGURES, figure
+from .experiments.commands.language import figure_7_options
 from .experiments.commands.paper_table import paper_table
 from .experiments.commands.sensitivity import moved_choices
 from .experiments.commands.settings import BENCH
@@ -151,13 +152,14 @@ def _sensitivity(commands) -> None:
 def _figure(commands) -> None:
     parser = commands.add_parser(
         "figure",
-        help="the runs behind a figure of the paper (Figure 4, Figure 6), kept and summed up",
-        description="Run what is missing of our runs for Figure 4 or Figure 6 of arXiv:2512.05534, "
-        "and print what they say.",
+        help="the runs behind a figure of the paper (Figures 4, 6, 7), kept and summed up",
+        description="Run what is missing of our runs for Figure 4, Figure 6 or Figure 7 of "
+        "arXiv:2512.05534, and print what they say.",
     )
     parser.add_argument("number", type=int, choices=tuple(FIGURES), help="which figure")
-    _place(parser, seeds="Figure 6: 0 to 4")
+    _place(parser, seeds="Figure 6: 0 to 4, Figure 7: 0 to 2")
     parser.add_argument("--out", type=_path, metavar="FILE", help="JSON of all runs")
+    figure_7_options(parser)
     parser.set_defaults(run=figure)
 
 

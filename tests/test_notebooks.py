@@ -84,6 +84,7 @@ SOLUTIONS = {
     "09_symbolic": ['my_rho = "1/2"', "my_m = 6"],
     "11_anchored_training": ["my_n_q = 4000", "my_B = [[1.0, 0.0], [0.0, 1.0]]", "my_lr = 6e-3"],
     "12_paper_tables": ["my_share = 0.458", "my_sparsity = 0.1"],
+    "14_language_model": ["my_share = 0.95", "my_centred = True"],
 }
 
 
@@ -132,6 +133,7 @@ def test_every_lesson_ends_in_tasks_that_can_be_done(lesson):
 TRAINERS = {
     "fit",
     "train_row",
+    "train_arm",
     "train",
     "Race",
     "SGD",

@@ -125,3 +125,21 @@ class Measure(IntEnum):
     """What is measured of a ReLU: features found, variance explained, rows with a mirror image."""
 
     FOUND, EXPLAINED, MIRRORED = range(3)
+
+
+class Remedy(IntEnum):
+    """What is done about dead latents, in the order of `experiments.language.setting.ARMS`."""
+
+    NOTHING, SAMPLES, RESIDUALS, AUXK = range(4)
+
+
+class Run(IntEnum):
+    """A run's loss, its dead latents, and when they were resampled."""
+
+    LOSS, DEAD, WHEN = range(3)
+
+
+class Sleep(IntEnum):
+    """A latent wins places, wins none though its z is above 0 somewhere, or is nowhere above 0."""
+
+    AWAKE, ASLEEP, DEAD = range(3)

@@ -8,6 +8,7 @@ from .absorption import absorption_explorer, dead_explorer
 from .base import Explorer
 from .exact import exact_explorer
 from .features import linear_explorer
+from .language import sleep_explorer
 from .losses import gap_explorer, solution_explorer
 from .minima import lattice_explorer, lattice_picture, pair_explorer, three_explorer
 from .pairs import machine_explorer

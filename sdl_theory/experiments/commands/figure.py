@@ -1,9 +1,10 @@
-"""`python -m sdl_theory figure 4`, or 6: the runs behind that figure of the paper that are missing,
-kept one by one, and what they say.
+"""`python -m sdl_theory figure 4`, 6 or 7: the runs behind that figure of the paper that are
+missing, kept one by one, and what they say.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -13,6 +14,7 @@ from ...training.trainer import TrainingError
 from ..paper import plane, thresholds
 from ..paper.kept import Kept
 from ..paper.record import results_folder
+from .language import figure_7
 from .paper_table import seeds_of
 from .settings import device
 
@@ -20,8 +22,10 @@ from .settings import device
 def figure(arguments: Namespace) -> int:
     """0, or 1 with a line on stderr; Ctrl-C is raised on."""
     try:
-        out = arguments.out or results_folder() / f"figure_{arguments.number}.json"
-        with locked(out):
+        stem = "language_model" if arguments.number == 7 else f"figure_{arguments.number}"
+        out = arguments.out or results_folder() / f"{stem}.json"
+        # one process of torchrun's writes
+        with locked(out if int(os.environ.get("RANK", 0)) == 0 else None):
             FIGURES[arguments.number](arguments, out)
     except (TrainingError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -46,4 +50,4 @@ def _figure_6(arguments: Namespace, out: Path) -> None:
     print(thresholds.at(runs.rows))
 
 
-FIGURES = {4: _figure_4, 6: _figure_6}
+FIGURES = {4: _figure_4, 6: _figure_6, 7: figure_7}
