@@ -1,0 +1,153 @@
+"""Ours beside Table 2 of the paper: differences seed by seed, and the verdicts of their intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ...estimate import Estimate, interval
+from ...table import Table
+from ..paper.compare import NOT, REPRODUCED, UNDECIDED, verdict
+from .record import Record
+from .runs import METHODS, UNTRAINED
+
+# (M_GT, M_IP) of Table 2, arXiv:2512.05534: plain, anchored
+PRINTED = dict(
+    topk=((0.0, 0.517), (0.2413, 0.851)),
+    batchtopk=((0.0, 0.508), (0.2413, 0.847)),
+    matryoshka=((0.0, 0.683), (0.2445, 0.858)),
+)
+HIGHER = {REPRODUCED: "higher", NOT: "not higher", UNDECIDED: "undecided"}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A method on a case by one figure: the printed one of Table 2, plain -> anchored, and ours with
+    95% Student t intervals over seeds.
+
+    gain : anchored minus plain, seed by seed.
+    direction : the verdict on the printed gain.
+    control : which untrained rows score best on average, and what.
+    over_control, higher : anchored minus that, and whether it is higher.
+    """
+
+    case: str
+    method: str
+    printed: str
+    plain: Estimate
+    anchored: Estimate
+    gain: Estimate
+    direction: str
+    control: str
+    untrained: Estimate
+    over_control: Estimate
+    higher: str
+
+
+def compare(record: Record, figure: str) -> Table[Compared]:
+    """Every case and method whose plain and anchored runs are there, by a figure: such as
+    encoder_raw_found_95 (M_GT), encoder_raw_mip (M_IP), or those with `_others`, of the classes
+    that no anchor showed.
+    """
+    table: Table[Compared] = Table()
+    for case in record.names("case"):
+        for method in METHODS:
+            plain, anchored = (
+                record.values(case, method, arm, figure) for arm in ("plain", "anchored")
+            )
+            if plain and set(plain) == set(anchored):
+                table.append(_compared(record, case, method, figure))
+    return table
+
+
+def _compared(record: Record, case: str, method: str, figure: str) -> Compared:
+    of = lambda arm, by=method: record.values(case, by, arm, figure)
+    plain, anchored = of("plain"), of("anchored")
+    control = best_control(record, case, figure)
+    untrained = of(control, "untrained")
+    gain, over = difference(anchored, plain), difference(anchored, untrained)
+    before, after = (pair["mip" in figure] for pair in PRINTED[method])
+    return Compared(
+        case=case,
+        method=method,
+        printed=f"{before:g} -> {after:g}",
+        plain=mean(plain, figure),
+        anchored=mean(anchored, figure),
+        gain=gain,
+        direction=verdict(after - before, gain),
+        control=control,
+        untrained=mean(untrained, figure),
+        over_control=over,
+        higher=HIGHER[verdict(1, over)],
+    )
+
+
+def best_control(record: Record, case: str, figure: str) -> str:
+    """The untrained rows with the largest mean of a figure; of equals the first of UNTRAINED."""
+    have = {name: record.values(case, "untrained", name, figure) for name in UNTRAINED}
+    means = {name: sum(one.values()) / len(one) for name, one in have.items() if one}
+    if not means:
+        raise ValueError(f"{case}: the untrained rows are not there; run the command again")
+    return max(means, key=lambda name: means[name])
+
+
+def mean(values: dict[int, float], figure: str) -> Estimate:
+    """A figure over seeds; a share stays in [0, 1], what may exceed 1 above 0."""
+    free = ("raw_mip", "l0", "loss")
+    most = math.inf if any(word in figure for word in free) else 1
+    return interval(list(values.values())).within(0, most)
+
+
+def difference(some: dict[int, float], others: dict[int, float]) -> Estimate:
+    """Seed by seed; ValueError unless the seeds are the same."""
+    if set(some) != set(others):
+        raise ValueError(f"seeds {sorted(some)} and {sorted(others)} are not the same")
+    return interval([some[seed] - others[seed] for seed in sorted(some)])
+
+
+@dataclass(frozen=True)
+class Other:
+    """One arm of a method on a case by every other measure, and what the latents do."""
+
+    case: str
+    method: str
+    arm: str
+    raw_found: Estimate
+    raw_mip: Estimate
+    encoder_mip: Estimate
+    decoder_mip: Estimate
+    raw_null_mip: Estimate
+    null_mip: Estimate
+    relabelled_mip: Estimate
+    dead: Estimate
+    loss: Estimate
+    l0: Estimate
+
+
+COLUMNS = dict(
+    raw_found="encoder_raw_found_95",
+    raw_mip="encoder_raw_mip",
+    encoder_mip="encoder_mip",
+    decoder_mip="decoder_mip",
+    raw_null_mip="null_raw_mip",
+    null_mip="null_mip",
+    relabelled_mip="relabelled_raw_mip",
+    dead="dead",
+    loss="loss",
+    l0="l0",
+)
+
+
+def others(record: Record) -> Table[Other]:
+    """Every trained arm that is there."""
+    table: Table[Other] = Table()
+    for case in record.names("case"):
+        for method in METHODS:
+            for arm in record.names("arm"):
+                if record.values(case, method, arm, "loss"):
+                    figures = {
+                        name: mean(record.values(case, method, arm, figure), figure)
+                        for name, figure in COLUMNS.items()
+                    }
+                    table.append(Other(case, method, arm, **figures))
+    return table
