@@ -1,4 +1,4 @@
-"""`python -m sdl_theory embeddings`: Table 2 of the paper on labelled embeddings, yours or MiniLM's.
+"""`python -m sdl_theory embeddings`: Table 2 of the paper on labelled embeddings of yours.
 
 Every run that is missing, kept one by one, beside what no training scores.
 """
@@ -15,7 +15,7 @@ from ...lock import locked
 from ...representations.store import open_representations
 from ...training.trainer import TrainingError
 from ..real.cases import Case, both
-from ..real.compare import compare, others
+from ..real.compare import compare, controls, others
 from ..real.record import Key, Record
 from ..real.runs import ARMS, METHODS, UNTRAINED, Recipe, run, untrained
 from .settings import device
@@ -148,4 +148,5 @@ def show(record: Record) -> None:
     )
     for figure, title in titles.items():
         print(f"\n{title}\n\n{compare(record, figure)}")
+        print(f"\n... beside rows that nobody trained, and nonsense\n\n{controls(record, figure)}")
     print(f"\nThe same runs by cosine, by chance, and what the latents do\n\n{others(record)}")

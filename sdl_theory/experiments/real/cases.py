@@ -4,6 +4,7 @@ means to be found; raw, or centred on the mean of the rows to train on.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,12 +13,32 @@ import torch
 from ...checks import Tensor
 from ...representations.means import ClassMeans, class_means
 from ...representations.rows import Rows
-from ...representations.store import Representations
+from ...representations.store import CHUNK, Representations
 from ...truth.batches import Data
 from ...truth.streams import seeded
 
 HELD_OUT = 4  # one row in so many of each class
 SEEN = 20_000  # rows at most that figures are measured on
+
+
+class Part(Representations):
+    """The rows `index` (m,) of others, read where they are."""
+
+    def __init__(self, whole: Representations, index: Tensor):
+        self.x, self.where, self.names = whole.x, whole.where, whole.names
+        self.whole, self.index = whole, index
+        self.labels = None if whole.labels is None else whole.labels[index]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def rows(self, which) -> Tensor:
+        return self.whole.rows(self.index[which])
+
+    def chunks(self, rows: int | None = None) -> Iterator[tuple[int, Tensor]]:
+        size = max(1, CHUNK // self.n_p) if rows is None else rows
+        for start in range(0, len(self), size):
+            yield start, self.rows(slice(start, start + size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +58,9 @@ class Split:
         """One row in HELD_OUT of each class is held out, rounded down; ValueError for a class that
         has fewer rows than that, and so none.
         """
-        labels = torch.as_tensor(whole.labels)
+        labels = whole.labels
+        if labels is None:
+            raise ValueError(f"{whole.where} has no labels: give a class for each row (--labels)")
         rank, counts = ranks(labels, seed)
         if (few := counts < HELD_OUT).any():
             which = labels[few.nonzero()[0]].item()
@@ -46,12 +69,12 @@ class Split:
                 f"one to hold out: leave it out"
             )
         out = rank < counts // HELD_OUT
-        train = whole.part((~out).nonzero()[:, 0])
+        train = Part(whole, (~out).nonzero()[:, 0])
         return cls(
             train=train,
             means=class_means(train),
             seen=some(train, seed),
-            heldout=some(whole.part(out.nonzero()[:, 0]), seed),
+            heldout=some(Part(whole, out.nonzero()[:, 0]), seed),
         )
 
 

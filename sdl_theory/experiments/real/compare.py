@@ -1,8 +1,9 @@
-"""Ours beside Table 2 of the paper: differences seed by seed, and the verdicts of their intervals."""
+"""Ours beside Table 2 of the paper: differences seed by seed, verdicts of their intervals."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...estimate import Estimate, interval
@@ -22,13 +23,11 @@ HIGHER = {REPRODUCED: "higher", NOT: "not higher", UNDECIDED: "undecided"}
 
 @dataclass(frozen=True)
 class Compared:
-    """A method on a case by one figure: the printed one of Table 2, plain -> anchored, and ours with
-    95% Student t intervals over seeds.
+    """A method on a case by one figure: the printed one of Table 2, plain -> anchored, and ours
+    with 95% Student t intervals over seeds.
 
     gain : anchored minus plain, seed by seed.
     direction : the verdict on the printed gain.
-    control : which untrained rows score best on average, and what.
-    over_control, higher : anchored minus that, and whether it is higher.
     """
 
     case: str
@@ -38,48 +37,100 @@ class Compared:
     anchored: Estimate
     gain: Estimate
     direction: str
+
+
+@dataclass(frozen=True)
+class Controlled:
+    """Is that gain one of training, and of classes?
+
+    control, untrained : the untrained rows that score best on average, and what they score.
+    over_control, higher : anchored minus that, seed by seed; and what its interval says.
+    nonsense : anchored minus plain on classes whose labels were shuffled.
+    specific, of_classes : the gain minus that on nonsense, and what its interval says.
+    over_sham : anchored minus anchored at random directions; None where that was not run.
+    """
+
+    case: str
+    method: str
+    anchored: Estimate
     control: str
     untrained: Estimate
     over_control: Estimate
     higher: str
+    nonsense: Estimate
+    specific: Estimate
+    of_classes: str
+    over_sham: Estimate | None
 
 
-def compare(record: Record, figure: str) -> Table[Compared]:
-    """Every case and method whose plain and anchored runs are there, by a figure: such as
-    encoder_raw_found_95 (M_GT), encoder_raw_mip (M_IP), or those with `_others`, of the classes
-    that no anchor showed.
-    """
-    table: Table[Compared] = Table()
+def pairs(record: Record, figure: str) -> Iterator[tuple[str, str]]:
+    """Cases and methods whose plain and anchored runs are there."""
     for case in record.names("case"):
         for method in METHODS:
             plain, anchored = (
                 record.values(case, method, arm, figure) for arm in ("plain", "anchored")
             )
             if plain and set(plain) == set(anchored):
-                table.append(_compared(record, case, method, figure))
+                yield case, method
+
+
+def compare(record: Record, figure: str) -> Table[Compared]:
+    """Ours beside the printed figures, by one figure: such as encoder_raw_found_95 (M_GT),
+    encoder_raw_mip (M_IP), or those with `_others`, of the classes that no anchor showed.
+    """
+    table: Table[Compared] = Table()
+    for case, method in pairs(record, figure):
+        plain, anchored = (
+            record.values(case, method, arm, figure) for arm in ("plain", "anchored")
+        )
+        gain = difference(anchored, plain)
+        before, after = (pair["mip" in figure] for pair in PRINTED[method])
+        table.append(
+            Compared(
+                case=case,
+                method=method,
+                printed=f"{before:g} -> {after:g}",
+                plain=mean(plain, figure),
+                anchored=mean(anchored, figure),
+                gain=gain,
+                direction=verdict(after - before, gain),
+            )
+        )
     return table
 
 
-def _compared(record: Record, case: str, method: str, figure: str) -> Compared:
-    of = lambda arm, by=method: record.values(case, by, arm, figure)
-    plain, anchored = of("plain"), of("anchored")
-    control = best_control(record, case, figure)
-    untrained = of(control, "untrained")
-    gain, over = difference(anchored, plain), difference(anchored, untrained)
-    before, after = (pair["mip" in figure] for pair in PRINTED[method])
-    return Compared(
-        case=case,
-        method=method,
-        printed=f"{before:g} -> {after:g}",
-        plain=mean(plain, figure),
-        anchored=mean(anchored, figure),
-        gain=gain,
-        direction=verdict(after - before, gain),
-        control=control,
-        untrained=mean(untrained, figure),
-        over_control=over,
-        higher=HIGHER[verdict(1, over)],
-    )
+def controls(record: Record, figure: str) -> Table[Controlled]:
+    """The same runs beside what nobody trained, and beside classes that mean nothing; for a figure
+    of the encoder.
+    """
+    table: Table[Controlled] = Table()
+    for case, method in pairs(record, figure):
+        of = lambda arm, name=figure, case=case, method=method: record.values(
+            case, method, arm, name
+        )
+        anchored, plain, sham = of("anchored"), of("plain"), of("sham")
+        control = best_control(record, case, figure)
+        untrained = record.values(case, "untrained", control, figure)
+        over = difference(anchored, untrained)
+        theirs = figure.replace("encoder", "relabelled")
+        nothing = subtract(of("anchored", theirs), of("plain", theirs))
+        specific = difference(subtract(anchored, plain), nothing)
+        table.append(
+            Controlled(
+                case=case,
+                method=method,
+                anchored=mean(anchored, figure),
+                control=control,
+                untrained=mean(untrained, figure),
+                over_control=over,
+                higher=HIGHER[verdict(1, over)],
+                nonsense=interval(list(nothing.values())),
+                specific=specific,
+                of_classes=HIGHER[verdict(1, specific)],
+                over_sham=difference(anchored, sham) if set(sham) >= set(anchored) else None,
+            )
+        )
+    return table
 
 
 def best_control(record: Record, case: str, figure: str) -> str:
@@ -99,10 +150,15 @@ def mean(values: dict[int, float], figure: str) -> Estimate:
 
 
 def difference(some: dict[int, float], others: dict[int, float]) -> Estimate:
-    """Seed by seed; ValueError unless the seeds are the same."""
-    if set(some) != set(others):
-        raise ValueError(f"seeds {sorted(some)} and {sorted(others)} are not the same")
-    return interval([some[seed] - others[seed] for seed in sorted(some)])
+    """The mean of `subtract`, with its interval."""
+    return interval(list(subtract(some, others).values()))
+
+
+def subtract(some: dict[int, float], others: dict[int, float]) -> dict[int, float]:
+    """Seed by seed; ValueError for a seed that only `some` have."""
+    if alone := set(some) - set(others):
+        raise ValueError(f"seed {min(alone)} has no run to compare with; run the command again")
+    return {seed: some[seed] - others[seed] for seed in sorted(some)}
 
 
 @dataclass(frozen=True)

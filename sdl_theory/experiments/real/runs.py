@@ -38,9 +38,9 @@ class Recipe:
     k: int = 16
     anchors: int = 30
     lam: float = 1.0
-    steps: int = 500
+    steps: int = 400
     batch: int = 256
-    lr: float = 1e-3
+    lr: float = 3e-3
     warmup: int = 50
 
     def __post_init__(self):
@@ -81,7 +81,6 @@ def train(
     anchors = None if arm == "plain" else anchors_of(case, recipe.anchors, seed)
     if arm == "sham" and anchors is not None:
         anchors = sham_anchors(anchors, seed)
-    clip = dict(clip=NO_CLIP) if arm.endswith("unclipped") else {}
     config = Config(
         steps=recipe.steps,
         batch=recipe.batch,
@@ -89,7 +88,7 @@ def train(
         warmup=recipe.warmup,
         lam_anchor=recipe.lam,
         seed=seed,
-        **clip,
+        clip=NO_CLIP if arm.endswith("unclipped") else Config.clip,
     )
     start = torch.Generator().manual_seed(seed)
     model = SDLModel(

@@ -43,7 +43,7 @@ def score_model(model: SDLModel, case: Case, others: Tensor, seed: int) -> dict[
         unit class means.
     encoder, decoder : by cosine.
     null_raw, null : random rows of the encoder's norms, and of norm 1.
-    relabelled_raw : the same encoder, and means of classes whose labels were shuffled.
+    relabelled_raw, relabelled : the same encoder, and classes whose labels were shuffled.
     dead, loss, l0 : see `behaviour`.
     """
     W_E, W_D = model.W_E.detach().cpu(), model.W_D.detach().cpu()
@@ -53,8 +53,9 @@ def score_model(model: SDLModel, case: Case, others: Tensor, seed: int) -> dict[
     figures |= shares("encoder", best_matches(W_E, case.truth), others)
     figures |= shares("decoder", best_matches(W_D.mT, case.truth), others)
     figures |= shares("null_raw", draws[0, 0], others) | shares("null", draws[1, 0], others)
-    nobody = best_matches(W_E, case.relabelled(seed), cosine=False)
-    figures |= shares("relabelled_raw", nobody, others)
+    nonsense = case.relabelled(seed)
+    figures |= shares("relabelled_raw", best_matches(W_E, nonsense, cosine=False), others)
+    figures |= shares("relabelled", best_matches(W_E, nonsense), others)
     return figures | behaviour(model, case)
 
 
