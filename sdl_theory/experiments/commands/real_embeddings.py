@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...checks import check_count
 from ...lock import locked
-from ...representations.store import open_representations
+from ...representations.store import Representations, open_representations
 from ...training.trainer import TrainingError
 from ..real.cases import Case, both
 from ..real.compare import compare, controls, others
@@ -20,6 +20,8 @@ from ..real.record import Key, Record
 from ..real.runs import ARMS, METHODS, UNTRAINED, Recipe, run, untrained
 from .settings import device
 
+SHIPPED = Path(__file__).parents[2] / "representations" / "data" / "imagenet_texts.npz"
+SHIPPED_KEYS = ("layer5", "final")  # MiniLM's: raw means large, and small
 RECIPE = {one.name: one.default for one in fields(Recipe)}
 WORDS = dict(
     n_q="latents; Table 2 of the paper has 16384",
@@ -48,10 +50,13 @@ def add_parser(commands) -> None:
         "--embeddings",
         type=Path,
         nargs="+",
-        required=True,
+        default=[SHIPPED],
         metavar="FILE",
         help="a row a sample: .npy, .npz, .safetensors or .parquet; several files (such as layers) "
-        "share the labels",
+        "share the labels (default: the shipped embeddings of 1600 texts)",
+    )
+    parser.add_argument(
+        "--keys", nargs="+", metavar="NAME", help="which matrices, where a file holds several"
     )
     parser.add_argument("--labels", type=Path, metavar="FILE", help="a class a sample")
     parser.add_argument(
@@ -116,12 +121,18 @@ def _wanted(names, methods, arms, seeds) -> list[Key]:
 
 def _cases(arguments: Namespace) -> dict[str, Case]:
     """Raw and centred, of every file."""
+    keys = arguments.keys or (SHIPPED_KEYS if arguments.embeddings == [SHIPPED] else [None])
     every = [
         case
         for path in arguments.embeddings
-        for case in both(path.stem, open_representations(path, labels=arguments.labels))
+        for key in keys
+        for case in both(key or path.stem, _opened(path, arguments.labels, key))
     ]
     return {case.name: case for case in every}
+
+
+def _opened(path: Path, labels: Path | None, key: str | None) -> Representations:
+    return open_representations(path, labels=labels, key=key)
 
 
 def _data(every: dict[str, Case]) -> dict:
