@@ -125,3 +125,9 @@ class Measure(IntEnum):
     """What is measured of a ReLU: features found, variance explained, rows with a mirror image."""
 
     FOUND, EXPLAINED, MIRRORED = range(3)
+
+
+class Real(IntEnum):
+    """Class means of real embeddings: how many pairs have a cosine, and what rows score."""
+
+    BAR, SCORE = range(2)

@@ -14,14 +14,12 @@ from ...checks import check_count
 from ...lock import locked
 from ...representations.store import Representations, open_representations
 from ...training.trainer import TrainingError
-from ..real.cases import Case, both
+from ..real.cases import SHIPPED, SHIPPED_KEYS, Case, both
 from ..real.compare import compare, controls, others
 from ..real.record import Key, Record
 from ..real.runs import ARMS, METHODS, UNTRAINED, Recipe, run, untrained
 from .settings import device
 
-SHIPPED = Path(__file__).parents[2] / "representations" / "data" / "imagenet_texts.npz"
-SHIPPED_KEYS = ("layer5", "final")  # MiniLM's: raw means large, and small
 RECIPE = {one.name: one.default for one in fields(Recipe)}
 WORDS = dict(
     n_q="latents; Table 2 of the paper has 16384",

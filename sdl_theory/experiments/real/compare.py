@@ -162,6 +162,26 @@ def subtract(some: dict[int, float], others: dict[int, float]) -> dict[int, floa
 
 
 @dataclass(frozen=True)
+class Dead:
+    """A case: the mean's share of the squared norm, and the latents that training left dead."""
+
+    case: str
+    centred: bool
+    mean_share: float
+    dead: Estimate
+
+
+def dead_rows(record: Record, method: str = "topk") -> Table[Dead]:
+    """Every case with plain runs of a method."""
+    table: Table[Dead] = Table()
+    for case, data in record.head["data"].items():
+        if values := record.values(case, method, "plain", "dead"):
+            share = data["mean_share"]
+            table.append(Dead(case, case.endswith("centred"), share, mean(values, "dead")))
+    return table
+
+
+@dataclass(frozen=True)
 class Other:
     """One arm of a method on a case by every other measure, and what the latents do."""
 
