@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -65,9 +66,19 @@ def chosen(texts: Texts) -> list[int]:
     return sorted(dogs | {others[i * len(others) // count] for i in range(count)})
 
 
+def fingerprint(texts: Texts, rows: list[int]) -> str:
+    """By which to know that texts made anew are those of the embeddings."""
+    return sha256("\n".join(texts.texts[i] for i in rows).encode()).hexdigest()
+
+
+def rows_of(texts: Texts) -> list[int]:
+    """The places of the texts whose embeddings are shipped."""
+    return torch.isin(texts.labels, torch.tensor(chosen(texts))).nonzero()[:, 0].tolist()
+
+
 def main(folder: Path = HERE) -> None:
     texts = imagenet_texts(PER_CLASS)
-    rows = torch.isin(texts.labels, torch.tensor(chosen(texts))).nonzero()[:, 0].tolist()
+    rows = rows_of(texts)
     layers = pooled([texts.texts[i] for i in rows], *load_minilm())
     np.savez_compressed(
         folder / "imagenet_texts.npz",
@@ -75,6 +86,7 @@ def main(folder: Path = HERE) -> None:
         layer5=layers[5].half().numpy(),
         labels=texts.labels[rows].numpy().astype(np.int16),
         names=np.array(texts.names),
+        sha256=np.array(fingerprint(texts, rows)),
     )
 
 
