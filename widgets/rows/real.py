@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from sdl_theory import best_matches, gt_recovery
-from sdl_theory.experiments.real.cases import SHIPPED, Case, both
+from sdl_theory.experiments.real.cases import Case, both
 from sdl_theory.experiments.real.compare import compare, controls, dead_rows
 from sdl_theory.experiments.real.record import Record, read
 from sdl_theory.experiments.real.runs import UNTRAINED
-from sdl_theory.representations.store import open_representations
+from sdl_theory.representations.fixture import fixture
 
 from ..kinds import Real
 from .common import table
@@ -34,7 +34,7 @@ def load_real(name: str = "real_embeddings") -> Record:
 @cache
 def shipped(key: str = "layer5") -> tuple[Case, Case]:
     """The shipped embeddings, raw and centred."""
-    raw, centred = both(key, open_representations(SHIPPED, key=key))
+    raw, centred = both(key, fixture()[key])
     return raw, centred
 
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
 from ...checks import check_count
 from ...lock import locked
+from ...representations.fixture import fixture
 from ...representations.store import Representations, open_representations
 from ...training.trainer import TrainingError
-from ..real.cases import SHIPPED, SHIPPED_KEYS, Case, both
+from ..real.cases import Case, both
 from ..real.compare import compare, controls, others
 from ..real.record import Key, Record
 from ..real.runs import ARMS, METHODS, UNTRAINED, Recipe, run, untrained
@@ -48,7 +50,6 @@ def add_parser(commands) -> None:
         "--embeddings",
         type=Path,
         nargs="+",
-        default=[SHIPPED],
         metavar="FILE",
         help="a row a sample: .npy, .npz, .safetensors or .parquet; several files (such as layers) "
         "share the labels (default: the shipped embeddings of 1600 texts)",
@@ -119,18 +120,18 @@ def _wanted(names, methods, arms, seeds) -> list[Key]:
 
 def _cases(arguments: Namespace) -> dict[str, Case]:
     """Raw and centred, of every file."""
-    keys = arguments.keys or (SHIPPED_KEYS if arguments.embeddings == [SHIPPED] else [None])
-    every = [
-        case
-        for path in arguments.embeddings
-        for key in keys
-        for case in both(key or path.stem, _opened(path, arguments.labels, key))
-    ]
+    every = [case for name, opened in _opened(arguments) for case in both(name, opened)]
     return {case.name: case for case in every}
 
 
-def _opened(path: Path, labels: Path | None, key: str | None) -> Representations:
-    return open_representations(path, labels=labels, key=key)
+def _opened(arguments: Namespace) -> Iterator[tuple[str, Representations]]:
+    if arguments.embeddings is None:
+        yield from sorted(fixture().items(), reverse=True)  # layer5, final
+        return
+    for path in arguments.embeddings:
+        for key in arguments.keys or [None]:
+            opened = open_representations(path, labels=arguments.labels, key=key)
+            yield key or path.stem, opened
 
 
 def _data(every: dict[str, Case]) -> dict:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import torch
 
@@ -18,9 +17,6 @@ from ...representations.store import CHUNK, Representations
 from ...truth.batches import Data
 from ...truth.streams import seeded
 
-# MiniLM's embeddings of 8 texts on each of 200 ImageNet classes: raw means are large, and small
-SHIPPED = Path(__file__).parents[2] / "representations" / "data" / "imagenet_texts.npz"
-SHIPPED_KEYS = ("layer5", "final")
 HELD_OUT = 4  # one row in so many of each class
 SEEN = 20_000  # rows at most that figures are measured on
 
