@@ -48,7 +48,7 @@ class Split:
     K : classes.  seen, heldout : up to SEEN rows of each, as they are.
     """
 
-    train: Representations
+    train: Part
     means: ClassMeans
     seen: Tensor
     heldout: Tensor
