@@ -1,6 +1,8 @@
 """Real embeddings as rows and pictures: against brute force on the shipped file."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from widgets.explorers import mean_explorer
 from widgets.kinds import Real
 from widgets.live import png
 from widgets.rows import real
+
+LESSON = Path(__file__).resolve().parents[2] / "notebooks" / "13_real_embeddings.ipynb"
 
 
 def test_the_shipped_classes_share_a_direction_until_it_is_taken_away():
@@ -106,3 +110,13 @@ def test_pictures_draw_and_say_what_their_axes_are(record):
     ):
         spec = chart.to_dict()
         assert words in json.dumps(spec) and 2_000 < len(png(spec)) < 60_000
+
+
+def test_the_lesson_types_no_figure_that_a_run_gave():
+    """Shares and decimals of its prose stand in cells, where they are computed or read."""
+    cells = json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
+    prose = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    typed = re.findall(r"\d*\.\d+|\d+%", prose)
+    assert set(typed) == {"5.1", "5.2"}, typed  # sections of the paper
+    raw = real.shipped("layer5")[0]
+    assert f"{raw.K} ImageNet classes" in prose and "118 breeds" in prose
