@@ -96,7 +96,8 @@ def _run_missing(arguments: Namespace) -> Record:
     on, every = device(arguments.device), _cases(arguments)
     head = dict(data=_data(every), recipe=recipe.settings)
     record = Record(head, arguments.out)
-    for case in every.values():
+    compares = "anchored" in arguments.arms  # else there is nothing to control
+    for case in every.values() if compares else ():
         for seed in seeds:
             keys = [(case.name, "untrained", name, seed) for name in UNTRAINED]
             if record.missing(keys):
