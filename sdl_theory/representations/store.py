@@ -15,7 +15,7 @@ from .formats import LABELS, arrays_of, is_whole_map, read
 from .labels import as_labels, read_labels, read_names
 from .parquet import ParquetMatrix, parquet_column
 
-CHUNK = 1 << 22  # numbers in a chunk by default: 16 MiB of float32
+CHUNK = 1 << 20  # numbers in a chunk by default: 4 MiB of float32
 
 
 class Representations:
@@ -23,8 +23,8 @@ class Representations:
 
     x : (N, n_p), an array or tensor of any floating dtype, mapped or in memory; not copied.
     labels : (N,) whole numbers >= 0 (floats that are whole will do), or texts, which become
-        classes: places in `names`, or in sorted order, which `names` then is.
-    names : class c is `names[c]`.
+        classes: places in `names`, or in sorted order, which `names` then is; or a file of them.
+    names : class c is `names[c]`; a list, a .json or a .txt file.
 
     `.x`, `.labels` (int64, or None), `.names` (or None), `len(...)`, `.n_p`; rows are handed out
     in float32, each checked as it is read. ValueError on other shapes or dtypes, on labels that
@@ -102,10 +102,8 @@ class Representations:
                 yield self.x[start:stop]
 
     def _finite(self, part, places) -> Tensor:
-        if not isinstance(part, Tensor):
-            with np.errstate(over="ignore"):  # a float64 beyond float32 is inf, and refused below
-                part = torch.from_numpy(np.array(part, dtype=np.float32))
-        part = part.detach().to("cpu", torch.float32)
+        part = part.detach() if isinstance(part, Tensor) else _shared(part)
+        part = part.to("cpu", torch.float32, copy=True)
         # one sum is cheaper than a mask of all entries, and not finite if an entry is not
         if part.numel() and not torch.isfinite(part.sum()) and not torch.isfinite(part).all():
             at, column = torch.nonzero(~torch.isfinite(part))[0].tolist()
@@ -114,6 +112,16 @@ class Representations:
                 f"is {part[at, column].item()}: drop that row, or repair it"
             )
         return part
+
+
+def _shared(part: np.ndarray) -> Tensor:
+    """A tensor over an array's numbers, which its caller copies and does not write to."""
+    if part.dtype in (np.float16, np.float32, np.float64) and part.dtype.isnative:
+        # PyTorch takes no array that is not to be written to, and no steps backwards
+        usable = part.flags.writeable and min(part.strides) > 0
+        return torch.from_numpy(part if usable else part.copy())
+    with np.errstate(over="ignore"):  # beyond float32 is inf, which is refused
+        return torch.from_numpy(part.astype(np.float32))
 
 
 def _checked_matrix(x, where: str):

