@@ -5,6 +5,7 @@ Every run that is missing, kept one by one, beside what no training scores.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -46,6 +47,39 @@ def add_parser(commands) -> None:
         epilog="CLIP's embeddings of ImageNet, at the setting of Table 2: python -m sdl_theory "
         "embeddings --embeddings clip.npy --labels labels.npy --n-q 16384 --out clip.json",
     )
+    _files(parser)
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        choices=METHODS,
+        default=list(METHODS),
+        metavar="NAME",
+        help=f"{', '.join(METHODS)} (default: all)",
+    )
+    parser.add_argument(
+        "--arms",
+        nargs="+",
+        choices=ARMS,
+        default=list(ARMS),
+        metavar="ARM",
+        help=f"{', '.join(map(repr, ARMS))} (default: all)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=5, metavar="COUNT", help="seeds 0, 1, ... (default 5)"
+    )
+    parser.add_argument("--device", help="cpu, cuda, ... (default: cuda if there is one)")
+    for name, value in RECIPE.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=type(value),
+            default=value,
+            help=f"{WORDS[name]} (default {value})",
+        )
+    parser.set_defaults(run=real_embeddings)
+
+
+def _files(parser: argparse.ArgumentParser) -> None:
+    """What is read, and what is written."""
     parser.add_argument(
         "--embeddings",
         type=Path,
@@ -61,20 +95,6 @@ def add_parser(commands) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="JSON of all runs; gone on with"
     )
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS), metavar="ARM")
-    parser.add_argument(
-        "--seeds", type=int, default=5, metavar="COUNT", help="seeds 0, 1, ... (default 5)"
-    )
-    parser.add_argument("--device", help="cpu, cuda, ... (default: cuda if there is one)")
-    for name, value in RECIPE.items():
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=type(value),
-            default=value,
-            help=f"{WORDS[name]} (default {value})",
-        )
-    parser.set_defaults(run=real_embeddings)
 
 
 def real_embeddings(arguments: Namespace) -> int:
