@@ -47,7 +47,8 @@ class Controlled:
     over_control, higher : anchored minus that, seed by seed; and what its interval says.
     nonsense : anchored minus plain on classes whose labels were shuffled.
     specific, of_classes : the gain minus that on nonsense, and what its interval says.
-    over_sham : anchored minus anchored at random directions; None where that was not run.
+    over_sham : anchored minus anchored at random directions, over the seeds for which that was run;
+        None where it was not.
     """
 
     case: str
@@ -127,7 +128,7 @@ def controls(record: Record, figure: str) -> Table[Controlled]:
                 nonsense=interval(list(nothing.values())),
                 specific=specific,
                 of_classes=HIGHER[verdict(1, specific)],
-                over_sham=difference(anchored, sham) if set(sham) >= set(anchored) else None,
+                over_sham=difference({s: anchored[s] for s in sham}, sham) if sham else None,
             )
         )
     return table
