@@ -13,7 +13,7 @@ import torch
 
 from sdl_theory import best_matches, gt_recovery
 from sdl_theory.experiments.real.cases import Case, both
-from sdl_theory.experiments.real.compare import compare, controls, dead_rows
+from sdl_theory.experiments.real.compare import compare, controls, dead_shares
 from sdl_theory.experiments.real.record import Record, read
 from sdl_theory.experiments.real.runs import UNTRAINED
 from sdl_theory.representations.fixture import fixture
@@ -109,6 +109,6 @@ def layer_rows(record: Record) -> dict[str, np.ndarray]:
     """
     bounds = lambda one: dict(y=one.value, low=one.low, high=one.high)
     rows = [
-        dict(x=one.mean_share, value=one.centred) | bounds(one.dead) for one in dead_rows(record)
+        dict(x=one.mean_share, value=one.centred) | bounds(one.dead) for one in dead_shares(record)
     ]
     return table(rows, COLUMNS)

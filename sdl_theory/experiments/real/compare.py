@@ -172,7 +172,7 @@ class Dead:
     dead: Estimate
 
 
-def dead_rows(record: Record, method: str = "topk") -> Table[Dead]:
+def dead_shares(record: Record, method: str = "topk") -> Table[Dead]:
     """Every case with plain runs of a method."""
     table: Table[Dead] = Table()
     for case, data in record.head["data"].items():
