@@ -128,5 +128,9 @@ def layers_chart(data):
         alt.layer(
             intervals.encode(x=x, y=y, y2="high:Q"),
             dots.encode(x=x, y=y, color=colour, shape=shape),
-        ).properties(width=420, height=260)
+        ).properties(
+            width=420,
+            height=260,
+            title=alt.Title("Dead latents", subtitle="a mark a layer; lines: 95% over seeds"),
+        )
     )
