@@ -1,5 +1,6 @@
-"""`python -m sdl_theory verify | train | table | sensitivity | figure`: the audit, a training run,
-the paper's Table 1 and others, what their verdicts depend on, its Figures 4 and 6.
+"""`python -m sdl_theory verify | train | table | embeddings | sensitivity | figure`: the audit, a
+training run, the paper's tables, its Table 2 on your embeddings, what verdicts depend on, its
+Figures 4, 6 and 7.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from .experiments.commands.figure import FIGURES, figure
 from .experiments.commands.language import figure_7_options
 from .experiments.commands.paper_table import paper_table
+from .experiments.commands.real_embeddings import add_parser
 from .experiments.commands.sensitivity import moved_choices
 from .experiments.commands.settings import BENCH
 from .experiments.commands.table import table
@@ -30,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     _verify(commands)
     _train(commands)
     _table(commands)
+    add_parser(commands)
     _sensitivity(commands)
     _figure(commands)
     return _guarded(parser.parse_args(argv))
@@ -131,7 +134,16 @@ def _table(commands) -> None:
         help="JSON for the table, written after every row; "
         "rows that it holds already are not run again",
     )
-    parser.set_defaults(run=lambda given: (paper_table if given.number else table)(given))
+    parser.set_defaults(run=_run_table)
+
+
+def _run_table(given: argparse.Namespace) -> int:
+    if given.number == 2:
+        raise ValueError(
+            "Table 2 is about labelled embeddings, and its command has options of its own: "
+            "python -m sdl_theory embeddings --embeddings FILE --labels FILE --out FILE"
+        )
+    return (paper_table if given.number else table)(given)
 
 
 def _sensitivity(commands) -> None:
@@ -169,9 +181,10 @@ def _lines(parser: argparse.ArgumentParser) -> None:
         "number",
         type=int,
         nargs="?",
-        choices=(1, 4, 5, 6, 7),
-        help="run what is missing of this table, plain, anchored and at sham anchors, and print "
-        "ours beside the paper's; none: Table 1, plain and anchored, methods and settings free",
+        choices=(1, 2, 4, 5, 6, 7),
+        help="run what is missing of this table, plain, anchored and at sham anchors (of 2: see "
+        "the command embeddings), and print ours beside the paper's; none: Table 1, plain and "
+        "anchored, methods and settings free",
     )
     parser.add_argument(
         "--rows",

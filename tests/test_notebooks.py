@@ -82,6 +82,7 @@ SOLUTIONS = {
     "07_dead_neurons": ["my_depth, my_log_nudge = 0.1, -0.5"],
     "08_transcoders_crosscoders": ["my_mu, my_other = 0.5, -0.2", "my_lengths = [1.0, 2.0]"],
     "09_symbolic": ['my_rho = "1/2"', "my_m = 6"],
+    "13_real_embeddings": ["my_share = 1.0", "my_scale = 100.0"],
     "11_anchored_training": ["my_n_q = 4000", "my_B = [[1.0, 0.0], [0.0, 1.0]]", "my_lr = 6e-3"],
     "12_paper_tables": ["my_share = 0.458", "my_sparsity = 0.1"],
     "14_language_model": ["my_share = 0.95", "my_centred = True"],

@@ -143,3 +143,9 @@ class Sleep(IntEnum):
     """A latent wins places, wins none though its z is above 0 somewhere, or is nowhere above 0."""
 
     AWAKE, ASLEEP, DEAD = range(3)
+
+
+class Real(IntEnum):
+    """Class means of real embeddings: how many pairs have a cosine, and what rows score."""
+
+    BAR, SCORE = range(2)

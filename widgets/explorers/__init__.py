@@ -12,6 +12,7 @@ from .language import sleep_explorer
 from .losses import gap_explorer, solution_explorer
 from .minima import lattice_explorer, lattice_picture, pair_explorer, three_explorer
 from .pairs import machine_explorer
+from .real import mean_explorer
 from .regions import region_explorer
 from .start import start_explorer
 from .thresholds import threshold_explorer
