@@ -32,7 +32,7 @@ def test_every_printed_pair_is_drawn_and_the_broken_ones_stand_out():
 
 
 def test_changes_are_those_of_the_comparison():
-    compared = compare(next(one for one in stored() if one.table == 1), FOUND)
+    compared = compare(next(one for one in stored("demo") if one.table == 1), FOUND)
     data = rows.table_rows(compared)
     ours = data["x"][data["kind"] == rows.GAIN]
     assert ours == pytest.approx([one.gain.value for one in compared], abs=1e-6)
