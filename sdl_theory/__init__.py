@@ -35,8 +35,10 @@ from .theory.named_groups import GroupDiagnosis, diagnose_groups, trap_share
 from .theory.partial_minimum import PartialMinimum, partial_minimum, printed_recipe
 from .theory.partitions import PartitionRow, best_partition, survey_partitions
 from .theory.patterns import activation_pattern, partitions, pattern
+from .theory.polish import Polished, polish
 from .theory.realization import Farkas, Realization
 from .theory.realize import realize
+from .theory.second_order import SecondOrder, second_order
 from .theory.verdict import Verdict
 from .training.anchors import Anchors
 from .training.config import Config
@@ -87,6 +89,7 @@ __all__ = [
     "LinearRepresentationBench",
     "PartialMinimum",
     "PartitionRow",
+    "Polished",
     "Problem",
     "ReLU",
     "Realization",
@@ -95,6 +98,7 @@ __all__ = [
     "SDLModel",
     "Samples",
     "SearchResult",
+    "SecondOrder",
     "ShiftedExponential",
     "SparseFeatures",
     "TopK",
@@ -141,6 +145,7 @@ __all__ = [
     "partial_minimum",
     "partitions",
     "pattern",
+    "polish",
     "printed_recipe",
     "pseudo_inverse_weights",
     "rankin_bound",
@@ -148,6 +153,7 @@ __all__ = [
     "realize",
     "recovery_curve",
     "sampled_loss",
+    "second_order",
     "setup",
     "survey_partitions",
     "table_1",
