@@ -88,7 +88,7 @@ def certify(
         grad_D=grad_D,
         grad_E=grad_E,
         pattern=point.P,
-        neurons=_name_neurons(point, walls),
+        neurons=name_neurons(point, walls),
         wall_distance=point.wall_distance,
         stationary=stationary,
         verdict=verdict,
@@ -118,9 +118,9 @@ def _judge(point: Point, walls: Walls, tol: float) -> tuple[Verdict, str, float 
         ),
         leaks=walls.leak,
     )
-    flat = next((one.name for one in together if one.is_top and not one.is_simple), None)
+    flat = next((part for part in known.values() if part.open), None)
     if flat is not None and verdict not in (Verdict.SADDLE, Verdict.UNDECIDED):
-        return Verdict.UNDECIDED, flat_reason(known[flat]), None
+        return Verdict.UNDECIDED, flat_reason(flat), None
     if verdict is Verdict.ESCAPABLE:
         return verdict, *walls.way_over()
     if at is None:
@@ -180,7 +180,7 @@ class _Groups:
         return f"neuron {i}: {because[verdict]}"
 
 
-def _name_neurons(point: Point, walls: Walls) -> list[Verdict]:
+def name_neurons(point: Point, walls: Walls) -> list[Verdict]:
     """One verdict a neuron: of how many features it fires for, or how dead it is."""
     sizes = torch.zeros(len(point.P), dtype=torch.long, device=point.P.device)
     sizes[point.firing] = point.fired.sum(1)

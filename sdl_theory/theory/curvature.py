@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,15 @@ class Curvature:
     neurons: list[int]
     off: bool = False
 
+    @property
+    def open(self) -> bool:
+        """Does the curvature leave open what the component is?
+
+        A lone neuron's eigenvalue repeats where it is flat, and that is degenerate.
+        """
+        flat = self.value == 0 and len(self.rows) > 1
+        return self.off or math.isnan(self.value) or flat
+
     def __str__(self) -> str:
         more = ", ..." if len(self.neurons) > 4 else ""
         name = "neuron" if len(self.neurons) == 1 else "neurons"
@@ -56,7 +66,8 @@ def curvature(point: Point, rows: np.ndarray) -> Curvature:
     return Curvature(value, rows, *region.lifted(move), neurons=neurons)
 
 
-def _matrix(region: Region) -> np.ndarray:
+def hessian_of(region: Region) -> np.ndarray:
+    """The whole Hessian of a region, in its coordinates."""
     H = np.stack([region.product(row) for row in np.eye(region.size)])
     return (H + H.T) / 2
 
@@ -68,16 +79,18 @@ def _dense(region: Region, flat: float) -> tuple[float, np.ndarray]:
     all around (J has constant rank): then they run along a manifold of equal outputs, and on its
     other side curvature decides.
     """
-    values, vectors = np.linalg.eigh(_matrix(region))
+    values, vectors = np.linalg.eigh(hessian_of(region))
     if values[0] < -flat:
         return float(values[0]), vectors[:, 0]
     still = np.abs(values) <= flat
     if region.toll.any():  # a penalty on codes leaves one symmetry a row
-        symmetric = still.sum() == len(region.rows)
+        if still.sum() != len(region.rows):
+            return float("nan"), vectors[:, 0]
+        symmetric = True
     else:
         null = vectors[:, still]
-        JJ = _matrix(region.outputs_alone())
-        generic = _matrix(region.outputs_alone(np.random.default_rng(0)))
+        JJ = hessian_of(region.outputs_alone())
+        generic = hessian_of(region.outputs_alone(np.random.default_rng(0)))
         rank = lambda A: int((np.linalg.eigvalsh(A) > flat).sum())
         symmetric = np.abs(null.T @ JJ @ null).max(initial=0.0) <= flat
         symmetric &= rank(JJ) == rank(generic) == region.size - still.sum()

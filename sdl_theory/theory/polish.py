@@ -126,18 +126,19 @@ def _step(at: Callable[[Weights], Point], point: Point, norm: float, tol: float)
         share, slope = 1.0, float(g @ way)
         move = region.lifted(way)
         while share > SHORTEST and slope < 0:
-            moved = at(_moved(point, move, share))
-            gain = loss - moved.loss
+            there = at(moved(point, move, share))
+            gain = loss - there.loss
             if gain > max(-1e-4 * share * slope, noise):
-                return moved
-            settling = share == 1 and abs(gain) <= noise and torch.equal(moved.P, point.P)
-            if settling and max(moved.relative_norms(tol)) < norm / 2:
-                return moved
+                return there
+            settling = share == 1 and abs(gain) <= noise and torch.equal(there.P, point.P)
+            if settling and max(there.relative_norms(tol)) < norm / 2:
+                return there
             share /= 2
     return None
 
 
-def _moved(point: Point, move: tuple[np.ndarray, np.ndarray], share: float) -> Weights:
+def moved(point: Point, move: tuple[np.ndarray, np.ndarray], share: float) -> Weights:
+    """A point's weights, its firing rows moved by so much of this move of w_E and w_D."""
     W_E, W_D = point.weights.W_E.clone(), point.weights.W_D.clone()
     W_E[point.firing] += share * torch.as_tensor(move[0]).to(W_E)
     W_D[:, point.firing] += share * torch.as_tensor(move[1]).to(W_D)

@@ -106,14 +106,13 @@ def second_order(problem: Problem, weights: Weights, sigma: Activation = ReLU())
     elif not point.lossy.any():
         verdict, reason = Verdict.GLOBAL, "the loss is zero"
     else:
-        parts = [curvature(point, rows) for rows in components(point)]
-        verdict, least, reason = _decide(point, Walls(point), parts)
+        verdict, least, reason, _ = weigh(point, Walls(point))
     return SecondOrder(
         problem=problem,
         weights=weights,
         sigma=sigma,
         curvature=float("nan") if least is None else least.value,
-        direction=None if least is None else _as_weights(point, least),
+        direction=None if least is None else as_weights(point, least),
         neurons=[] if least is None else least.neurons,
         verdict=verdict,
         reason=reason,
@@ -150,27 +149,33 @@ def as_shared(walls: Walls, parts: list[Curvature]) -> tuple[list[Shared], dict]
     return shared, known
 
 
-def _decide(
-    point: Point, walls: Walls, parts: list[Curvature]
-) -> tuple[Verdict, Curvature | None, str]:
+def weigh(
+    point: Point, walls: Walls
+) -> tuple[Verdict, Curvature | None, str, float | None]:
+    """Verdict of a lossy stationary point, the curvature that says so, reason and `first_order`.
+
+    By second derivatives alone: lone neurons too.
+    """
+    parts = [curvature(point, rows) for rows in components(point)]
     shared, known = as_shared(walls, parts)
     verdict, at = verdict_of(
         shared, falls=lambda i: walls.leaves_free(known[i].rows, known[i].E), leaks=walls.leak
     )
-    order = lambda part: part.value if part.value == part.value else 0.0
-    least = known[at] if at is not None else min(parts, key=order, default=None)
-    flat = [one.name for one in shared if one.is_top and not one.is_simple]
-    if flat and verdict not in (Verdict.SADDLE, Verdict.UNDECIDED):
-        return Verdict.UNDECIDED, known[flat[0]], flat_reason(known[flat[0]])
+    least = known[at] if at is not None else min(parts, key=lambda one: one.value, default=None)
+    flat = next((part for part in parts if part.open), None)
+    if flat is not None and verdict not in (Verdict.SADDLE, Verdict.UNDECIDED):
+        return Verdict.UNDECIDED, flat, flat_reason(flat), None
     if verdict is Verdict.ESCAPABLE:
-        return verdict, least, walls.way_over()[0]
+        return verdict, least, *walls.way_over()
+    if verdict is Verdict.DEGENERATE:
+        return verdict, least, f"{least}: flat, as where a group's top eigenvalue repeats", None
     if at is not None:
-        return verdict, least, reason_of(verdict, known[at])
+        return verdict, least, reason_of(verdict, known[at]), None
     reason = (
         "every component curves up off its symmetries, "
         "and lossy features are strictly below theta on every other row"
     )
-    return verdict, least, reason
+    return verdict, least, reason, None
 
 
 def flat_reason(part: Curvature) -> str:
@@ -190,7 +195,8 @@ def reason_of(verdict: Verdict, part: Curvature) -> str:
     return f"{where}, but walls z = theta block the way"
 
 
-def _as_weights(point: Point, part: Curvature) -> Weights | None:
+def as_weights(point: Point, part: Curvature) -> Weights | None:
+    """A component's move as weights of the whole model."""
     if not np.isfinite(part.value):
         return None
     W_E, W_D = torch.zeros_like(point.weights.W_E), torch.zeros_like(point.weights.W_D)
