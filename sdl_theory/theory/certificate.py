@@ -67,8 +67,9 @@ class Certificate:
     def __str__(self) -> str:
         yes = lambda truth: "yes" if truth else "no"
         counts = Counter(map(str, self.neurons))
+        loss = "0" if self.verdict is Verdict.GLOBAL else f"{self.loss:.6g}"
         lines = [
-            f"{f'loss {self.symbol}':<17}{'0' if self.verdict is Verdict.GLOBAL else f'{self.loss:.6g}'}",
+            f"{f'loss {self.symbol}':<17}{loss}",
             f"grad_D = 0       {yes(self.grad_D <= self.tol)}",
             f"grad_E = 0       {yes(self.grad_E <= self.tol)}",
             f"clear of walls   {yes(self.wall_distance > WALL_TOLERANCE)}",

@@ -1,7 +1,7 @@
 """The true loss as an approximate one: every mixture of features a feature of its own (ours).
 
-If magnitudes are constant, L = sum over supports x of P(x) ||W_r x - W_D sigma(W_E W_p x)||^2, which
-is Lt of a problem with a column for every support. So what is known of Lt is known of L.
+If magnitudes are constant, L is the sum over supports x of P(x) ||W_r x - W_D sigma(W_E W_p x)||^2,
+which is Lt of a problem with a column for every support. So what is known of Lt is known of L.
 """
 
 from __future__ import annotations

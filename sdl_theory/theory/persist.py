@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from ..activations import Activation, BatchTopK, ReLU
-from ..checks import check_number
+from ..checks import Tensor, check_number
 from ..problem import Problem
 from ..signature import checked
 from ..tolerances import STATIONARY, tolerance
@@ -24,7 +24,9 @@ from .true_loss import LIMIT, TrueCertificate, judge
 from .verdict import Verdict
 
 NEWTON = 30  # steps towards the stationary point next to the last one
-DESCENT = 60  # steps of the descent where Newton's method leaves the region
+DESCENT = 80  # steps of the descent where Newton's method leaves the region
+LEAK = 0.05  # a code of another feature this large, of the row's largest, is no grazing of a wall
+REACH = 0.1  # how far one of them may move a row, of its length
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,8 @@ class Persistence:
     S : P(x_d = 0).
     loss : L / ((1-S) S^(n-1)), which tends to Lt as S -> 1.
     verdict : of L.
-    same : does every neuron still fire for the same single features as at the start?
+    same : does every neuron still fire for the same single features as at the start, but for codes
+        below 1/20 of its largest? Where not, it has left, and is followed no further.
     slid : Newton's method left the region, and a descent of L led here.
     """
 
@@ -53,16 +56,17 @@ def persist(
     problem: Problem,
     weights: Weights,
     sigma: Activation = ReLU(),
-    S: Sequence[float] = (0.999, 0.99, 0.97, 0.9, 0.8, 0.5),
+    S: Sequence[float] = (0.999, 0.99, 0.97, 0.9, 0.7, 0.5),
 ) -> list[Persistence]:
     """Beyond arXiv:2512.05534: follow a partial minimum of Theorem 3.7 into the true loss.
 
     Features are independent, of magnitude sqrt(M_d), so that L / ((1-S) S^(n-1)) tends to Lt as
     S -> 1. At each S, falling, the stationary point of L next to the last one is sought by Newton's
     method inside its region (least squares, for the symmetries make the Hessian singular); where
-    that leaves the region, by a descent of L. It stopped being a minimum where `.verdict` is no
-    longer a trap, or `.same` is False. Moves that Lt does not see (z at features that a row does
-    not fire for) are seen by mixtures, so with several groups the first step need not be small.
+    that leaves the region, by a descent of L in short steps. It stopped being a minimum where
+    `.verdict` is no longer a trap, or where `.same` is False: there the descent has made some
+    neuron fire for another feature, and the list ends. Moves that Lt does not see (z at features
+    that a row does not fire for) are seen by mixtures, so of several groups many leave at any S.
 
     S : falling, each in [0, 1). n <= 12. ValueError otherwise, and for BatchTopK.
 
@@ -90,12 +94,22 @@ def persist(
     start, found = activation_pattern(problem, weights, sigma), []
     for one in S:
         world = Mixtures(problem, problem.M_d.sqrt(), one, sigma)
-        weights, slid = _follow(world, weights, sigma)
-        here = judge(world, weights, sigma, 0.0)
+        left = lambda moved: _leak(problem, moved, sigma, start) > LEAK
+        weights, slid = _follow(world, weights, sigma, left)
+        here, same = judge(world, weights, sigma, 0.0), not left(weights)
         alone = (1 - one) * one ** (problem.n - 1)
-        same = torch.equal(activation_pattern(problem, weights, sigma), start)
         found.append(_persistence(here, weights, S=one, alone=alone, same=same, slid=slid))
+        if not same:
+            break
     return found
+
+
+def _leak(problem: Problem, weights: Weights, sigma: Activation, start: Tensor) -> float:
+    """The largest code that the start's pattern has not or has lost, of its row's largest."""
+    z, P = weights.W_E @ problem.W_p, activation_pattern(problem, weights, sigma)
+    largest = (z.abs() * (P | start)).amax(1, keepdim=True).clamp(min=1e-300)
+    changed = (P ^ start) & (problem.M_d > 0)
+    return ((z.abs() / largest) * changed).max().item()
 
 
 def _persistence(
@@ -105,14 +119,16 @@ def _persistence(
         S=S,
         weights=weights,
         loss=here.loss / alone if alone else float("inf"),
-        verdict=here.verdict,
-        reason=here.reason,
+        verdict=here.verdict if same else Verdict.NONE,
+        reason=here.reason if same else "left: L falls until a neuron fires for another feature",
         same=same,
         slid=slid,
     )
 
 
-def _follow(world: Mixtures, weights: Weights, sigma: Activation) -> tuple[Weights, bool]:
+def _follow(
+    world: Mixtures, weights: Weights, sigma: Activation, left: Callable[[Weights], bool]
+) -> tuple[Weights, bool]:
     """The stationary point next to these weights, and whether a descent was needed."""
     at = lambda one: Point(world, one, sigma)
     tol = tolerance(STATIONARY, torch.finfo(weights.W_E.dtype).eps)
@@ -130,4 +146,4 @@ def _follow(world: Mixtures, weights: Weights, sigma: Activation) -> tuple[Weigh
             break
     if torch.equal(point.P, start.P) and max(point.relative_norms(tol)) <= tol:
         return point.weights, False
-    return descend(at, weights, DESCENT).weights, True
+    return descend(at, weights, DESCENT, reach=REACH, left=left).weights, True

@@ -14,6 +14,7 @@ from ..problem import Problem
 from ..signature import checked
 from ..tolerances import STATIONARY, tolerance
 from ..weights import Weights, check_match
+from .patterns import to_numpy
 from .point import Point
 from .region import Region
 
@@ -84,8 +85,19 @@ def polish(
     return descend(lambda moved: Point(problem, moved, sigma), weights, steps)
 
 
-def descend(at: Callable[[Weights], Point], weights: Weights, steps: int) -> Polished:
-    """`polish`, of whatever points `at` makes of weights."""
+def descend(
+    at: Callable[[Weights], Point],
+    weights: Weights,
+    steps: int,
+    *,
+    reach: float = np.inf,
+    left: Callable[[Weights], bool] = lambda _: False,
+) -> Polished:
+    """`polish`, of whatever points `at` makes of weights.
+
+    reach : how far one step may move a row, of its length.
+    left : ends the descent where it says so.
+    """
     start = point = at(weights)
     tol = tolerance(STATIONARY, torch.finfo(weights.W_E.dtype).eps)
     losses, reason = [point.loss], f"not stationary after {steps} steps"
@@ -93,12 +105,15 @@ def descend(at: Callable[[Weights], Point], weights: Weights, steps: int) -> Pol
         norm = max(point.relative_norms(tol))
         if norm <= tol / 10:
             break
-        found = _step(at, point, norm, tol)
+        found = _step(at, point, norm, tol, reach=reach)
         if found is None:
             reason = "at a wall: no step lowers Lt, and a gradient is not zero"
             break
         point = found
         losses.append(point.loss)
+        if left(point.weights):
+            reason = "left"
+            break
     stationary = max(point.relative_norms(tol)) <= tol
     counted = start.problem.M_d > 0
     return Polished(
@@ -116,15 +131,19 @@ def _share(moved: Tensor, start: Tensor) -> float:
     return ((moved - start).norm() / start.norm().clamp(min=1e-300)).item()
 
 
-def _step(at: Callable[[Weights], Point], point: Point, norm: float, tol: float) -> Point | None:
+def _step(
+    at: Callable[[Weights], Point], point: Point, norm: float, tol: float, *, reach: float
+) -> Point | None:
     """The next point, lower; or None where no step lowers the loss."""
     region = Region(point, np.arange(len(point.firing)))
     g, loss = region.gradient, point.loss
     noise = 64 * torch.finfo(point.z.dtype).eps * max(loss, point.problem.scale)
     newton = conjugate_gradients(region.product, -g, rtol=min(0.1, norm))
     for way in (newton, -g):
-        share, slope = 1.0, float(g @ way)
-        move = region.lifted(way)
+        move, slope = region.lifted(way), float(g @ way)
+        rows = to_numpy(point.weights.W_E)[to_numpy(point.firing).astype(int)]
+        far = np.linalg.norm(move[0], axis=1) / np.linalg.norm(rows, axis=1)
+        share = min(1.0, reach / max(far.max(initial=0.0), 1e-300))
         while share > SHORTEST and slope < 0:
             there = at(moved(point, move, share))
             gain = loss - there.loss

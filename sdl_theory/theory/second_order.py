@@ -149,9 +149,7 @@ def as_shared(walls: Walls, parts: list[Curvature]) -> tuple[list[Shared], dict]
     return shared, known
 
 
-def weigh(
-    point: Point, walls: Walls
-) -> tuple[Verdict, Curvature | None, str, float | None]:
+def weigh(point: Point, walls: Walls) -> tuple[Verdict, Curvature | None, str, float | None]:
     """Verdict of a lossy stationary point, the curvature that says so, reason and `first_order`.
 
     By second derivatives alone: lone neurons too.

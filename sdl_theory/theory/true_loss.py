@@ -113,7 +113,7 @@ def true_certificate(
     check_features(problem, weights, sigma, features)
     check_enumerable("true_certificate", features, sigma)
     l1 = check_number("l1", l1, at_least=0)
-    sizes = problem.W_p.new_full((problem.n,), features.magnitudes.v)
+    sizes = problem.W_p.new_full((problem.n,), features.magnitudes.range[0])  # Constant's v
     found = judge(Mixtures(problem, sizes, features.S, sigma), weights, sigma, l1)
     P = activation_pattern(problem, weights, sigma)
     return replace(
@@ -170,9 +170,7 @@ def _nudges(weights: Weights) -> Iterator[Weights]:
         * (NUDGE * W.norm(dim=dim, keepdim=True).clamp(min=NUDGE) / W.shape[dim] ** 0.5)
     )
     for _ in range(NUDGES):
-        yield Weights(
-            weights.W_E + random(weights.W_E, 1), weights.W_D + random(weights.W_D, 0)
-        )
+        yield Weights(weights.W_E + random(weights.W_E, 1), weights.W_D + random(weights.W_D, 0))
 
 
 def _named(of_mixtures: list[Verdict], P: Tensor) -> list[Verdict]:
