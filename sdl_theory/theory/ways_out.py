@@ -125,8 +125,8 @@ def best_split(problem: Problem, weights: Weights, neuron: int, sigma: Activatio
     alpha)), K' = K - lambda_1 y y^T. The parts are those where v_2 / y, v_2 the residual's top
     vector, exceeds a threshold: the best of all parts in 98% of our cases, not in all.
 
-    `.bound` = loss of the group / (|F| - 1), which some single child always gains where y is the
-    top eigenvector (the sweep tries single children too); `.most` = lambda_2.
+    `.bound` = loss of the group / (|F| - 1), which some single child always gains (the sweep tries
+    single children too); `.most` = the top eigenvalue of K', lambda_2 at a trap.
 
     The path: lay the spare row out; hand the codes over (row i down, column j up: no output
     changes); fit the columns. ValueError without a spare neuron, under Top-k or a threshold > 0,
