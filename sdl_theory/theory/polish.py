@@ -19,6 +19,7 @@ from .point import Point
 from .region import Region
 
 INNER = 300  # products of the Hessian for one step
+TURNS, CLEARED = 20, 1e-3  # how often rows are turned off new features; how far, of their length
 SHORTEST = 2.0**-40  # a step this share of Newton's leads nowhere: a wall is there
 
 
@@ -145,13 +146,17 @@ def _step(
         far = np.linalg.norm(move[0], axis=1) / np.linalg.norm(rows, axis=1)
         share = min(1.0, reach / max(far.max(initial=0.0), 1e-300))
         while share > SHORTEST and slope < 0:
-            there = at(moved(point, move, share))
-            gain = loss - there.loss
-            if gain > max(-1e-4 * share * slope, noise):
-                return there
-            settling = share == 1 and abs(gain) <= noise and torch.equal(there.P, point.P)
-            if settling and max(there.relative_norms(tol)) < norm / 2:
-                return there
+            there = moved(point, move, share)
+            for end in (there, turned_off(point, there)):
+                if end is None:
+                    continue
+                new = at(end)
+                gain = loss - new.loss
+                if gain > max(-1e-4 * share * slope, noise):
+                    return new
+                settling = share == 1 and abs(gain) <= noise and torch.equal(new.P, point.P)
+                if settling and max(new.relative_norms(tol)) < norm / 2:
+                    return new
             share /= 2
     return None
 
@@ -162,6 +167,44 @@ def moved(point: Point, move: tuple[np.ndarray, np.ndarray], share: float) -> We
     W_E[point.firing] += share * torch.as_tensor(move[0]).to(W_E)
     W_D[:, point.firing] += share * torch.as_tensor(move[1]).to(W_D)
     return Weights(W_E, W_D)
+
+
+def turned_off(point: Point, there: Weights) -> Weights | None:
+    """These weights, rows that fire for a new feature turned off it where that is free.
+
+    A row is turned by what its own features do not see, so that no code that counts changes. None
+    if no row fires for a new feature.
+    """
+    problem, P = point.problem, point.P
+    W_E, counted, held = there.W_E.clone(), problem.M_d > 0, torch.zeros_like(P)
+    for _ in range(TURNS):
+        z = W_E @ problem.W_p
+        theta = torch.as_tensor(point.sigma.theta, dtype=z.dtype, device=z.device).clamp(min=-1e300)
+        level = theta[:, None] if theta.ndim else theta.expand(len(z))[:, None]
+        if (k := getattr(point.sigma, "k", None)) is not None:
+            lowest = torch.where(P, z, torch.inf).amin(0)
+            level = torch.where(P.sum(0) == min(k, len(z)), lowest, level)
+        over = z - level.expand_as(z)
+        wrong = ~P & counted & (over >= 0)
+        if not wrong.any():
+            break
+        held |= wrong  # what was turned off stays where it is
+        for j in wrong.any(1).nonzero()[:, 0].tolist():
+            new, on = problem.W_p[:, held[j]], problem.W_p[:, P[j] & counted]
+            if on.shape[1]:
+                Q = torch.linalg.qr(on.double()).Q.to(new)
+                new = new - Q @ (Q.mT @ new)
+            down = (over[j] + CLEARED * W_E[j].norm())[held[j]] * wrong[j][held[j]]
+            W_E[j] -= (
+                torch.linalg.lstsq(
+                    new.mT.double().cpu(), down[:, None].double().cpu(), driver="gelsd"
+                )
+                .solution[:, 0]
+                .to(W_E)
+            )
+    else:
+        return None
+    return None if torch.equal(W_E, there.W_E) else Weights(W_E, there.W_D)
 
 
 def conjugate_gradients(product: Callable, b: np.ndarray, rtol: float) -> np.ndarray:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sdl_theory import (
@@ -95,6 +95,7 @@ def test_a_clone_needs_another_row_of_the_same_threshold():
         split(weights, 0, 1, JumpReLU(torch.tensor([0.1, 0.2])))
 
 
+@settings(max_examples=30)
 @given(seeds, st.integers(2, 4), st.sampled_from([ReLU(), JumpReLU(0.3)]))
 def test_escape_falls_as_predicted_and_descent_ends_at_the_bound(seed, n, sigma):
     problem = world(seed, n, positive=seed % 3 > 0)
@@ -158,6 +159,7 @@ def test_escape_of_one_of_several_groups():
         assert loss(problem, way.weights) < loss(problem, trap) - 1e-6
 
 
+@settings(max_examples=30)
 @given(seeds, st.integers(2, 5), st.integers(2, 5), st.sampled_from([ReLU(), JumpReLU(0.3)]))
 def test_the_sign_row_gains_half_of_what_any_row_could(seed, n, n_p, sigma):
     """Any weights at all, dependent directions included: no trap is needed."""
@@ -186,6 +188,7 @@ def test_the_half_is_tight():
     assert way.gain == pytest.approx(way.bound) == pytest.approx(1.0)
 
 
+@settings(max_examples=20)
 @given(seeds, st.integers(2, 6))
 def test_the_best_threshold_split_keeps_its_bounds(seed, n):
     problem = world(seed, n + 1, positive=seed % 2 > 0)
@@ -222,6 +225,7 @@ def two_pairs(first=0.5):
     return Problem(torch.linalg.cholesky(G).mT)
 
 
+@settings(max_examples=20)
 @given(seeds)
 def test_without_a_spare_a_wall_can_be_crossed_and_never_a_rise(seed):
     problem = world(seed, 4)
