@@ -17,6 +17,7 @@ from pathlib import Path
 
 import fuzz_theory_for_tests as theory
 import fuzz_training_for_tests as training
+import fuzz_ways_for_tests as ways
 import pytest
 import torch
 from fuzz_values_for_tests import ALSO, ANSWERS, HOSTILE, NO_NAN, RIGHTLY
@@ -29,6 +30,7 @@ GOOD = (
     theory.of_data,
     theory.of_patterns,
     theory.of_losses,
+    ways.of_ways,
     training.of_metrics,
     training.of_models,
     training.of_training,
@@ -135,6 +137,7 @@ def test_everything_public_is_attacked(table):
         "Batch",
         "Certificate",
         "Diagnosis",
+        "Escape",
         "Estimate",
         "Farkas",
         "GapBound",
@@ -143,13 +146,18 @@ def test_everything_public_is_attacked(table):
         "IdealLoss",
         "PartialMinimum",
         "PartitionRow",
+        "Persistence",
+        "Polished",
         "Realization",
         "Report",
         "Rung",
         "SearchResult",
+        "SecondOrder",
         "TrainingBytes",
+        "TrueCertificate",
         "ReLU",
         "Verdict",
+        "Way",
     }
     errors = {
         name

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ..activations import Activation
-from ..checks import Tensor, check_count
+from ..activations import Activation, check_sigma
+from ..checks import Tensor, check_count, refuse
 from ..problem import Problem
 from ..signature import checked
 from ..tolerances import tolerance
-from ..weights import Weights
+from ..weights import Weights, check_match
 from .certificate import CertificateError
 from .loss import approximate_loss
 
@@ -32,6 +32,15 @@ class Path:
     problem: Problem
     sigma: Activation
     points: list[Weights]
+
+    def __post_init__(self):
+        check_sigma(self.sigma)
+        if not isinstance(self.points, (list, tuple)) or not self.points:
+            refuse("points", "a list of one Weights or more", self.points)
+        for one in self.points:
+            if not isinstance(one, Weights):
+                refuse("points", "a list of Weights", one)
+            check_match(self.problem, one)
 
     @checked
     def at(self, t: float) -> Weights:
@@ -58,6 +67,7 @@ class Path:
     def __repr__(self) -> str:
         return f"Path({len(self.points)} points)"
 
+    @checked
     def check(self, each: int = 200) -> Path:
         """Return self if Lt never rises, on that grid; else CertificateError, which says where."""
         losses = self.losses(each)

@@ -115,12 +115,17 @@ class Point:
         return missed
 
     def relative_norms(self, tol: float) -> tuple[float, float]:
-        """Norms of grad_D and grad_E, the worst neuron's, by the formula in `certify`.
+        """Norms of grad_D and grad_E, the worst neuron's, by the formula in `certify`."""
+        if not len(self.firing):
+            return 0.0, 0.0
+        norm_D, norm_E = self.relative_norms_of_each(tol)
+        return norm_D.max().item(), norm_E.max().item()
+
+    def relative_norms_of_each(self, tol: float) -> tuple[Tensor, Tensor]:
+        """Norms of grad_D and grad_E of every firing neuron.
 
         Relative to what their terms add up to without cancelling.
         """
-        if not len(self.firing):
-            return 0.0, 0.0
         problem, R, Z, W_D = self.problem, self.residual, self.Z, self.W_D
         M, P = problem.M_d, self.fired
         RM = R * M
@@ -141,10 +146,10 @@ class Point:
         norm_D, norm_E = pull.norm(dim=0), (C @ problem.W_p.mT).norm(dim=1)
         if not all(torch.isfinite(t).all() for t in (size_D, size_E, norm_D, norm_E)):
             raise ValueError(
-                f"certify: products of these weights overflow {M.dtype}; "
+                f"certify: products of these weights (or l1) overflow {M.dtype}; "
                 f"rescale rows, W_E -> t W_E and W_D -> W_D / t, or use float64"
             )
-        return _worst(norm_D, size_D), _worst(norm_E, size_E)
+        return _ratio(norm_D, size_D), _ratio(norm_E, size_E)
 
     def _taxed(self, C: Tensor, pull: Tensor) -> tuple[Tensor, Tensor]:
         """What is left of both pulls after codes have paid.
@@ -159,6 +164,6 @@ class Point:
         return C, torch.where(sizes > 0, taxed, of_none)
 
 
-def _worst(norm: Tensor, size: Tensor) -> float:
-    """The largest norm / size; a size of 0: there is no term at all."""
-    return torch.where(size > 0, norm / size, torch.zeros_like(norm)).max().item()
+def _ratio(norm: Tensor, size: Tensor) -> Tensor:
+    """norm / size; a size of 0: there is no term at all."""
+    return torch.where(size > 0, norm / size, torch.zeros_like(norm))

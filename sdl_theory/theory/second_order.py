@@ -6,6 +6,7 @@ but inside their region Lt is a polynomial, and its second derivatives say what 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,8 @@ from .walls import Walls
 class SecondOrder:
     """What `second_order` found.
 
-    curvature : least second derivative of Lt along any move off the symmetries, per unit of
+    curvature : None where it was not asked, or not found; else the least second derivative of Lt
+        along any move off the symmetries, per unit of
         sum_i sum_d M_d (||w_D^i||^2 dz_id^2 + ||dw_D^i||^2 z_id^2): no rescaling changes it. For
         one neuron on a group it is 2 (1 - sqrt(lambda_2 / lambda_1)) at the top eigenvector.
     direction : the move that has it, as Weights; zero elsewhere.
@@ -38,7 +40,7 @@ class SecondOrder:
     problem: Problem
     weights: Weights
     sigma: Activation
-    curvature: float
+    curvature: float | None
     direction: Weights | None
     neurons: list[int]
     verdict: Verdict
@@ -46,7 +48,7 @@ class SecondOrder:
 
     def check(self) -> SecondOrder:
         """Return self if Lt's second derivative along `direction` is `curvature`, by autograd."""
-        if self.direction is None:
+        if self.direction is None or self.curvature is None:
             return self
         step = torch.zeros((), dtype=self.problem.W_p.dtype, requires_grad=True)
         moved = Weights(
@@ -111,7 +113,7 @@ def second_order(problem: Problem, weights: Weights, sigma: Activation = ReLU())
         problem=problem,
         weights=weights,
         sigma=sigma,
-        curvature=float("nan") if least is None else least.value,
+        curvature=None if least is None or math.isnan(least.value) else least.value,
         direction=None if least is None else as_weights(point, least),
         neurons=[] if least is None else least.neurons,
         verdict=verdict,
@@ -174,6 +176,32 @@ def weigh(point: Point, walls: Walls) -> tuple[Verdict, Curvature | None, str, f
         "and lossy features are strictly below theta on every other row"
     )
     return verdict, least, reason, None
+
+
+def verdicts_of_neurons(point: Point, tol: float) -> dict[int, Verdict]:
+    """What each firing neuron's component is, by second derivatives: several in one share it.
+
+    A component that loses nothing is global; one with a gradient left is not stationary; one that
+    touches a wall is escapable, though Lt be a trap elsewhere.
+    """
+    walls = Walls(point)
+    norms = torch.maximum(*point.relative_norms_of_each(tol))
+    found = {int(i): Verdict.GLOBAL for i in point.firing}
+    for rows in components(point):
+        part = None if (norms[torch.as_tensor(rows)] > tol).any() else curvature(point, rows)
+        if part is None:
+            verdict = Verdict.NOT_STATIONARY
+        elif part.open:
+            verdict = Verdict.UNDECIDED
+        elif part.value < 0:
+            free = walls.leaves_free(rows, part.E)
+            verdict = Verdict.SADDLE if free else Verdict.UNDECIDED
+        elif walls.touched_by(rows):
+            verdict = Verdict.ESCAPABLE
+        else:
+            verdict = Verdict.TRAP if part.value > 0 else Verdict.DEGENERATE
+        found |= {int(point.firing[row]): verdict for row in rows}
+    return found
 
 
 def flat_reason(part: Curvature) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import isnan
 from typing import ClassVar
 
 import torch
@@ -156,7 +157,7 @@ def judge(world: Mixtures, weights: Weights, sigma: Activation, l1: float) -> Tr
         tol=tol,
         scale=world.scale,
         first_order=first_order,
-        curvature=None if least is None else least.value,
+        curvature=None if least is None or isnan(least.value) else least.value,
         direction=None if least is None else as_weights(point, least),
         nudged=None if nudged is None else nudged + world.still,
     )

@@ -46,6 +46,13 @@ class Walls:
         """Does any lossy feature touch the wall of another row?"""
         return bool(self.touching.any())
 
+    def touched_by(self, rows: np.ndarray) -> bool:
+        """Is a lossy feature of these firing rows on a wall of any row?"""
+        point = self.point
+        own = point.fired[torch.as_tensor(rows, device=point.z.device)].any(0)
+        features = (own & point.lossy).nonzero()[:, 0]
+        return bool(self._near(torch.arange(len(point.P), device=own.device), features).any())
+
     def way_down(self, i: int, system: Spectrum) -> bool:
         """Do the walls that row i touches leave its way to the top eigenvector free?"""
         problem, device = self.point.problem, self.point.z.device
