@@ -12,7 +12,7 @@ from ..activations import Activation, BatchTopK, ReLU, check_sigma
 from ..checks import Tensor, check_count
 from ..problem import Problem
 from ..signature import checked
-from ..tolerances import STATIONARY, tolerance
+from ..tolerances import RANK_TOLERANCE, SEARCH_WALL, STATIONARY, tolerance
 from ..weights import Weights, check_match
 from .patterns import to_numpy
 from .point import Point
@@ -190,18 +190,15 @@ def turned_off(point: Point, there: Weights) -> Weights | None:
             break
         held |= wrong  # what was turned off stays where it is
         for j in wrong.any(1).nonzero()[:, 0].tolist():
-            new, on = problem.W_p[:, held[j]], problem.W_p[:, P[j] & counted]
+            new, on = (to_numpy(problem.W_p[:, of]) for of in (held[j], P[j] & counted))
             if on.shape[1]:
-                Q = torch.linalg.qr(on.double()).Q.to(new)
-                new = new - Q @ (Q.mT @ new)
+                Q = np.linalg.qr(on)[0]
+                new = new - Q @ (Q.T @ new)
+            if np.linalg.norm(new, axis=0).min() < SEARCH_WALL:
+                return None  # its own features see it
             down = (over[j] + CLEARED * W_E[j].norm())[held[j]] * wrong[j][held[j]]
-            W_E[j] -= (
-                torch.linalg.lstsq(
-                    new.mT.double().cpu(), down[:, None].double().cpu(), driver="gelsd"
-                )
-                .solution[:, 0]
-                .to(W_E)
-            )
+            turn = np.linalg.lstsq(new.T, to_numpy(down), rcond=RANK_TOLERANCE)[0]
+            W_E[j] -= torch.as_tensor(turn).to(W_E)
     else:
         return None
     return None if torch.equal(W_E, there.W_E) else Weights(W_E, there.W_D)
