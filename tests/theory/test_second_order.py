@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from sdl_theory import (
     CertificateError,
-    JumpReLU,
     Problem,
     ReLU,
     TopK,
@@ -230,15 +229,18 @@ def test_under_top_k_a_tie_blocks():
     assert second_order(problem, twice, TopK(2)).verdict is Verdict.SADDLE
 
 
-def test_polish_is_honest_about_a_wall():
-    """W = I, M = (1, 2), one neuron for both: no interior stationary point, descent drops one."""
-    problem = Problem(torch.eye(2, dtype=f64), M_d=torch.tensor([1.0, 2.0]))
-    end = polish(problem, Weights([[1.0, 1.0]], [[0.5], [0.5]]))
-    assert end.losses[-1] == pytest.approx(1.0, abs=1e-6)
-    assert end.stationary == (certify(problem, end.weights).verdict is not Verdict.NOT_STATIONARY)
-    jump = polish(problem, Weights([[1.0, 1.0]], [[0.5], [0.5]]), JumpReLU(0.3))
-    assert jump.losses == sorted(jump.losses, reverse=True)
-    with pytest.raises(ValueError, match="BatchTopK"):
-        from sdl_theory import BatchTopK
+def test_walls_may_hold_what_curves_down():
+    """Features 2 and 3 are opposite and both on the row's wall: test_traps.py has the brute force.
 
-        polish(problem, Weights([[1.0, 1.0]], [[0.5], [0.5]]), BatchTopK(1))
+    Moved off the wall the same curvature is a saddle.
+    """
+    h = 0.5**0.5
+    W = torch.tensor([[1, 0, h, -h], [0, 1, -h, h]], dtype=f64)
+    W_r = torch.tensor([[2, -1, -1, -1], [-1, 2, -1, -1]], dtype=f64)
+    point = Weights([[1.0, 1.0]], [[0.5], [0.5]])
+    held = second_order(Problem(W, W_r), point).check()
+    assert held.verdict is Verdict.UNDECIDED and held.curvature < -0.1
+    assert "walls" in held.reason
+    alone = second_order(Problem(W[:, :2], W_r[:, :2]), point).check()
+    assert alone.verdict is Verdict.SADDLE
+    assert alone.curvature == pytest.approx(held.curvature)
