@@ -187,6 +187,16 @@ def test_a_wall_that_only_mixtures_reach():
         assert touched.verdict is Verdict.ESCAPABLE and touched.nudged is not None
 
 
+def test_a_penalty_is_a_toll_at_walls():
+    """A zero row with w_D = e_0: z = 0 everywhere, and a first step gains 1 - l1 / 2 at best."""
+    problem, law = Problem(torch.eye(2, dtype=f64)), features(2, 0.9)
+    silent = Weights([[0.0, 0.0]], [[1.0], [0.0]])
+    free, dear = (true_certificate(problem, silent, ReLU(), law, l1=l1) for l1 in (1.0, 3.0))
+    assert free.verdict is dear.verdict is Verdict.ESCAPABLE
+    assert free.first_order > 0 > dear.first_order
+    assert free.nudged < free.loss - 1e-3 and dear.nudged >= dear.loss - 1e-6
+
+
 def test_bad_input_is_named():
     problem, weights = pair(0.2), Weights([[1.0, 1.0]], [[0.5], [0.5]])
     with pytest.raises(ValueError, match="magnitudes must be Constant"):
