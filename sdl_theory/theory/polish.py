@@ -20,6 +20,7 @@ from .region import Region
 
 INNER = 300  # products of the Hessian for one step
 TURNS, CLEARED = 20, 1e-3  # how often rows are turned off new features; how far, of their length
+ROWS = 500  # that are turned at once
 SHORTEST = 2.0**-40  # a step this share of Newton's leads nowhere: a wall is there
 
 
@@ -189,6 +190,8 @@ def turned_off(point: Point, there: Weights) -> Weights | None:
         if not wrong.any():
             break
         held |= wrong  # what was turned off stays where it is
+        if wrong.any(1).sum() > ROWS:
+            return None  # a shorter step asks less
         for j in wrong.any(1).nonzero()[:, 0].tolist():
             new, on = (to_numpy(problem.W_p[:, of]) for of in (held[j], P[j] & counted))
             if on.shape[1]:
