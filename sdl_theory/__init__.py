@@ -19,6 +19,7 @@ from .theory.absorption import Absorption, absorb
 from .theory.biconvexity import gradients, hessian
 from .theory.certificate import Certificate, CertificateError
 from .theory.certify import certify
+from .theory.clone import Escape, escape, split
 from .theory.convex_search import SearchResult, alternating_convex_search
 from .theory.gap_bound import GapBound, loss_gap_bound
 from .theory.global_minimum import (
@@ -32,14 +33,21 @@ from .theory.groups import GroupMinimum, group_minimum
 from .theory.ladder import Rung, loss_ladder
 from .theory.loss import approximate_loss, exact_loss, sampled_loss
 from .theory.named_groups import GroupDiagnosis, diagnose_groups, trap_share
+from .theory.over_the_wall import wall_path
 from .theory.pair_law import pair_law
 from .theory.partial_minimum import PartialMinimum, partial_minimum, printed_recipe
 from .theory.partitions import PartitionRow, best_partition, survey_partitions
+from .theory.paths import Path
 from .theory.patterns import activation_pattern, partitions, pattern
+from .theory.persist import Persistence, persist
+from .theory.polish import Polished, polish
 from .theory.prevalence import Prevalence, prevalence
 from .theory.realization import Farkas, Realization
 from .theory.realize import realize
+from .theory.second_order import SecondOrder, second_order
+from .theory.true_loss import TrueCertificate, true_certificate
 from .theory.verdict import Verdict
+from .theory.ways_out import Way, best_split, sign_row
 from .training.anchors import Anchors
 from .training.config import Config
 from .training.fit import fit
@@ -77,6 +85,7 @@ __all__ = [
     "Constant",
     "Diagnosis",
     "Directions",
+    "Escape",
     "Estimate",
     "Farkas",
     "GapBound",
@@ -91,6 +100,9 @@ __all__ = [
     "Moments",
     "PartialMinimum",
     "PartitionRow",
+    "Path",
+    "Persistence",
+    "Polished",
     "Prevalence",
     "Problem",
     "ReLU",
@@ -100,14 +112,17 @@ __all__ = [
     "SDLModel",
     "Samples",
     "SearchResult",
+    "SecondOrder",
     "ShiftedExponential",
     "SparseFeatures",
     "TopK",
     "Trainer",
     "TrainingBytes",
     "TrainingError",
+    "TrueCertificate",
     "Uniform",
     "Verdict",
+    "Way",
     "Weights",
     "absorb",
     "activation_f1",
@@ -116,9 +131,11 @@ __all__ = [
     "approximate_loss",
     "best_matches",
     "best_partition",
+    "best_split",
     "certify",
     "diagnose",
     "diagnose_groups",
+    "escape",
     "evaluate",
     "exact_loss",
     "feature_matrix",
@@ -147,6 +164,8 @@ __all__ = [
     "partial_minimum",
     "partitions",
     "pattern",
+    "persist",
+    "polish",
     "prevalence",
     "printed_recipe",
     "pseudo_inverse_weights",
@@ -155,12 +174,17 @@ __all__ = [
     "realize",
     "recovery_curve",
     "sampled_loss",
+    "second_order",
     "setup",
+    "sign_row",
+    "split",
     "survey_partitions",
     "table_1",
     "train_row",
     "training_bytes",
     "trap_share",
+    "true_certificate",
+    "wall_path",
     "write_saelens",
 ]
 

@@ -55,6 +55,10 @@ SUBSPACE = 1e-11
 # its gradient
 OFF = 1e-6
 
+# curvature this small, in units in which a lone neuron's own is 2, is none: a point is stationary
+# to STATIONARY only, and its least curvature right to about that times its condition
+FLAT = 1e-8
+
 # a row's move along a wall, of its largest component, that is none
 NO_MOVE = 1e-12
 

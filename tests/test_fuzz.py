@@ -18,6 +18,7 @@ from pathlib import Path
 import fuzz_moments_for_tests as moments
 import fuzz_theory_for_tests as theory
 import fuzz_training_for_tests as training
+import fuzz_ways_for_tests as ways
 import pytest
 import torch
 from fuzz_values_for_tests import ALSO, ANSWERS, HOSTILE, NO_NAN, RIGHTLY
@@ -31,6 +32,7 @@ GOOD = (
     theory.of_patterns,
     theory.of_losses,
     moments.of_moments,
+    ways.of_ways,
     training.of_metrics,
     training.of_models,
     training.of_training,
@@ -137,6 +139,7 @@ def test_everything_public_is_attacked(table):
         "Batch",
         "Certificate",
         "Diagnosis",
+        "Escape",
         "Estimate",
         "Farkas",
         "GapBound",
@@ -146,13 +149,18 @@ def test_everything_public_is_attacked(table):
         "PartialMinimum",
         "PartitionRow",
         "Prevalence",
+        "Persistence",
+        "Polished",
         "Realization",
         "Report",
         "Rung",
         "SearchResult",
+        "SecondOrder",
         "TrainingBytes",
+        "TrueCertificate",
         "ReLU",
         "Verdict",
+        "Way",
     }
     errors = {
         name

@@ -78,19 +78,20 @@ def test_arrows_of_pictures_point_down():
 
 PUBLIC = """
     Absorption Anchors Batch BatchTopK Certificate CertificateError CheckpointError Config
-    Constant Diagnosis Directions Estimate Farkas GapBound GroupDiagnosis GroupMinimum Hierarchy
-    History IdealLoss InterferenceNotReached JumpReLU LinearRepresentationBench Moments
-    PartialMinimum PartitionRow Prevalence Problem ReLU Realization Report Rung SDLModel Samples
-    SearchResult ShiftedExponential SparseFeatures TopK Trainer TrainingBytes TrainingError
-    Uniform Verdict Weights absorb activation_f1 activation_pattern alternating_convex_search
-    approximate_loss best_matches best_partition certify diagnose diagnose_groups evaluate
+    Constant Diagnosis Directions Escape Estimate Farkas GapBound GroupDiagnosis GroupMinimum
+    Hierarchy History IdealLoss InterferenceNotReached JumpReLU LinearRepresentationBench
+    Moments PartialMinimum PartitionRow Path Persistence Polished Prevalence Problem ReLU
+    Realization Report Rung SDLModel Samples SearchResult SecondOrder ShiftedExponential
+    SparseFeatures TopK Trainer TrainingBytes TrainingError TrueCertificate Uniform Verdict Way
+    Weights absorb activation_f1 activation_pattern alternating_convex_search approximate_loss
+    best_matches best_partition best_split certify diagnose diagnose_groups escape evaluate
     exact_loss feature_matrix fit gradients gram group_minimum gt_recovery hessian hierarchy
     ideal_loss ideal_weights imagenet_directions interference interval levenshtein_bound
     load_directions loss_gap_bound loss_ladder max_inner_product mcc mirrored_share
-    mirrored_weights null_baseline pair_law partial_minimum partitions pattern prevalence
-    printed_recipe pseudo_inverse_weights rankin_bound read_saelens realize recovery_curve
-    sampled_loss setup survey_partitions table_1 train_row training_bytes trap_share
-    write_saelens
+    mirrored_weights null_baseline pair_law partial_minimum partitions pattern persist polish
+    prevalence printed_recipe pseudo_inverse_weights rankin_bound read_saelens realize
+    recovery_curve sampled_loss second_order setup sign_row split survey_partitions table_1
+    train_row training_bytes trap_share true_certificate wall_path write_saelens
 """.split()
 
 

@@ -19,9 +19,11 @@ from ..theory.certificate import Certificate
 from ..theory.certify import certify
 from ..theory.groups import group_minimum
 from ..theory.loss import approximate_loss
+from ..theory.polish import Polished
 from ..theory.verdict import Verdict
 from ..truth.bench import LinearRepresentationBench
 from ..truth.streams import Batch
+from .decided import decided, polished_model
 from .latents import strictly_dead
 from .report import firing_level
 
@@ -53,6 +55,7 @@ class Diagnosis:
         theory's landscape, and where no feature is ever alone (S = 0), so that Lt sees nothing.
     loss, approximate_loss : L on fresh samples and Lt, both as shares of the loss of a model
         that answers 0.
+    polished : where `polish` led, or None.
     one_active, two_active : P(exactly one feature active), P(two or more): Lt sees only the first
         kind of sample.
     """
@@ -66,6 +69,7 @@ class Diagnosis:
     approximate_loss: float | None
     one_active: float
     two_active: float
+    polished: Polished | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -79,6 +83,11 @@ class Diagnosis:
         certificate = "none: biases or gates" if self.one_active else "none: no feature is alone"
         if given is not None:
             certificate = f"{given.verdict}, {given.reason}"
+        if (end := self.polished) is not None:
+            certificate += (
+                f" (polished: Lt {end.losses[0]:.3g} -> {end.losses[-1]:.3g}, W_E moved by "
+                f"{end.moved_E:.2g} of its length, W_D by {end.moved_D:.2g}, {end.reason})"
+            )
         lost = "-" if self.approximate_loss is None else f"{self.approximate_loss:.4g}"
         lines = [
             f"neurons           {', '.join(f'{n} {name}' for name, n in self.counts.items())}",
@@ -113,6 +122,7 @@ def diagnose(
     samples: int = 10_000,
     seed: int = 1,
     tol: float = 1e-10,
+    polish: bool = False,
 ) -> Diagnosis:
     """Read a trained model by Theorem 3.7 (corrected): which features each neuron fires for.
 
@@ -121,7 +131,10 @@ def diagnose(
 
     * A neuron all of whose features fire nothing else is *isolated*: alone with one feature it is
       monosemantic, with several its group's verdict is `group_minimum`'s (trap, saddle, none, ...).
-    * Neurons that share a feature are `undecided`: overlapping patterns have no closed form.
+    * Neurons that share a feature are `undecided`: overlapping patterns have no closed form, and a
+      trained model sits at no stationary point of Lt. With `polish` it is first brought down to
+      one (`sdl_theory.polish`), and every neuron that shares features gets the verdict of those
+      it shares them with, by second derivatives *there*: `.polished` says how far that is.
     * Silent neurons are strictly dead or merely asleep; under Top-k that is said of places won,
       not of z > 0 as in `evaluate`: a neuron that no single feature gives a place may still win
       one in a mixture.
@@ -155,12 +168,15 @@ def diagnose(
     P = (codes > 0).mT.cpu()
     # all M_d = 0: no feature is ever alone, and Lt sees nothing
     theory = model.way.in_theory and not model.biases and problem.scale > 0
+    end = polished_model(model, problem, theory) if polish else None
     certificate = certify(problem, model.weights, model.sigma, tol) if theory else None
     if certificate is None:
         dead = strictly_dead(model.W_E, bench.W_p, firing_level(model)).tolist()
     else:
         dead = [verdict is Verdict.STRICTLY_DEAD for verdict in certificate.neurons]
     neurons, groups = _read_neurons(model, problem, codes, dead)
+    if end is not None:
+        certificate, neurons = decided(model, problem, end, neurons, tol=tol)
     lost = approximate_loss(problem, model.weights, model.sigma).item() if theory else None
     counts = bench.features.count_probabilities()
     return Diagnosis(
@@ -173,6 +189,7 @@ def diagnose(
         approximate_loss=None if lost is None else lost / problem.scale,
         one_active=counts[1].item(),
         two_active=counts[2:].sum().item(),
+        polished=end,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ..checks import Tensor
 from ..tolerances import WALL_TOLERANCE
@@ -52,6 +53,7 @@ class Certificate:
     tol: float
     scale: float
     first_order: float | None = None
+    symbol: ClassVar[str] = "Lt"
 
     def check(self) -> Certificate:
         """Return self if the point is stationary; else CertificateError, naming the gradient."""
@@ -65,8 +67,9 @@ class Certificate:
     def __str__(self) -> str:
         yes = lambda truth: "yes" if truth else "no"
         counts = Counter(map(str, self.neurons))
+        loss = "0" if self.verdict is Verdict.GLOBAL else f"{self.loss:.6g}"
         lines = [
-            f"loss Lt          {'0' if self.verdict is Verdict.GLOBAL else f'{self.loss:.6g}'}",
+            f"{f'loss {self.symbol}':<17}{loss}",
             f"grad_D = 0       {yes(self.grad_D <= self.tol)}",
             f"grad_E = 0       {yes(self.grad_E <= self.tol)}",
             f"clear of walls   {yes(self.wall_distance > WALL_TOLERANCE)}",

@@ -12,9 +12,11 @@ from ..signature import checked
 from ..tolerances import OFF, STATIONARY, tolerance
 from ..weights import Weights, check_match
 from .certificate import Certificate
+from .curvature import curvature
 from .patterns import to_numpy
 from .point import Point
-from .spectrum import spectrum
+from .second_order import as_shared, components, flat_reason, reason_of
+from .spectrum import Spectrum, spectrum
 from .verdict import Shared, Verdict, verdict_of
 from .walls import Walls
 
@@ -44,15 +46,16 @@ def certify(
 
     * not_stationary: a gradient is not zero.
     * global: every feature with M_d > 0 is reconstructed to 1e-10 of its terms.
-    * undecided: some feature fires several neurons, or walls block a saddle's way down (only
-      the search and the Hessian can tell), or M_d differ so much that gradients say nothing of
-      the small ones.
-    * saddle: a group's y is not in the top eigenspace.
+    * undecided: walls block a saddle's way down, or M_d differ so much that gradients say nothing
+      of the small ones, or neurons that share features are flat to second order beyond the moves
+      that change no output (or too many for their least curvature to be found).
+    * saddle: a group's y is not in the top eigenspace; or neurons that share features, which have
+      no closed form, curve down: `second_order`.
     * escapable: tops, but a feature of a group with nonzero loss, or one that nothing fires for, is
       on a wall z = theta of some other row; under Top-k, level with the lowest selected latent:
       `first_order` says whether the first step over it goes down.
     * degenerate: a top eigenvalue repeats.
-    * trap: a true local minimum of Lt.
+    * trap: a true local minimum of Lt; neurons that share features curve up.
 
     >>> import torch
     >>> from sdl_theory import Problem, Weights, certify
@@ -85,7 +88,7 @@ def certify(
         grad_D=grad_D,
         grad_E=grad_E,
         pattern=point.P,
-        neurons=_name_neurons(point, walls),
+        neurons=name_neurons(point, walls),
         wall_distance=point.wall_distance,
         stationary=stationary,
         verdict=verdict,
@@ -100,53 +103,84 @@ def _judge(point: Point, walls: Walls, tol: float) -> tuple[Verdict, str, float 
     """Verdict, reason and `first_order` of a stationary point, by the rule of `verdict_of`."""
     if not point.lossy.any():
         return Verdict.GLOBAL, "the loss is zero", None
-    overlaps = int((point.fired.sum(0) * (point.problem.M_d > 0) > 1).sum())
-    if overlaps:
-        reason = (
-            f"{overlaps} features fire several neurons; the Hessian or the search can tell more"
-        )
-        return Verdict.UNDECIDED, reason, None
-    shared, systems, values = [], {}, {}
-    for row in (point.fired.sum(1) > 1).nonzero()[:, 0].tolist():
-        features = point.fired[row].nonzero()[:, 0].tolist()
-        system = spectrum(point.problem, features)
-        if len(system.features) < 2:
-            continue
-        i = int(point.firing[row])
-        y = to_numpy(point.Z[row, system.features]) * system.s
-        y = y / np.linalg.norm(y)
-        if (off := system.off(y)) > max(OFF, tol * 1e4):
-            reason = (
-                f"neuron {i}: M_d differ so much that gradients say nothing of its small ones; "
-                f"its z is {off:.1g} of its largest away from every eigenvector"
-            )
-            return Verdict.UNDECIDED, reason, None
-        systems[i], values[i] = system, float(np.square(system.A @ y).sum())
-        is_lossy = bool(point.lossy[features].any())
-        shared.append(Shared(i, system.is_top(y), system.simple, is_lossy))
+    parts = [rows for rows in components(point) if len(rows) > 1]
+    together, known = as_shared(walls, [curvature(point, rows) for rows in parts])
+    alone = set(range(len(point.fired))) - {row for rows in parts for row in rows.tolist()}
+    groups = _Groups(point, sorted(alone))
+    if (hidden := groups.hidden(max(OFF, tol * 1e4))) is not None:
+        return Verdict.UNDECIDED, hidden, None
     verdict, at = verdict_of(
-        shared, falls=lambda i: walls.way_down(i, systems[i]), leaks=walls.leak
+        groups.shared + together,
+        falls=lambda i: (
+            walls.leaves_free(known[i].rows, known[i].E)
+            if i in known
+            else walls.way_down(i, groups.systems[i])
+        ),
+        leaks=walls.leak,
     )
+    flat = next((part for part in known.values() if part.open), None)
+    if flat is not None and verdict not in (Verdict.SADDLE, Verdict.UNDECIDED):
+        return Verdict.UNDECIDED, flat_reason(flat), None
     if verdict is Verdict.ESCAPABLE:
         return verdict, *walls.way_over()
     if at is None:
+        up = ", every overlap curves up" * bool(parts)
         reason = (
-            "every group has a simple top eigenvalue, "
-            "and lossy features are strictly below theta on every other row"
+            f"every group has a simple top eigenvalue{up}, "
+            f"and lossy features are strictly below theta on every other row"
         )
         return verdict, reason, None
-    because = {
-        Verdict.SADDLE: f"its eigenvalue {values[at]:.6g} "
-        f"is not the group's top one, {systems[at].values[0]:.6g}",
-        Verdict.UNDECIDED: "its eigenvalue is not the top one, "
-        "but it lies on walls z = theta that block the way down",
-        Verdict.DEGENERATE: "the group's top eigenvalue repeats, "
-        "so the minimum is one of a flat family",
-    }
-    return verdict, f"neuron {at}: {because[verdict]}", None
+    reason = reason_of(verdict, known[at]) if at in known else groups.reason(verdict, at)
+    return verdict, reason, None
 
 
-def _name_neurons(point: Point, walls: Walls) -> list[Verdict]:
+class _Groups:
+    """The neurons that are alone with several features, each with its eigen-system."""
+
+    def __init__(self, point: Point, rows: list[int]):
+        self.systems: dict[int, Spectrum] = {}
+        self.values: dict[int, float] = {}
+        self.shared: list[Shared] = []
+        self._off: dict[int, float] = {}
+        sizes = point.fired.sum(1).tolist()
+        for row in (one for one in rows if sizes[one] > 1):
+            features = point.fired[row].nonzero()[:, 0].tolist()
+            if not point.lossy[features].any():
+                continue
+            system = spectrum(point.problem, features)
+            if len(system.features) < 2:
+                continue
+            i = int(point.firing[row])
+            y = to_numpy(point.Z[row, system.features]) * system.s
+            y = y / np.linalg.norm(y)
+            self._off[i] = system.off(y)
+            self.systems[i], self.values[i] = system, float(np.square(system.A @ y).sum())
+            self.shared.append(Shared(i, system.is_top(y), system.simple, is_lossy=True))
+
+    def hidden(self, most: float) -> str | None:
+        """Why gradients say too little of some neuron, if they do."""
+        for i, off in self._off.items():
+            if off > most:
+                return (
+                    f"neuron {i}: M_d differ so much that gradients say nothing of its small ones; "
+                    f"its z is {off:.1g} of its largest away from every eigenvector"
+                )
+        return None
+
+    def reason(self, verdict: Verdict, i: int) -> str:
+        """Why neuron i decides for this verdict."""
+        because = {
+            Verdict.SADDLE: f"its eigenvalue {self.values[i]:.6g} "
+            f"is not the group's top one, {self.systems[i].values[0]:.6g}",
+            Verdict.UNDECIDED: "its eigenvalue is not the top one, "
+            "but it lies on walls z = theta that block the way down",
+            Verdict.DEGENERATE: "the group's top eigenvalue repeats, "
+            "so the minimum is one of a flat family",
+        }
+        return f"neuron {i}: {because[verdict]}"
+
+
+def name_neurons(point: Point, walls: Walls) -> list[Verdict]:
     """One verdict a neuron: of how many features it fires for, or how dead it is."""
     sizes = torch.zeros(len(point.P), dtype=torch.long, device=point.P.device)
     sizes[point.firing] = point.fired.sum(1)

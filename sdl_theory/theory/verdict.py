@@ -21,7 +21,8 @@ class Verdict(str, Enum):
     NONE : no interior partial minimum shows this pattern.
     GLOBAL : loss 0.
     NOT_STATIONARY : a gradient is not zero.
-    UNDECIDED : overlapping groups, or a saddle held by walls: search or Hessian can tell.
+    UNDECIDED : a saddle held by walls, or overlapping groups that are flat to second order (of a
+        trained model, which is no stationary point: any that overlap).
 
     A neuron:
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 
 from ..checks import Tensor
-from ..tolerances import WALL_TOLERANCE, tolerance
+from ..tolerances import NO_MOVE, RANK_TOLERANCE, SEARCH_WALL, WALL_TOLERANCE, tolerance
 from .patterns import to_numpy
 from .point import Point
 from .separation import separate
@@ -45,12 +46,50 @@ class Walls:
         """Does any lossy feature touch the wall of another row?"""
         return bool(self.touching.any())
 
+    def touched_by(self, rows: np.ndarray) -> bool:
+        """Is a lossy feature of these firing rows on a wall of any row?"""
+        point = self.point
+        own = point.fired[torch.as_tensor(rows, device=point.z.device)].any(0)
+        features = (own & point.lossy).nonzero()[:, 0]
+        return bool(self._near(torch.arange(len(point.P), device=own.device), features).any())
+
     def way_down(self, i: int, system: Spectrum) -> bool:
         """Do the walls that row i touches leave its way to the top eigenvector free?"""
         problem, device = self.point.problem, self.point.z.device
         near = self._near(torch.tensor([i], device=device), torch.arange(problem.n, device=device))
         touching = (near[0] & (problem.M_d > 0)).cpu().numpy()
         return way_down_is_free(system, problem.W_p_array, touching)
+
+    def leaves_free(self, rows: np.ndarray, move: np.ndarray) -> bool:
+        """Does this move of firing rows' w_E, or its opposite, stay inside the region?
+
+        Of a row's move only what its own features see is given: the rest may turn it from a wall.
+        Under Top-k rows hold each other's places, and any that touch count as blocked.
+
+        rows : positions among the firing rows.
+        move : (len(rows), n_p).
+        """
+        point, device = self.point, self.point.z.device
+        counted = (point.problem.M_d > 0).nonzero()[:, 0]
+        own = point.fired[torch.as_tensor(rows, device=device)]
+        if self._places is not None:
+            features = counted[own[:, counted].any(0)]
+            everyone = torch.arange(len(point.P), device=device)
+            return not bool(self._near(everyone, features).any())
+        near = self._near(point.firing[torch.as_tensor(rows, device=device)], counted)
+        ways = []
+        for at in near.any(1).nonzero()[:, 0].tolist():
+            W = point.problem.W_p_array
+            on = W[:, own[at].cpu().numpy() & (to_numpy(point.problem.M_d) > 0)]
+            touched = W[:, counted[near[at]].cpu().numpy()]
+            rise = move[at] @ touched
+            unseen = touched - on @ np.linalg.lstsq(on, touched, rcond=RANK_TOLERANCE)[0]
+            wanted = -rise - np.abs(rise).max(initial=NO_MOVE)
+            turn = np.linalg.lstsq(unseen.T, wanted, rcond=RANK_TOLERANCE)[0]
+            if np.abs(turn @ unseen - wanted).max() > SEARCH_WALL * np.abs(wanted).max():
+                ways.append(rise / max(np.abs(move[at]).max(), NO_MOVE))
+        rises = np.concatenate(ways) if ways else np.zeros(1)
+        return bool((rises <= NO_MOVE).all() or (rises >= -NO_MOVE).all())
 
     def way_over(self) -> tuple[str, float]:
         """Where the first leak is, in words, and `first_order`.
@@ -105,6 +144,9 @@ class Walls:
         cosines = (w * r).sum(0) / sizes.clamp(min=info.tiny)
         least = tolerance(WALL_TOLERANCE, info.eps)
         gains = self._gains(rows[at], features[of], w, r)
+        if (toll := self.point.toll) is not None:
+            M = self.point.problem.M_d[features[of]]
+            gains = gains - toll[features[of]] / (2 * M) * w.norm(dim=0)
         gains = torch.where(gains.abs() <= least * sizes, 0.0, gains)
         if (gains < 0).all():
             return -max(-cosines.max().item(), least)

@@ -13,6 +13,7 @@ from sdl_theory import (
     fit,
     ideal_weights,
     pattern,
+    second_order,
 )
 from sdl_theory.truth.sampling import Constant
 
@@ -70,7 +71,27 @@ def test_features_that_fire_two_neurons_leave_both_undecided():
     read = diagnose(model(bench, rows_for(bench, [[0, 1], [1], [2]], 3), torch.eye(3)), bench)
     assert read.neurons == [Verdict.UNDECIDED, Verdict.UNDECIDED, Verdict.MONOSEMANTIC]
     assert len(read.groups) == 0
-    assert read.certificate.verdict in (Verdict.NOT_STATIONARY, Verdict.UNDECIDED)
+    assert read.certificate.verdict is Verdict.NOT_STATIONARY and read.polished is None
+
+
+def test_polished_every_neuron_is_decided_at_the_next_stationary_point():
+    """Rows 0 and 1 share feature 1: descent makes them a trap or loses nothing, and says where."""
+    bench = three((0.6, 0.5, 0.4))
+    rows = rows_for(bench, [[0, 1, 2], [1, 2], [2]], 3)
+    columns = torch.randn(3, 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    one = model(bench, rows[:2], columns)
+    read, end = diagnose(one, bench), diagnose(one, bench, polish=True)
+    assert read.neurons == [Verdict.UNDECIDED] * 2
+    assert end.polished.losses == sorted(end.polished.losses, reverse=True)
+    assert end.polished.moved_D > 0 and "polished: Lt" in str(end)
+    assert Verdict.UNDECIDED not in end.neurons and end.polished.stationary
+    told = second_order(bench.problem, end.polished.weights)
+    assert end.certificate.verdict is told.verdict
+    shares = [i for i in (0, 1) if end.certificate.pattern[i].any()]
+    assert all(end.neurons[i] in (told.verdict, Verdict.MONOSEMANTIC) for i in shares)
+    biased = model(bench, rows, torch.eye(3), biases=True)
+    with pytest.raises(ValueError, match="without biases or gates"):
+        diagnose(biased, bench, polish=True)
 
 
 def test_the_ideal_point_is_read_as_ideal():

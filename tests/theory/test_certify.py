@@ -115,7 +115,7 @@ def test_check_raises_and_prints_verdicts_not_floats():
     assert "grad_E = 0       yes" in text and "verdict          trap" in text
 
 
-def test_overlaps_are_undecided_and_silent_features_count():
+def test_clones_are_a_saddle_and_silent_features_count():
     problem = Problem(torch.eye(2, dtype=torch.float64))
     zero = Weights(-torch.ones(1, 2, dtype=torch.float64), torch.zeros(2, 1, dtype=torch.float64))
     # all dead: a trap indeed
@@ -125,7 +125,7 @@ def test_overlaps_are_undecided_and_silent_features_count():
     both = Weights(
         torch.ones(2, 2, dtype=torch.float64), torch.full((2, 2), 0.25, dtype=torch.float64)
     )
-    assert certify(problem, both).verdict is Verdict.UNDECIDED
+    assert certify(problem, both).verdict is Verdict.SADDLE
 
 
 def test_float32_has_its_own_tolerance():
