@@ -92,7 +92,7 @@ def of_models(w: World) -> dict:
         ),
         "training_bytes": (
             lib.training_bytes,
-            dict(model=None, batch=8, n_p=4, n_q=6, n_r=4, method="topk"),
+            dict(model=None, batch=8, n_p=4, n_q=6, n_r=4, method="topk", shards=1),
         ),
         "read_saelens": (
             lib.read_saelens,

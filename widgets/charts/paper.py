@@ -56,7 +56,7 @@ def bound_chart(data):
             shape=alt.Shape("value:O", scale=scale(["circle", "triangle-down"]), legend=legend),
         ),
     )
-    return styled(layers.properties(width=420, height=300))
+    return styled(layers.properties(width=420, height=300, title="Which printed pairs can hold?"))
 
 
 def table_chart(data, names: list[str]):
@@ -82,7 +82,8 @@ def table_chart(data, names: list[str]):
             x=x, y=y, color=colour, shape=shape
         ),
     )
-    return styled(layers.properties(width=460, height=44 * len(names)))
+    title = "What anchors change, as printed and in ours"
+    return styled(layers.properties(width=460, height=44 * len(names), title=title))
 
 
 def moves_chart(data, names: list[str], printed: tuple[float, float]):
@@ -173,7 +174,8 @@ def ends_chart(data, names: list[str]):
     )
     colour = alt.Color("value:O", scale=pick, legend=_legend(ENDED, columns=4))
     layers = bars.encode(x=x, x2="x2:Q", y=_lines(names), color=colour)
-    return styled(layers.properties(width=420, height=24 * len(names)))
+    title = "How trainings of four features in the plane end"
+    return styled(layers.properties(width=420, height=24 * len(names), title=title))
 
 
 def threshold_chart(data, names: list[str]):
