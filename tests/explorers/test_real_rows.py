@@ -119,4 +119,4 @@ def test_the_lesson_types_no_figure_that_a_run_gave():
     typed = re.findall(r"\d*\.\d+|\d+%", prose)
     assert set(typed) == {"5.1", "5.2"}, typed  # sections of the paper
     raw = real.shipped("layer5")[0]
-    assert f"{raw.K} ImageNet classes" in prose and "118 breeds" in prose
+    assert f"{raw.K} ImageNet classes" in prose and "`118` breeds" in prose

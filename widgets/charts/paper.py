@@ -210,18 +210,18 @@ def tau_chart(data, names: list[str]):
     pick = lambda values: alt.Scale(domain=[0, 1], range=values)
     colour = alt.Color("value:O", scale=pick([BLUE, ORANGE]), legend=_legend(kinds))
     shape = alt.Shape("value:O", scale=pick(["circle", "triangle-up"]), legend=_legend(kinds))
-    rows = alt.Chart(data).transform_calculate(line="datum.y + 0.24 * (datum.value - 0.5)")
-    x = alt.X(
-        "x:Q",
+    rows = alt.Chart(data).transform_calculate(line="datum.y + 0.4 * (datum.value - 0.5)")
+    x = lambda column: alt.X(
+        column,
         title="share found, by the paper's metric",
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format="%", tickCount=5),
     )
     y = _lines(names)
-    bars = rows.transform_calculate(x="datum.low").mark_rule(strokeWidth=2.5)
-    dots = rows.mark_point(filled=True, size=90, opacity=1)
+    bars = rows.mark_rule(strokeWidth=2.5)
+    dots = rows.mark_point(filled=True, size=70, opacity=1)
     layers = alt.layer(
-        bars.encode(x=x, x2="high:Q", y=y, color=colour),
-        dots.encode(x=x, y=y, color=colour, shape=shape),
+        bars.encode(x=x("low:Q"), x2="high:Q", y=y, color=colour),
+        dots.encode(x=x("x:Q"), y=y, color=colour, shape=shape),
     )
     return styled(layers.properties(width=420, height=36 * len(names)))
