@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import altair as alt
 
-from .style import BLACK, BLUE, GREY, ORANGE, POINTS, RED, SKY, named, of, styled, zero
+from .style import BLACK, BLUE, GREY, ORANGE, POINTS, RED, SKY, named, named_lines, of, styled, zero
 
 SIDE = ["below zero", "holds zero", "above zero"]
 ENDED = ["the truth", "opposite pairs", "zero loss, other", "loss left"]
 ENDED_COLOURS = [BLUE, ORANGE, SKY, GREY]
-
-
-def _lines(names: list[str], shown: bool = True) -> alt.Y:
-    """Named lines from the top down."""
-    axis = alt.Axis(
-        labelExpr=named(names),
-        values=list(range(len(names))),
-        tickCount=len(names),
-        grid=False,
-        labelLimit=260,
-        title=None,
-    )
-    scale = alt.Scale(domain=[-0.6, len(names) - 0.4], reverse=True, nice=False)
-    return alt.Y("line:Q", scale=scale, axis=axis if shown else None)
 
 
 def _legend(names: list[str], **how):
@@ -74,7 +60,7 @@ def table_chart(data, names: list[str]):
     )
     rows = alt.Chart(data).transform_calculate(line="datum.y + 0.2 * (datum.kind - 1)")
     bars = rows.transform_filter(alt.datum.kind > 0).transform_calculate(x="datum.low")
-    y = _lines(names)
+    y = named_lines(names)
     layers = alt.layer(
         zero(x=alt.datum(0)),
         bars.mark_rule(strokeWidth=2.5).encode(x=x, x2="high:Q", y=y, color=colour),
@@ -119,7 +105,7 @@ def _moves(data, kind: int, names: list[str], printed: tuple[float, float]):
     )
     side = lambda values: alt.Scale(domain=[-1, 0, 1], range=values)
     rows = of(data, kind).transform_calculate(line="datum.y")
-    y = _lines(names, kind == 0)
+    y = named_lines(names, kind == 0)
     bars = rows.transform_calculate(x="datum.low").mark_rule(strokeWidth=2)
     dots = rows.mark_point(filled=True, size=60, opacity=1)
     if kind < 2:
@@ -173,7 +159,7 @@ def ends_chart(data, names: list[str]):
         axis=alt.Axis(format="%", tickCount=5),
     )
     colour = alt.Color("value:O", scale=pick, legend=_legend(ENDED, columns=4))
-    layers = bars.encode(x=x, x2="x2:Q", y=_lines(names), color=colour)
+    layers = bars.encode(x=x, x2="x2:Q", y=named_lines(names), color=colour)
     title = "How trainings of four features in the plane end"
     return styled(layers.properties(width=420, height=24 * len(names), title=title))
 
@@ -217,7 +203,7 @@ def tau_chart(data, names: list[str]):
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format="%", tickCount=5),
     )
-    y = _lines(names)
+    y = named_lines(names)
     bars = rows.mark_rule(strokeWidth=2.5)
     dots = rows.mark_point(filled=True, size=70, opacity=1)
     layers = alt.layer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from ..kinds import Real
-from .style import BLUE, GREEN, GREY, ORANGE, named, of, styled, zero
+from .style import BLUE, GREEN, GREY, ORANGE, named, named_lines, of, styled, zero
 
 SCORES = ["mean best match (M_IP)", "share found at .9"]
 COMPARED = [
@@ -50,24 +50,11 @@ def _scores(data, names: list[str]):
         .mark_point(filled=True, size=130, opacity=1)
         .encode(
             x=x,
-            y=_lines(names, True),
+            y=named_lines(names, field="y:Q"),
             color=alt.Color("value:O", scale=scale([BLUE, ORANGE]), legend=legend),
             shape=alt.Shape("value:O", scale=scale(["circle", "square"]), legend=legend),
         )
     )
-
-
-def _lines(names: list[str], labelled: bool, field: str = "y:Q"):
-    axis = alt.Axis(
-        labelExpr=named(names),
-        values=list(range(len(names))),
-        tickCount=len(names),
-        grid=False,
-        labelLimit=260,
-        title=None,
-    )
-    scale = alt.Scale(domain=[-0.6, len(names) - 0.4], reverse=True, nice=False)
-    return alt.Y(field, scale=scale, axis=axis if labelled else None)
 
 
 def verdicts_chart(data, names: list[str], titles: list[str], domains: list[list[float]]):
@@ -92,7 +79,7 @@ def _differences(data, kind: int, names: list[str], domain: list[float]):
         scale=alt.Scale(domain=domain, nice=False, clamp=True),
         axis=alt.Axis(tickCount=6),
     )
-    y = _lines(names, kind == 0, "line:Q")
+    y = named_lines(names, kind == 0)
     rows = of(data, kind).transform_calculate(line="datum.y + 0.22 * (datum.value - 1)")
     intervals = rows.mark_rule(strokeWidth=2.5).transform_calculate(x="datum.low")
     dots = rows.mark_point(filled=True, size=90, opacity=1)

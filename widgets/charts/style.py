@@ -134,3 +134,17 @@ def verdict_point(
             shape=alt.Shape("value:O", scale=codes(VERDICT_NAMES, VERDICT_SHAPES), legend=legend),
         )
     )
+
+
+def named_lines(names: list[str], shown: bool = True, field: str = "line:Q") -> alt.Y:
+    """Named lines from the top down; not `shown`, without their names."""
+    axis = alt.Axis(
+        labelExpr=named(names),
+        values=list(range(len(names))),
+        tickCount=len(names),
+        grid=False,
+        labelLimit=260,
+        title=None,
+    )
+    scale = alt.Scale(domain=[-0.6, len(names) - 0.4], reverse=True, nice=False)
+    return alt.Y(field, scale=scale, axis=axis if shown else None)

@@ -1,8 +1,10 @@
 """What a trained dictionary of real activations is, in the theory's words, without a known truth.
 
 On N samples the true loss is Lt of Theorem 3.1 with the samples themselves as features, each alone
-with weight 1 / N: so what Theorem 3.7's corrected form and the ways out of a trap (ours) say of
-features holds of samples, exactly. What it does not tell is which features there are.
+with weight 1 / N (w_p = x / ||x|| and M = ||x||^2 / N, the same for sigma(tz) = t sigma(z)): so
+what is said of any features holds of samples, which rows are strictly dead on them and what a spare
+neuron gains at least. What is said of independent features does not: N exceeds n_p. Nor does it
+tell which features there are.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ from ...representations.anatomy import PARTS
 from ...training.config import Config
 
 KINDS = ("sae", "transcoder", "crosscoder")
-# dead latents are left alone; begun anew once at samples (Bricken et al. 2023), or at residuals
-# ("under-reconstructed directions", the walkthrough); or rebuild the residual (AuxK)
+# dead latents are left alone; begun anew once at samples (after Bricken et al. 2023, whose rows are
+# a fifth as long), or at residuals ("under-reconstructed directions", the walkthrough); or rebuild
+# the residual (AuxK)
 ARMS = ("nothing", "resampling", "residuals", "auxk")
 RESAMPLED_AT = 6  # the share of the steps after which: 5,000 of 30,000 in Figure 7
 DEAD_AFTER = 12  # a latent that is silent for this share of a run's samples is dead
