@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..estimate import Estimate
 from ..files import write_atomically
-from . import audit
+from . import audit, others
 from .arms import LINES, Arm
 from .gain import difference, load_gain
 from .paper import page
@@ -190,7 +190,8 @@ def from_stored_runs() -> list[str]:
     """The tables that need no computation."""
     records = [one for preset in page.SIZES for one in page.stored(preset)]
     ours_beside_theirs = [markdown(page.head(one), page.cells(one)) for one in records]
-    return [course(), paper_size(), demo(), gain(), *ours_beside_theirs]
+    beside = [markdown(*table(FOLDER)) for table in others.TABLES]
+    return [course(), paper_size(), demo(), gain(), *ours_beside_theirs, *beside]
 
 
 def from_audit(rows: Sequence[audit.Row]) -> list[str]:

@@ -13,6 +13,8 @@ from . import (
     found_imagenet,
     found_minima,
     found_solutions,
+    found_sparsity,
+    found_ways_out,
     paper_absorption,
     paper_anchoring,
     paper_losses,
@@ -42,6 +44,8 @@ CLAIMS: list[Claim] = [  # in the order in which they are printed
     *paper_anchoring.ANCHORING,
     *found_solutions.SOLUTIONS,
     *found_minima.MINIMA,
+    *found_sparsity.SPARSITY,
+    *found_ways_out.WAYS,
     *found_imagenet.IMAGENET,
 ]
 

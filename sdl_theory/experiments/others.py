@@ -1,0 +1,117 @@
+"""The results page's tables of the runs beside the bench: what verdicts depend on, Table 2 on our
+embeddings, Figure 7 on our language model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ..estimate import Estimate
+from ..table import Table
+from .language import compare as language
+from .paper import sensitivity, trials
+from .real import compare as real
+from .real.record import read
+
+FOUND, MIP, COSINE = "encoder_raw_found_95", "encoder_raw_mip", "encoder_mip"
+Named = dict[str, Callable[[Any], str]]  # a column's head: what it says of a row
+
+
+def cell(value: Any, digits: int = 3) -> str:
+    """As it stands on the page: mean [low, high]; yes or no; "-" for none."""
+    if isinstance(value, Estimate):
+        ends = "" if value.low is None else f" [{value.low:.{digits}f}, {value.high:.{digits}f}]"
+        return f"{value.value:.{digits}f}{ends}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)
+
+
+def lines(table: Sequence[Any], columns: Named) -> tuple[list[str], list[list[str]]]:
+    """Head and cells."""
+    return list(columns), [[say(row) for say in columns.values()] for row in table]
+
+
+def plainly(table: Table, first: str, **heads: str) -> tuple[list[str], list[list[str]]]:
+    """All columns of a table but those whose head is "", under their names or these heads.
+
+    first : the head of the first column, the table's own name.
+    """
+    names = [field.name for field in fields(table[0]) if heads.get(field.name) != ""]
+    said = [heads.get(name, name.replace("_", " ")) for name in names]
+    return [first, *said[1:]], [[cell(getattr(row, name)) for name in names] for row in table]
+
+
+def moved(folder: Path) -> tuple[list[str], list[list[str]]]:
+    """Table 1 with each of our choices moved: the least and the most found, and what turns."""
+    kept = trials.Trials("demo", range(5), folder / "sensitivity_demo.json")
+    return plainly(
+        sensitivity.summary(kept),
+        "Table 1, choices moved",
+        recipes="recipes tried",
+        least="M_GT plain, least",
+        most="M_GT plain, most",
+        printed="printed: M_GT, M_IP",
+        nearest="nearest recipe: M_GT, M_IP",
+        gives="gives both",
+        found_verdict="M_GT direction",
+        turned_by="turned by",
+        mip_verdict="M_IP direction",
+        mip_turned_by="turned by (M_IP)",
+    )
+
+
+def embeddings(folder: Path) -> tuple[list[str], list[list[str]]]:
+    """Table 2 on all 1000 classes by the paper's metric, beside controls."""
+    record = read(folder / "real_imagenet.json")
+    by = {
+        figure: list(zip(real.compare(record, figure), real.controls(record, figure)))
+        for figure in (FOUND, MIP, COSINE)
+    }
+    said: Named = {
+        "Table 2, 1000 classes": lambda of: f"{of[0][0].case}, {of[0][0].method}",
+        "M_GT printed": lambda of: of[0][0].printed,
+        "ours: plain": lambda of: cell(of[0][0].plain),
+        "anchored": lambda of: cell(of[0][0].anchored),
+        "M_IP printed": lambda of: of[1][0].printed,
+        "ours: plain (M_IP)": lambda of: cell(of[1][0].plain),
+        "anchored (M_IP)": lambda of: cell(of[1][0].anchored),
+        "direction": lambda of: of[1][0].direction,
+        "best untrained rows": lambda of: f"{cell(of[1][1].untrained)} ({of[1][1].control})",
+        "above these": lambda of: of[1][1].higher,
+        "gain with shuffled labels": lambda of: cell(of[1][1].nonsense),
+        "gain above that": lambda of: of[1][1].of_classes,
+        "encoder cosine: plain": lambda of: cell(of[2][0].plain),
+        "anchored (cosine)": lambda of: cell(of[2][0].anchored),
+        "above the best untrained (cosine)": lambda of: of[2][1].higher,
+    }
+    return lines(list(zip(by[FOUND], by[MIP], by[COSINE])), said)
+
+
+def figure_7(folder: Path) -> tuple[list[str], list[list[str]]]:
+    """How runs end by arm, and whether resampled ones end lower."""
+    rows = json.loads((folder / "language_model.json").read_text(encoding="utf-8"))["rows"]
+    key = lambda one: (one.kind, one.mean, one.steps, one.arm)
+    against = {key(one): one for one in language.against_nothing(rows)}
+    minus: Callable[[Any, str], str] = lambda one, name: (
+        cell(getattr(against[key(one)], name)) if key(one) in against else "-"
+    )
+    said: Named = {
+        "Figure 7, SmolLM2": lambda one: f"{one.kind}, {one.steps} steps, mean {one.mean}",
+        "arm": lambda one: one.arm,
+        "seeds": lambda one: str(one.seeds),
+        "final training loss": lambda one: cell(one.loss),
+        "minus nothing": lambda one: minus(one, "loss"),
+        "printed": lambda one: minus(one, "printed"),
+        "ends lower": lambda one: minus(one, "lower"),
+        "held-out loss, minus nothing": lambda one: minus(one, "held_out_loss"),
+        "dead": lambda one: cell(one.dead),
+    }
+    return lines(language.ended(rows), said)
+
+
+TABLES = (moved, embeddings, figure_7)
