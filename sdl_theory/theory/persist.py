@@ -131,11 +131,20 @@ def _follow(
 ) -> tuple[Weights, bool]:
     """The stationary point next to these weights, and whether a descent was needed."""
     at = lambda one: Point(world, one, sigma)
+    if (found := _newton(at, weights)) is not None:
+        return found, False
+    slid = descend(at, weights, DESCENT, reach=REACH, left=left).weights
+    found = None if left(slid) else _newton(at, slid)
+    return slid if found is None else found, True
+
+
+def _newton(at: Callable[[Weights], Point], weights: Weights) -> Weights | None:
+    """The stationary point that Newton's method reaches inside the region, if it does."""
     tol = tolerance(STATIONARY, torch.finfo(weights.W_E.dtype).eps)
     start = point = at(weights)
     for _ in range(NEWTON):
         if max(point.relative_norms(tol)) <= tol / 10:
-            return point.weights, False
+            break
         region = Region(point, np.arange(len(point.firing)))
         H, g = hessian_of(region), region.gradient
         values, vectors = np.linalg.eigh(H)
@@ -143,7 +152,5 @@ def _follow(
         way = -vectors[:, kept] @ ((vectors[:, kept].T @ g) / values[kept])
         point = at(moved(point, region.lifted(way), 1.0))
         if not torch.equal(point.P, start.P):
-            break
-    if torch.equal(point.P, start.P) and max(point.relative_norms(tol)) <= tol:
-        return point.weights, False
-    return descend(at, weights, DESCENT, reach=REACH, left=left).weights, True
+            return None
+    return point.weights if max(point.relative_norms(tol)) <= tol else None

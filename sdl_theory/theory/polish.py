@@ -20,6 +20,7 @@ from .region import Region
 
 INNER = 300  # products of the Hessian for one step
 TURNS, CLEARED = 20, 1e-3  # how often rows are turned off new features; how far, of their length
+PATIENCE = 3  # turns after which fewer codes must be wrong
 ROWS = 500  # that are turned at once
 SHORTEST = 2.0**-40  # a step this share of Newton's leads nowhere: a wall is there
 
@@ -178,6 +179,7 @@ def turned_off(point: Point, there: Weights) -> Weights | None:
     """
     problem, P = point.problem, point.P
     W_E, counted, held = there.W_E.clone(), problem.M_d > 0, torch.zeros_like(P)
+    left: list[int] = []
     for _ in range(TURNS):
         z = W_E @ problem.W_p
         theta = torch.as_tensor(point.sigma.theta, dtype=z.dtype, device=z.device).clamp(min=-1e300)
@@ -189,9 +191,11 @@ def turned_off(point: Point, there: Weights) -> Weights | None:
         wrong = ~P & counted & (over >= 0)
         if not wrong.any():
             break
-        held |= wrong  # what was turned off stays where it is
-        if wrong.any(1).sum() > ROWS:
+        left.append(int(wrong.sum()))
+        stuck = len(left) > PATIENCE and left[-1] >= left[-1 - PATIENCE]
+        if stuck or wrong.any(1).sum() > ROWS:
             return None  # a shorter step asks less
+        held |= wrong  # what was turned off stays where it is
         for j in wrong.any(1).nonzero()[:, 0].tolist():
             new, on = (to_numpy(problem.W_p[:, of]) for of in (held[j], P[j] & counted))
             if on.shape[1]:
@@ -200,11 +204,19 @@ def turned_off(point: Point, there: Weights) -> Weights | None:
             if np.linalg.norm(new, axis=0).min() < SEARCH_WALL:
                 return None  # its own features see it
             down = (over[j] + CLEARED * W_E[j].norm())[held[j]] * wrong[j][held[j]]
-            turn = np.linalg.lstsq(new.T, to_numpy(down), rcond=RANK_TOLERANCE)[0]
+            turn = _shortest(new.T, to_numpy(down))
             W_E[j] -= torch.as_tensor(turn).to(W_E)
     else:
         return None
     return None if torch.equal(W_E, there.W_E) else Weights(W_E, there.W_D)
+
+
+def _shortest(A: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The least-squares solution of A x = b of least norm: by pivoted QR, a quarter of an SVD."""
+    from scipy.linalg import lstsq
+
+    options = dict(cond=RANK_TOLERANCE, lapack_driver="gelsy", check_finite=False)
+    return lstsq(A, b, **options)[0]
 
 
 def conjugate_gradients(product: Callable, b: np.ndarray, rtol: float) -> np.ndarray:

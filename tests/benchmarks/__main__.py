@@ -24,7 +24,7 @@ from sdl_theory import (
     survey_partitions,
 )
 
-from . import training
+from . import theory, training
 
 
 def seconds(call, repeats: int = 5) -> float:
@@ -133,6 +133,7 @@ if __name__ == "__main__":
         certificate_at_scale,
         dogs,
         matrices,
+        theory.main,
         training.main,
     ):
         benchmark()

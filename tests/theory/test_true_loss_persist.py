@@ -91,3 +91,15 @@ def test_it_ends_where_weights_were_no_minimum_at_all():
     loose = Weights([[1.0, -3.0]], [[0.1], [0.2]])
     found = persist(problem, loose, ReLU(), [0.9, 0.8])
     assert found and all(one.slid or not one.same for one in found[:1])
+
+
+def test_a_long_step_ends_at_a_stationary_point_too():
+    """Five orthogonal pairs, straight to S = .95: Newton's first way leaves the region, a descent
+    stops short of the tolerance, and Newton's method has to have the last word.
+    """
+    problem = pairs(0.6, 5)
+    start = partial_minimum(problem, groups_of(problem, 5))
+    end = persist(problem, start.weights, ReLU(), [0.95])[0]
+    assert end.slid and end.same and end.verdict is not Verdict.NOT_STATIONARY
+    found = true_certificate(problem, end.weights, ReLU(), SparseFeatures(10, 0.95, Constant(1.0)))
+    assert max(found.grad_E, found.grad_D) < 1e-10
