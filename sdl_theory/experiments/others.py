@@ -67,13 +67,22 @@ def moved(folder: Path) -> tuple[list[str], list[list[str]]]:
 
 def embeddings(folder: Path) -> tuple[list[str], list[list[str]]]:
     """Table 2 on all 1000 classes by the paper's metric, beside controls."""
-    record = read(folder / "real_imagenet.json")
+    return _compared(folder / "real_imagenet.json", "Table 2, 1000 classes")
+
+
+def pictures(folder: Path) -> tuple[list[str], list[list[str]]]:
+    """Likewise on a network's features of Fashion-MNIST."""
+    return _compared(folder / "real_fashion.json", "Table 2, Fashion-MNIST")
+
+
+def _compared(path: Path, first: str) -> tuple[list[str], list[list[str]]]:
+    record = read(path)
     by = {
         figure: list(zip(real.compare(record, figure), real.controls(record, figure)))
         for figure in (FOUND, MIP, COSINE)
     }
     said: Named = {
-        "Table 2, 1000 classes": lambda of: f"{of[0][0].case}, {of[0][0].method}",
+        first: lambda of: f"{of[0][0].case}, {of[0][0].method}",
         "M_GT printed": lambda of: of[0][0].printed,
         "ours: plain": lambda of: cell(of[0][0].plain),
         "anchored": lambda of: cell(of[0][0].anchored),
@@ -114,4 +123,4 @@ def figure_7(folder: Path) -> tuple[list[str], list[list[str]]]:
     return lines(language.ended(rows), said)
 
 
-TABLES = (moved, embeddings, figure_7)
+TABLES = (moved, embeddings, pictures, figure_7)
