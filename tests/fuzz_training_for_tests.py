@@ -52,7 +52,15 @@ def of_metrics(w: World) -> dict:
         ),
         "diagnose": (
             lib.diagnose,
-            dict(model=w.model, bench=w.bench, samples=16, seed=1, tol=1e-10, polish=True),
+            dict(
+                model=w.model,
+                bench=w.bench,
+                samples=16,
+                seed=1,
+                tol=1e-10,
+                polish=True,
+                polish_steps=200,
+            ),
         ),
     }
 

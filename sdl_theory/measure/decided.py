@@ -13,14 +13,16 @@ from ..theory.second_order import verdicts_of_neurons
 from ..theory.verdict import Verdict
 
 
-def polished_model(model, problem: Problem, theory: bool) -> Polished:
+def polished_model(model, problem: Problem, theory: bool, steps: int) -> Polished:
     """Where a descent of Lt from the model ends, in float64."""
     if not theory:
         raise ValueError(
             "polish=True descends Lt, which needs a model without biases or gates and features "
             "that are sometimes alone (S > 0); diagnose this one with polish=False"
         )
-    return polish(problem.to(torch.float64), model.weights.to(torch.float64), model.sigma)
+    return polish(
+        problem.to(torch.float64), model.weights.to(torch.float64), model.sigma, steps=steps
+    )
 
 
 def decided(
@@ -37,7 +39,8 @@ def decided(
         fires = point.P[i]
         if i not in known or fires.sum() == 1 and (alone & fires).any():
             return certificate.neurons[i]  # dead, or monosemantic
-        return known[i]
+        reached = known[i] is not Verdict.NOT_STATIONARY  # else the descent ended too soon
+        return known[i] if reached else Verdict.UNDECIDED
 
     undecided = Verdict.UNDECIDED
     return certificate, [at_the_end(i) if v is undecided else v for i, v in enumerate(neurons)]

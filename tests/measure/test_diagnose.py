@@ -89,6 +89,9 @@ def test_polished_every_neuron_is_decided_at_the_next_stationary_point():
     assert end.certificate.verdict is told.verdict
     shares = [i for i in (0, 1) if end.certificate.pattern[i].any()]
     assert all(end.neurons[i] in (told.verdict, Verdict.MONOSEMANTIC) for i in shares)
+    short = diagnose(one, bench, polish=True, polish_steps=1)  # too few: undecided, and why
+    assert short.neurons == [Verdict.UNDECIDED] * 2
+    assert "not stationary after 1 step" in str(short)
     biased = model(bench, rows, torch.eye(3), biases=True)
     with pytest.raises(ValueError, match="without biases or gates"):
         diagnose(biased, bench, polish=True)
