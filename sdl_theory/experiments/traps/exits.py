@@ -5,21 +5,19 @@ traps of Lt, a nudge, a descent: the share that leaves, when, and where it ends.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from ...checks import Tensor
 from ...estimate import Estimate, wilson
 from ...table import Table
-from ...theory.certify import certify
-from ...theory.polish import polish
-from ...theory.verdict import Verdict
 from ...truth.streams import seeded
+from .leaving import FELL, Looks, Watched, end_of
 from .many import Step, Traps, descend, draw
 
-FELL, ZERO = 0.01, 1e-6  # shares of a trap's loss: it left where Lt fell by so much; none is left
-EVERY, NEWTON = 10, 20  # steps between two looks; Newton's, from where a descent has come to
-BASE = dict(
+EVERY = 10  # steps between two looks
+BASE: dict[str, Any] = dict(
     groups=2,
     lean=False,
     fewer=0,
@@ -44,10 +42,10 @@ def head() -> dict:
 
 def jobs() -> list[dict]:
     """A cell each: one thing changed at a time, the decay beside it; what is plainest first."""
-    changes = [dict(decay=decay) for decay in (0.0, 1e-2)]
+    changes: list[dict[str, Any]] = [dict(decay=decay) for decay in (0.0, 1e-2)]
     changes += [dict(S=S, batch=batch) for S in (0.99, 0.9) for batch in (0, 16)]
     changes += [dict(decay=1e-2, example=True)]
-    worlds = (dict(), dict(lean=True), dict(groups=3), dict(groups=3, fewer=1))
+    worlds: tuple[dict, ...] = (dict(), dict(lean=True), dict(groups=3), dict(groups=3, fewer=1))
     changes += [world | dict(decay=decay) for world in worlds for decay in LADDER]
     changes += [dict(margin=m, decay=decay) for m in (0.1, 10.0) for decay in (0.0, 1e-3, 1e-2)]
     changes += [dict(nudge=size) for size in (0.1, 0.3)]
@@ -69,23 +67,6 @@ def jobs() -> list[dict]:
     return found
 
 
-class _Looks:
-    """On the way: when each trap left, when a code first crossed a wall, if a dead row fired."""
-
-    def __init__(self, start: Tensor):
-        self.start = start
-        self.left = torch.full_like(start, -1, dtype=torch.long)
-        self.crossed = self.left.clone()
-        self.woke = torch.zeros_like(start, dtype=torch.bool)
-
-    def __call__(self, t: int, now: Traps) -> None:
-        over = ((now.z > 0) != now.P).any(2).any(1)
-        self.crossed[over & (self.crossed < 0)] = t
-        self.woke |= (now.z > 0)[:, ~now.P.any(1)].any(2).any(1)
-        fell = now.loss < (1 - FELL) * self.start
-        self.left[fell & (self.left < 0)] = t
-
-
 def run(job: dict, shared: dict | None = None) -> dict:
     """One cell: its traps nudged and descended; `shared` in place of `head()` for a small one."""
     shared = head() if shared is None else shared
@@ -94,18 +75,20 @@ def run(job: dict, shared: dict | None = None) -> dict:
     traps = traps.with_margins(job["margin"])
     if job.get("example"):
         return job | _example(traps, job, shared)
-    noise, looks = seeded("cpu", shared["seed"], 51), _Looks(traps.loss)
+    noise, looks = seeded("cpu", shared["seed"], 51), Looks(traps.loss)
     end = _descended(traps, job, shared, noise, looks)
     if not (torch.isfinite(end.W_E).all() and torch.isfinite(end.W_D).all()):
         raise ValueError(f"the descent diverged at lr = {job['lr']}; take a smaller one")
-    left, foreseen = looks.left >= 0, traps.open.any(2).any(1)
+    left, wanted = looks.left >= 0, traps.steps_to_wall(job["lr"] * job["decay"])
+    foreseen = wanted <= shared["steps"]
     cooled = descend(end, Step("sgd", BASE["lr"], 0.0), steps=shared["cool"], generator=noise)
-    ends = [_end(cooled, i, float(looks.start[i])) for i in range(len(left))]
+    ends = [end_of(cooled, i, float(looks.start[i])) for i in range(len(left))]
     found = dict(
         traps=len(left),
         left=int(left.sum()),
         crossed=int((looks.crossed >= 0).sum()),
         crossed_by_nudge=int((looks.crossed == 0).sum()),
+        open=int(traps.open.any(2).any(1).sum()),
         foreseen=int(foreseen.sum()),
         as_foreseen=int((foreseen == left).sum()),
         steps=_quartiles(looks.left[left].double()),
@@ -115,8 +98,7 @@ def run(job: dict, shared: dict | None = None) -> dict:
     if job["spare"]:
         found["woke"] = int(looks.woke.sum())
     if job["decay"]:
-        wanted = traps.steps_to_wall(job["lr"] * job["decay"])
-        both = left & torch.isfinite(wanted)
+        both = left & foreseen
         found["steps_to_those_foreseen"] = _quartiles(looks.left[both] / wanted[both])
     return job | found
 
@@ -135,25 +117,9 @@ def _descended(traps: Traps, job: dict, shared: dict, noise: torch.Generator, lo
     )
 
 
-# "lower, no trap": on a wall, on a saddle, or not at rest yet
-ENDS = ("zero loss", "a lower trap", "lower, no trap", "as before", "higher")
-
-
-def _end(traps: Traps, i: int, start: float) -> str:
-    """What a descent of Lt alone, without decay or penalty, has come to: one of ENDS."""
-    problem, weights = traps.one(i)
-    end = polish(problem, weights, steps=NEWTON)
-    loss = end.losses[-1]
-    if loss <= ZERO * start:
-        return ENDS[0]
-    if loss < (1 - FELL) * start:
-        return ENDS[1 if certify(problem, end.weights).verdict is Verdict.TRAP else 2]
-    return ENDS[3 if loss <= (1 + FELL) * start else 4]
-
-
 def _counts(ends: list[str], those: Tensor) -> dict[str, int]:
     chosen = [end for end, one in zip(ends, those.tolist()) if one]
-    return {name: chosen.count(name) for name in ENDS if name in chosen}
+    return {name: chosen.count(name) for name in dict.fromkeys(ends) if name in chosen}
 
 
 def _quartiles(values: Tensor) -> list[float] | None:
@@ -163,23 +129,84 @@ def _quartiles(values: Tensor) -> list[float] | None:
 
 
 def _example(traps: Traps, job: dict, shared: dict) -> dict:
-    """The first few traps that decay is to open: loss and nearest open code, on their way."""
+    """The first few traps that decay is to open, watched."""
     some = traps.open.any(2).any(1).nonzero()[:SHOWN, 0]
     few = Traps(traps.W_p[some], traps.W_E[some], traps.W_D[some], traps.P)
-    watched = torch.where(few.open, few.z, -torch.inf)
-    at = [tuple(divmod(int(one.argmax()), few.P.shape[1])) for one in watched]
-    seen: list[dict] = []
+    watched = Watched(few, every=max(shared["steps"] // 2 // 100, EVERY))
+    half = shared | dict(steps=shared["steps"] // 2)
+    _descended(few, job, half, seeded("cpu", shared["seed"], 52), look=watched)
+    return watched.kept
 
-    def look(t: int, now: Traps) -> None:
-        if t % (shared["steps"] // 100) == 0:
-            z = [round(float(now.z[k, i, d]), 5) for k, (i, d) in enumerate(at)]
-            loss = (now.loss / few.loss).tolist()
-            seen.append(dict(t=t, z=z, loss=[round(one, 5) for one in loss]))
 
-    _descended(few, job, shared, seeded("cpu", shared["seed"], 52), look)
-    return dict(
-        trap_loss=[round(one, 5) for one in few.loss.tolist()],
-        t=[one["t"] for one in seen],
-        z=[list(row) for row in zip(*(one["z"] for one in seen))],
-        loss=[list(row) for row in zip(*(one["loss"] for one in seen))],
+@dataclass(frozen=True)
+class Exit:
+    """A cell: the share of traps that left, with Wilson's 95% interval, when, and where to.
+
+    foreseen : the share for which `Traps.steps_to_wall` is within the steps: none without decay.
+    as_foreseen : how many left, or stayed, as that says.
+    steps : the median of those that left.
+    zero, trap : of those that left the share that ends at zero loss, at another trap.
+    """
+
+    what: str
+    traps: int
+    left: Estimate
+    foreseen: float
+    as_foreseen: str
+    steps: float | None
+    zero: float | None
+    trap: float | None
+
+
+def named(row: dict) -> str:
+    """What a cell changed, in words."""
+    worlds = [
+        f"{row['groups']} groups" * (row["groups"] != 2),
+        "leaning" * row["lean"],
+        f"{row['fewer']} dimension fewer" * (row["fewer"] > 0),
+        f"{row['spare']} dead spares" * (row["spare"] > 0),
+    ]
+    lr = f", lr {row['lr']:g}" * (row["lr"] != BASE["lr"])
+    samples = "" if row["S"] == 1 else f"true loss at S = {row['S']:g}"
+    if row["batch"]:
+        samples = f"{samples or 'single features'}, batches of {row['batch']}"
+    words = [
+        *worlds,
+        ("Adam" if row["optimizer"] == "adam" else "descent") + lr,
+        samples,
+        f"decay {row['decay']:g}" * (row["decay"] > 0),
+        f"margins x {row['margin']:g}" * (row["margin"] != 1),
+        f"nudge {row['nudge']:g}" * (row["nudge"] != BASE["nudge"]),
+        f"L1 {row['l1']:g}" * (row["l1"] > 0),
+    ]
+    return ", ".join(word for word in words if word)
+
+
+def summary(rows: list[dict]) -> Table[Exit]:
+    """The cells as a table, examples left out."""
+    return Table(_exit(row) for row in rows if "example" not in row)
+
+
+def _exit(row: dict) -> Exit:
+    left, traps, to = row["left"], row["traps"], row["left_to"]
+    share = lambda name: to.get(name, 0) / left if left else None
+    return Exit(
+        what=named(row),
+        traps=traps,
+        left=Estimate(left / traps, *wilson(left, traps)),
+        foreseen=row["foreseen"] / traps,
+        as_foreseen=f"{row['as_foreseen']} of {traps}",
+        steps=row["steps"][1] if row["steps"] else None,
+        zero=share("zero loss"),
+        trap=share("a lower trap"),
     )
+
+
+def show(rows: list[dict]) -> None:
+    """Print the table, and what holds of all its cells."""
+    table = summary(rows)
+    print(table)
+    cells = [row for row in rows if "example" not in row]
+    if dead := [row for row in cells if row["spare"]]:
+        woke, count = (sum(row[name] for row in dead) for name in ("woke", "traps"))
+        print(f"strictly dead spares that ever fired: in {woke} of {count} descents")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import Any
 
 import torch
 
@@ -76,11 +78,11 @@ class Traps:
     def steps_to_wall(self, shrink: float) -> Tensor:
         """After how many steps, each of which shrinks rows by this share, an open pair is at 0.
 
-        (traps,); inf where there is none.
+        (traps,); inf where there is none, or nothing shrinks.
         """
         seen = self.seen @ self.W_p
-        ratio = torch.where(self.open, seen / (seen - self.z), torch.nan)
-        steps = ratio.log() / torch.log1p(torch.tensor(-shrink, dtype=torch.float64))
+        left = torch.where(self.open, seen / (seen - self.z), 1.0)  # of what nobody sees, then
+        steps = left.log() / math.log1p(-shrink) if shrink else torch.full_like(left, torch.inf)
         return torch.where(self.open, steps, torch.inf).amin((1, 2))
 
     def with_margins(self, factor: float) -> Traps:
@@ -113,7 +115,8 @@ def draw(
     A row and its column are of equal norm, as far as the row's own features see it: weight decay
     moves there.
     """
-    n, found = 2 * groups, []
+    n = 2 * groups
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
     noise = seeded("cpu", seed, 50, groups, int(lean), fewer)
     P = pattern([[2 * i, 2 * i + 1] for i in range(groups)], n, groups + spare)
     while len(found) < count:
@@ -123,10 +126,11 @@ def draw(
         answer = partial_minimum(Problem(W), P)
         if answer.verdict is Verdict.TRAP and answer.weights is not None:
             found.append((W, answer.weights.W_E, answer.weights.W_D))
-    traps = Traps(*(torch.stack(parts) for parts in zip(*found)), P=P)
+    W_p, W_E, W_D = (torch.stack(parts) for parts in zip(*found))
+    traps = Traps(W_p, W_E, W_D, P)
     scale = (traps.W_D.norm(dim=1) / traps.seen.norm(dim=2)).sqrt()
     scale = torch.where(P.any(1), scale, 1.0)
-    return Traps(traps.W_p, traps.W_E * scale[..., None], traps.W_D / scale[:, None], P)
+    return Traps(W_p, W_E * scale[..., None], W_D / scale[:, None], P)
 
 
 def supports(n: int, S: float) -> tuple[Tensor, Tensor]:
@@ -166,7 +170,9 @@ class Step:
 
     def __init__(self, optimizer: str, lr: float, decay: float):
         self.adam, self.lr, self.shrink = optimizer == "adam", lr, 1 - lr * decay
-        self.t, self.first, self.second = 0, [0.0, 0.0], [0.0, 0.0]
+        self.t = 0
+        self.first: list[Any] = [0.0, 0.0]
+        self.second: list[Any] = [0.0, 0.0]
 
     def __call__(self, W: list[Tensor], found: tuple[Tensor, Tensor]) -> list[Tensor]:
         self.t += 1
@@ -200,10 +206,11 @@ def descend(
     look : told of every so many steps, the first before any.
     """
     x, weights = supports(traps.P.shape[1], S)
-    x_p, W, count = traps.W_p @ x, [traps.W_E, traps.W_D], len(traps.W_p)
+    x_p, count = traps.W_p @ x, len(traps.W_p)
+    W_E, W_D = traps.W_E, traps.W_D
     for t in range(steps + 1):
         if t % every == 0:
-            look(t, replace(traps, W_E=W[0], W_D=W[1]))
+            look(t, replace(traps, W_E=W_E, W_D=W_D))
         if t == steps:
             break
         now = weights
@@ -212,5 +219,5 @@ def descend(
             cells = drawn.view(count, batch) + len(weights) * torch.arange(count)[:, None]
             seen = torch.bincount(cells.flatten(), minlength=count * len(weights))
             now = seen.view(count, 1, -1) * (weights.sum() / batch)
-        W = step(W, gradients(*W, x_p, now, l1))
-    return replace(traps, W_E=W[0], W_D=W[1])
+        W_E, W_D = step([W_E, W_D], gradients(W_E, W_D, x_p, weights=now, l1=l1))
+    return replace(traps, W_E=W_E, W_D=W_D)
