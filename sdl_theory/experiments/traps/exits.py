@@ -135,7 +135,8 @@ def _example(traps: Traps, job: dict, shared: dict) -> dict:
     watched = Watched(few, every=max(shared["steps"] // 2 // 100, EVERY))
     half = shared | dict(steps=shared["steps"] // 2)
     _descended(few, job, half, seeded("cpu", shared["seed"], 52), look=watched)
-    return watched.kept
+    lines = {name: [list(one) for one in zip(*watched.kept[name])] for name in ("z", "loss")}
+    return watched.kept | lines
 
 
 @dataclass(frozen=True)
