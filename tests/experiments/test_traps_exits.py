@@ -142,7 +142,7 @@ def test_a_cell_counts_each_trap_once_and_decay_leads_out_whom_it_should():
 
 
 def test_an_example_keeps_the_way_of_a_few():
-    row = exits.run(exits.BASE | dict(decay=0.05, example=True), SMALL)
+    row = exits.run(exits.BASE | dict(decay=0.1, example=True), SMALL)
     assert len(row["z"]) == len(row["loss"]) == len(row["seen"]) == exits.SHOWN
     assert len(row["z"][0]) == len(row["t"]) > 20 and all(z[0] < 0 < max(z) for z in row["z"])
 

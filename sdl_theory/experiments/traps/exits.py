@@ -76,7 +76,7 @@ def run(job: dict, shared: dict | None = None) -> dict:
     if job.get("example"):
         return job | _example(traps, job, shared)
     noise, looks = seeded("cpu", shared["seed"], 51), Looks(traps.loss)
-    end = _descended(traps, job, shared, noise, looks)
+    end = _descended(traps, job, shared, noise=noise, look=looks)
     if not (torch.isfinite(end.W_E).all() and torch.isfinite(end.W_D).all()):
         raise ValueError(f"the descent diverged at lr = {job['lr']}; take a smaller one")
     left, wanted = looks.left >= 0, traps.steps_to_wall(job["lr"] * job["decay"])
@@ -134,7 +134,7 @@ def _example(traps: Traps, job: dict, shared: dict) -> dict:
     few = Traps(traps.W_p[some], traps.W_E[some], traps.W_D[some], traps.P)
     watched = Watched(few, every=max(shared["steps"] // 2 // 100, EVERY))
     half = shared | dict(steps=shared["steps"] // 2)
-    _descended(few, job, half, seeded("cpu", shared["seed"], 52), look=watched)
+    _descended(few, job, half, noise=seeded("cpu", shared["seed"], 52), look=watched)
     lines = {name: [list(one) for one in zip(*watched.kept[name])] for name in ("z", "loss")}
     return watched.kept | lines
 
@@ -146,7 +146,8 @@ class Exit:
     foreseen : the share for which `Traps.steps_to_wall` is within the steps: none without decay.
     as_foreseen : how many left, or stayed, as that says.
     steps : the median of those that left.
-    zero, trap : of those that left the share that ends at zero loss, at another trap.
+    zero, trap, wall : of those that left the share that ends at zero loss; at another trap; lower,
+        at rest on a wall.
     """
 
     what: str
@@ -157,6 +158,7 @@ class Exit:
     steps: float | None
     zero: float | None
     trap: float | None
+    wall: float | None
 
 
 def named(row: dict) -> str:
@@ -200,6 +202,7 @@ def _exit(row: dict) -> Exit:
         steps=row["steps"][1] if row["steps"] else None,
         zero=share("zero loss"),
         trap=share("a lower trap"),
+        wall=share("lower, on a wall"),
     )
 
 

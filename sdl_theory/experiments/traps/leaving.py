@@ -12,8 +12,14 @@ from .many import Traps
 
 FELL, ZERO = 0.01, 1e-6  # shares of a trap's loss: it left where Lt fell by so much; none is left
 NEWTON = 20  # steps, from where a descent has come to
-# "lower, no trap": on a wall, on a saddle, or not at rest yet
-ENDS = ("zero loss", "a lower trap", "lower, no trap", "as before", "higher")
+ENDS = (
+    "zero loss",
+    "a lower trap",
+    "lower, on a wall",
+    "lower, not at rest",
+    "as before",
+    "higher",
+)
 
 
 class Looks:
@@ -34,15 +40,22 @@ class Looks:
 
 
 def end_of(traps: Traps, i: int, start: float) -> str:
-    """What a descent of Lt alone, without decay or penalty, has come to: one of ENDS."""
+    """What a descent of Lt alone, without decay or penalty, has come to: one of ENDS.
+
+    On a wall: at rest, or stopped, with a code at zero, as decay leaves codes that do not matter.
+    """
     problem, weights = traps.one(i)
     end = polish(problem, weights, steps=NEWTON)
     loss = end.losses[-1]
     if loss <= ZERO * start:
         return ENDS[0]
-    if loss < (1 - FELL) * start:
-        return ENDS[1 if certify(problem, end.weights).verdict is Verdict.TRAP else 2]
-    return ENDS[3 if loss <= (1 + FELL) * start else 4]
+    if loss >= (1 - FELL) * start:
+        return ENDS[4 if loss <= (1 + FELL) * start else 5]
+    verdict = certify(problem, end.weights).verdict
+    if verdict is Verdict.TRAP:
+        return ENDS[1]
+    stopped = end.reason.startswith("at a wall")
+    return ENDS[2 if verdict is Verdict.ESCAPABLE or stopped else 3]
 
 
 class Watched:
