@@ -13,7 +13,7 @@ from sdl_theory.experiments.traps import exits, many
 from sdl_theory.experiments.traps.many import Step, descend, draw, supports
 
 STORED = Path(__file__).resolve().parents[2] / "notebooks/results/traps_exits.json"
-SMALL = dict(traps=8, steps=1500, cool=1500, fell=0.01, seed=0)
+SMALL = dict(traps=8, steps=800, cool=800, fell=0.01, seed=0)
 noise = lambda seed=0: torch.Generator().manual_seed(seed)
 rest = lambda traps: traps.W_E - traps.seen  # of every row what its own features do not see
 

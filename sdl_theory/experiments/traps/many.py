@@ -117,7 +117,8 @@ def draw(
     """
     n = 2 * groups
     found: list[tuple[Tensor, Tensor, Tensor]] = []
-    noise = seeded("cpu", seed, 50, groups, int(lean), fewer)
+    world = (groups, int(lean), fewer)
+    noise = seeded("cpu", seed, 50, *world)
     P = pattern([[2 * i, 2 * i + 1] for i in range(groups)], n, groups + spare)
     while len(found) < count:
         W = torch.randn(n - fewer, n, generator=noise, dtype=torch.float64)
