@@ -5,7 +5,21 @@ from __future__ import annotations
 import altair as alt
 
 from ..kinds import Out
-from .style import BLACK, BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, named, of, styled, zero
+from .style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    named,
+    named_lines,
+    of,
+    styled,
+    zero,
+)
 
 LINES = [BLUE, ORANGE, GREEN]
 DASHES = [[1, 0], [6, 3], [2, 2]]
@@ -212,6 +226,27 @@ def exit_chart(data, worlds: list[str], decays: list[float]):
             height=260,
             title=alt.Title(
                 "Weight decay opens traps", subtitle="96 traps a dot; bars: Wilson's 95% intervals"
+            ),
+        )
+    )
+
+
+def cause_chart(data, names: list[str]):
+    """The share of traps left, cause by cause."""
+    share = "share of traps left"
+    x = lambda field: alt.X(
+        field, title=share, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1], nice=False)
+    )
+    rows, y = of(data, Out.HERE), named_lines(names)
+    return styled(
+        alt.layer(
+            rows.mark_rule(strokeWidth=2.5, color=BLUE).encode(x=x("x2:Q"), x2="y2:Q", y=y),
+            rows.mark_point(filled=True, size=90, opacity=1, color=BLUE).encode(x=x("y:Q"), y=y),
+        ).properties(
+            width=360,
+            height=26 * len(names),
+            title=alt.Title(
+                "What else opens traps?", subtitle="96 traps a line; bars: Wilson's 95% intervals"
             ),
         )
     )
