@@ -6,7 +6,7 @@ import torch
 
 from sdl_theory import Verdict, Weights, approximate_loss, certify
 from widgets.kinds import Out
-from widgets.rows import ways
+from widgets.rows import exits, ways
 
 
 @pytest.mark.parametrize("name", ways.WAYS)
@@ -51,7 +51,7 @@ def test_the_clones_error_is_the_traps_on_every_input():
 
 def test_foretold_margins_are_those_of_a_row_that_shrinks():
     example = dict(lr=0.1, decay=0.5, t=[0, 10], seen=[0.5], z=[[-1.0, 0.2]], loss=[[1.0, 0.7]])
-    data = ways.margin_rows(example)
+    data = exits.margin_rows(example)
     code = data["kind"] == Out.CODE
     assert data["x2"][code][0] == -1
     assert data["x2"][code][1] == pytest.approx(min(0.5 - 1.5 * 0.95**10, 0))
