@@ -52,9 +52,10 @@ def test_the_clones_error_is_the_traps_on_every_input():
 def test_foretold_margins_are_those_of_a_row_that_shrinks():
     example = dict(lr=0.1, decay=0.5, t=[0, 10], seen=[0.5], z=[[-1.0, 0.2]], loss=[[1.0, 0.7]])
     data = exits.margin_rows(example)
-    code = data["kind"] == Out.CODE
-    assert data["x2"][code][0] == -1
-    assert data["x2"][code][1] == pytest.approx(min(0.5 - 1.5 * 0.95**10, 0))
+    told = data["kind"] == Out.STOP
+    x, y = data["x"][told], data["y"][told]
+    assert y[0] == -1 and abs(y[-1]) < 1e-6 and (np.diff(y) > 0).all()
+    assert y == pytest.approx(0.5 - 1.5 * 0.95 ** x.astype(float), abs=1e-5)
     assert data["y"][data["kind"] == Out.LOSS].tolist() == pytest.approx([1.0, 0.7])
 
 

@@ -23,11 +23,11 @@ def margin_chart(data):
     )
     y = lambda field: alt.Y(field, title="silent code of a feature that pulls")
     codes = of(data, Out.CODE)
-    told = codes.mark_line(strokeWidth=1.5, strokeDash=[3, 3], color=BLACK)
+    told = of(data, Out.STOP).mark_line(strokeWidth=1.5, strokeDash=[3, 3], color=BLACK)
     left = alt.layer(
         zero(y=alt.datum(0)),
         codes.mark_line(strokeWidth=3).encode(x=x, y=y("y:Q"), color=colour, order="x:Q"),
-        told.encode(x=x, y=y("x2:Q"), detail="value:O", order="x:Q"),
+        told.encode(x=x, y=y("y:Q"), detail="value:O", order="x:Q"),
     ).properties(
         width=270,
         height=220,

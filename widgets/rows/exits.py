@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,19 @@ from .common import table
 
 
 def margin_rows(example: dict) -> dict[str, np.ndarray]:
-    """A stored example: the open code nearest to zero and the loss, on the way out of each trap.
+    """A stored example: the open code that is to be at 0 first, and the loss, trap by trap.
 
-    x2 of a code: what `seen` and the shrinking of all else foretell, until it is at 0.
+    STOP: what `seen` and the shrinking of all else foretell, until the code is at 0.
     """
     rows, shrink = [], 1 - example["lr"] * example["decay"]
     for value, (z, loss, seen) in enumerate(zip(example["z"], example["loss"], example["seen"])):
         for t, code, share in zip(example["t"], z, loss):
             rows.append({"kind": Out.LOSS, "x": t, "y": share, "value": value})
-            told = seen + (z[0] - seen) * shrink ** (t - example["t"][0])
-            rows.append({"kind": Out.CODE, "x": t, "y": code, "x2": min(told, 0), "value": value})
+            rows.append({"kind": Out.CODE, "x": t, "y": code, "value": value})
+        wall = math.log(seen / (seen - z[0])) / math.log(shrink)
+        for t in np.linspace(0, wall, 40):
+            told = seen + (z[0] - seen) * shrink**t
+            rows.append({"kind": Out.STOP, "x": t, "y": told, "value": value})
     return table(rows)
 
 

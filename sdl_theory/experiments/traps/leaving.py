@@ -19,6 +19,7 @@ ENDS = (
     "lower, not at rest",
     "as before",
     "higher",
+    "diverged",
 )
 
 
@@ -44,6 +45,8 @@ def end_of(traps: Traps, i: int, start: float) -> str:
 
     On a wall: at rest, or stopped, with a code at zero, as decay leaves codes that do not matter.
     """
+    if not (torch.isfinite(traps.W_E[i]).all() and torch.isfinite(traps.W_D[i]).all()):
+        return ENDS[6]
     problem, weights = traps.one(i)
     end = polish(problem, weights, steps=NEWTON)
     loss = end.losses[-1]
@@ -59,12 +62,12 @@ def end_of(traps: Traps, i: int, start: float) -> str:
 
 
 class Watched:
-    """Traps that decay is to open: the loss, and the open code nearest to 0, on their way."""
+    """Traps that decay is to open: the loss, and the code that is at 0 first, on their way."""
 
     def __init__(self, traps: Traps, every: int):
         self.start, self.every, seen = traps.loss, every, traps.seen @ traps.W_p
-        nearest = torch.where(traps.open, traps.z, -torch.inf).flatten(1).argmax(1)
-        self.at = nearest[:, None]
+        share = torch.where(traps.open, seen / (seen - traps.z), -torch.inf)  # left of the rest
+        self.at = share.flatten(1).argmax(1)[:, None]
         self.kept: dict[str, list] = dict(
             trap_loss=_rounded(traps.loss), seen=_rounded(self._of(seen)), t=[], z=[], loss=[]
         )
