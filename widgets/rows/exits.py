@@ -40,9 +40,9 @@ WORLDS: dict[str, dict] = {
 }
 
 
-def load_exits() -> list[dict]:
-    """The stored cells of `sdl_theory.experiments.traps.exits`."""
-    path = Path(__file__).resolve().parents[2] / "notebooks/results/traps_exits.json"
+def load_rows(name: str) -> list[dict]:
+    """The rows of a stored file of `sdl_theory.experiments.traps`, "exits" or "resampling"."""
+    path = Path(__file__).resolve().parents[2] / f"notebooks/results/traps_{name}.json"
     return json.loads(path.read_text(encoding="utf-8"))["rows"]
 
 
