@@ -86,6 +86,7 @@ SOLUTIONS = {
     "11_anchored_training": ["my_n_q = 4000", "my_B = [[1.0, 0.0], [0.0, 1.0]]", "my_lr = 6e-3"],
     "12_paper_tables": ["my_share = 0.458", "my_sparsity = 0.1"],
     "14_language_model": ["my_share = 0.95", "my_centred = True"],
+    "16_ways_out": ["my_row = [0.9, -0.4]", "my_decay = 0.05"],
 }
 
 

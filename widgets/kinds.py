@@ -149,3 +149,9 @@ class Real(IntEnum):
     """Class means of real embeddings: how many pairs have a cosine, and what rows score."""
 
     BAR, SCORE = range(2)
+
+
+class Out(IntEnum):
+    """A way out of a trap: the loss along it, where one is, codes, the ends of its segments."""
+
+    LOSS, HERE, CODE, STOP = range(4)

@@ -17,3 +17,4 @@ from .regions import region_explorer
 from .start import start_explorer
 from .thresholds import threshold_explorer
 from .training import training_explorer
+from .ways import ways_explorer

@@ -1,0 +1,1 @@
+"""What sparsity does to traps, measured: prevalence, correlated features, exits, resampling."""
