@@ -48,7 +48,8 @@ def wall_path(problem: Problem, weights: Weights, sigma: Activation = ReLU()) ->
     sizes = np.linalg.norm(D, axis=0)
     pulls = D.T @ to_numpy(point.residual)  # <r_d, w_D^j>, (n_q, n)
     open_ones = (pulls > 0) & ~point.P.cpu().numpy() & (sizes > 0)[:, None]
-    gains = np.where(open_ones, M * pulls**2 / np.maximum(sizes, 1e-300)[:, None] ** 2, 0.0)
+    divisor = np.where(sizes > 0, sizes, 1.0)[:, None] ** 2
+    gains = np.where(open_ones, M * pulls**2 / divisor, 0.0)
     j, d = np.unravel_index(int(gains.argmax()), gains.shape)
     gain = float(gains[j, d])
     if gain <= 1e-20 * problem.scale:
