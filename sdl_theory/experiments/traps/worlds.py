@@ -1,0 +1,131 @@
+"""Many tiny trainings in one tensor, in float64: worlds of a few features, their loss exact or on
+fresh samples, and which neurons fire for which feature at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from ...checks import Tensor
+
+SEEDS = 10  # of everything
+MOMENTUM, DECAY = 0.9, 0.3  # of gradient descent; share of the steps in which its rate falls to 0
+Samples = tuple[Tensor, Tensor]  # x_p (runs, samples, n_p); their weights (runs or 1, samples)
+
+
+@dataclass(frozen=True)
+class World:
+    """Features of many runs, and what fires.
+
+    W : (runs, n_p, n), unit columns; the target is the input.
+    l1 : (runs,), lam of the penalty lam sum_i E[z_i] ||w_D^i||.
+    k : how many neurons fire at most; None: all whose z is above 0.
+    plain : the k largest fire whatever their sign, Eq. 7 of arXiv:2512.05534.
+    """
+
+    W: Tensor
+    l1: Tensor
+    k: int | None = None
+    plain: bool = False
+
+    def codes(self, z: Tensor) -> Tensor:
+        """sigma(z), neurons last."""
+        rectified = z if self.plain else z.relu()
+        if self.k is None or self.k >= z.shape[-1]:
+            return rectified
+        chosen = z.topk(self.k, dim=-1).indices
+        return rectified * torch.zeros_like(z).scatter(-1, chosen, 1.0)
+
+    def loss(self, W_E: Tensor, W_D: Tensor, samples: Samples) -> Tensor:
+        """(runs,): E||x_r - W_D sigma(W_E x_p)||^2, penalty included."""
+        x_p, weights = samples
+        codes = self.codes(x_p @ W_E.mT)
+        errors = (x_p - codes @ W_D.mT).square().sum(-1)
+        cost = (codes * W_D.norm(dim=-2)[:, None]).sum(-1) if self.l1.any() else 0.0
+        return ((errors + self.l1[:, None] * cost) * weights).sum(-1)
+
+    def fires(self, W_E: Tensor, x: Tensor | None = None) -> Tensor:
+        """Which neurons fire for each feature alone, or for each row of x: (runs, n_q, samples)."""
+        x = torch.eye(self.W.shape[-1], dtype=self.W.dtype) if x is None else x
+        return (self.codes(x @ self.W.mT @ W_E.mT) > 0).mT
+
+
+def supports(n: int) -> Tensor:
+    """All 2^n - 1 supports that are not empty, (2^n - 1, n), as features of magnitude 1."""
+    return torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * n)[1:]
+
+
+def independent(x: Tensor, S: Tensor) -> Tensor:
+    """(runs, samples): the probabilities of supports x at every run's sparsity."""
+    k, off = x.sum(-1), x.shape[-1] - x.sum(-1)
+    return (1 - S[:, None]) ** k * S[:, None] ** off
+
+
+def descend(
+    world: World, start: tuple[Tensor, Tensor], supports: Samples, *, steps: int, lr: float = 0.05
+) -> tuple[Tensor, Tensor]:
+    """Gradient descent with momentum on the loss of supports x (samples, n) of these probabilities
+    (runs, samples), over the largest E[x_d^2]."""
+    x, weights = supports
+    x_p, scale = x @ world.W.mT, (weights @ x.square()).amax(-1)
+    return _descend(
+        lambda E, D: (world.loss(E, D, (x_p, weights)) / scale).sum(),
+        start,
+        lambda leaves: torch.optim.SGD(leaves, lr=lr, momentum=MOMENTUM),
+        steps,
+    )
+
+
+def adam(
+    world: World,
+    start: tuple[Tensor, Tensor],
+    draw: Callable[[], Samples],
+    *,
+    steps: int,
+    lr: float = 0.01,
+) -> tuple[Tensor, Tensor]:
+    """Adam on fresh samples: every step reads a new `draw()`, x (runs, samples, n) and weights."""
+
+    def loss(W_E: Tensor, W_D: Tensor) -> Tensor:
+        x, weights = draw()
+        return world.loss(W_E, W_D, (x @ world.W.mT, weights)).sum()
+
+    return _descend(
+        loss,
+        start,
+        lambda leaves: torch.optim.Adam(leaves, lr=lr),
+        steps,
+    )
+
+
+def _descend(loss, start: tuple[Tensor, Tensor], optimizer_of, steps: int):
+    leaves = [one.clone().requires_grad_() for one in start]
+    optimizer = optimizer_of(leaves)
+    rates = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda t: min(1.0, (steps - t) / (DECAY * steps))
+    )
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(*leaves).backward()
+        optimizer.step()
+        rates.step()
+    W_E, W_D = (leaf.detach() for leaf in leaves)
+    if not (torch.isfinite(W_E).all() and torch.isfinite(W_D).all()):
+        raise ValueError("a training diverged: its weights are not finite; use a smaller lr")
+    return W_E, W_D
+
+
+def pair_of(rho: Tensor) -> Tensor:
+    """(runs, 2, 2): two unit columns of cosine rho."""
+    half = (1 + rho).div(2).sqrt(), (1 - rho).div(2).sqrt()
+    return torch.stack(
+        [torch.stack([half[0], half[0]], -1), torch.stack([half[1], -half[1]], -1)], -2
+    )
+
+
+def tied(W_E: Tensor) -> Tensor:
+    """Decoder columns: unit vectors along the encoder's rows."""
+    return (W_E / W_E.norm(dim=-1, keepdim=True)).mT.clone()
