@@ -23,15 +23,15 @@ either. `shared`: some neuron fires for both. `lost`: one of the two fires nothi
 from __future__ import annotations
 
 import math
+
 import torch
 
 from ...checks import Tensor
 from ...theory.pair_law import pair_law
 from ...truth.magnitudes import Constant, Magnitudes, ShiftedExponential
 from ...truth.sampling import SparseFeatures
-from ...truth.streams import seeded
 from .pair_tables import alone, among
-from .worlds import SEEDS, World, adam, descend, independent, pair_of, supports, tied
+from .worlds import SEEDS, World, adam, descend, generator_of, independent, pair_of, supports, tied
 
 OFFSETS = (-0.4, -0.2, -0.1, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 AMONG = (-0.4, -0.2, -0.1, -0.05, 0.05, 0.1, 0.2, 0.4)
@@ -93,7 +93,7 @@ def run(job: dict) -> dict:
     at, offsets = line(kappa, job["shrink"]), OFFSETS if alone else AMONG
     cosines = [round(at + off, 6) for off in offsets if -1 < at + off < 1]
     rho = torch.tensor(cosines, dtype=torch.float64).repeat_interleave(SEEDS)
-    generator = seeded("cpu", jobs().index(job) if job in jobs() else 0, 60)
+    generator = generator_of(job)
     W = pair_of(rho) if alone else _with_others(rho, job["world"], generator)
     start = _start(W, job, generator)
     ends = _ends(W, job, law, start=start, generator=generator)

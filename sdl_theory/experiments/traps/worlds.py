@@ -4,12 +4,15 @@ fresh samples, and which neurons fire for which feature at the end.
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from ...checks import Tensor
+from ...truth.streams import seeded
 
 SEEDS = 10  # of everything
 MOMENTUM, DECAY = 0.9, 0.3  # of gradient descent; share of the steps in which its rate falls to 0
@@ -51,6 +54,11 @@ class World:
         """Which neurons fire for each feature alone, or for each row of x: (runs, n_q, samples)."""
         x = torch.eye(self.W.shape[-1], dtype=self.W.dtype) if x is None else x
         return (self.codes(x @ self.W.mT @ W_E.mT) > 0).mT
+
+
+def generator_of(job: dict) -> torch.Generator:
+    """Of a job alone: what its settings are called decides what is drawn."""
+    return seeded("cpu", zlib.crc32(json.dumps(job, sort_keys=True).encode()))
 
 
 def supports(n: int) -> Tensor:
