@@ -1,4 +1,4 @@
-"""`python -m sdl_theory traps pairs`: does training know of traps? Runs what
+"""`python -m sdl_theory traps pairs` or correlated: does training know of traps? Runs what
 is missing, kept one by one, and prints what they say.
 """
 
@@ -15,11 +15,11 @@ from ...lock import locked
 from ...training.trainer import TrainingError
 from ..paper.kept import Kept
 from ..paper.record import results_folder
-from ..traps import pairs
+from ..traps import correlated, pairs
 from ..traps.shape import Experiment
 from .options import a_place
 
-EXPERIMENTS: Mapping[str, Experiment] = dict(pairs=pairs)
+EXPERIMENTS: Mapping[str, Experiment] = dict(pairs=pairs, correlated=correlated)
 
 
 def add_parser(commands) -> None:

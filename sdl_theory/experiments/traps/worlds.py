@@ -14,7 +14,7 @@ import torch
 from ...checks import Tensor
 from ...truth.streams import seeded
 
-SEEDS = 10  # of everything
+SEEDS, MANY = 10, 20
 MOMENTUM, DECAY = 0.9, 0.3  # of gradient descent; share of the steps in which its rate falls to 0
 Samples = tuple[Tensor, Tensor]  # x_p (runs, samples, n_p); their weights (runs or 1, samples)
 
@@ -63,7 +63,7 @@ def generator_of(job: dict) -> torch.Generator:
 
 def supports(n: int) -> Tensor:
     """All 2^n - 1 supports that are not empty, (2^n - 1, n), as features of magnitude 1."""
-    return torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * n)[1:]
+    return torch.cartesian_prod(*[torch.tensor([0.0, 1.0]).double()] * n).view(-1, n)[1:]
 
 
 def independent(x: Tensor, S: Tensor) -> Tensor:
