@@ -1,4 +1,4 @@
-"""`python -m sdl_theory traps pairs` or correlated: does training know of traps? Runs what
+"""`python -m sdl_theory traps pairs`, shared, correlated: does training know of traps? Runs what
 is missing, kept one by one, and prints what they say.
 """
 
@@ -15,11 +15,13 @@ from ...lock import locked
 from ...training.trainer import TrainingError
 from ..paper.kept import Kept
 from ..paper.record import results_folder
-from ..traps import correlated, pairs
+from ..traps import correlated, pairs, shared_neurons
 from ..traps.shape import Experiment
 from .options import a_place
 
-EXPERIMENTS: Mapping[str, Experiment] = dict(pairs=pairs, correlated=correlated)
+EXPERIMENTS: Mapping[str, Experiment] = dict(
+    pairs=pairs, shared=shared_neurons, correlated=correlated
+)
 
 
 def add_parser(commands) -> None:

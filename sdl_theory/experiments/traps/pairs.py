@@ -12,9 +12,9 @@ float64 tensor. `descent` "exact": gradient descent with momentum on the enumera
 z fires; one neuron alone then fires always, as Eq. 7 of arXiv:2512.05534 has it. `start` "merged":
 a row that fires for both; "random": a Gaussian row; columns tied. `alone`: n = 2, one neuron.
 `among`: six others, 7 or 8 neurons (one fewer than features, or as many); the others at right
-angles to all ("orthogonal") or random directions in 16 or 6 dimensions; "merged" plants one neuron
-on the pair and one on every other (rows that are silent elsewhere where 6 dimensions do not forbid
-it), a spare one random.
+angles to all ("orthogonal") or random directions in 6 dimensions; "merged" plants one neuron on the
+pair and one on every other (rows that are silent elsewhere, where 6 dimensions do not forbid it), a
+spare one random.
 
 Measured at the end, from single features. `merged`: one neuron fires for both, and no other for
 either. `shared`: some neuron fires for both. `lost`: one of the two fires nothing.
@@ -34,7 +34,7 @@ from .pair_tables import alone, among
 from .worlds import SEEDS, World, adam, descend, generator_of, independent, pair_of, supports, tied
 
 OFFSETS = (-0.4, -0.2, -0.1, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
-AMONG = (-0.4, -0.2, -0.1, -0.05, 0.05, 0.1, 0.2, 0.4)
+AMONG = (-0.4, -0.2, -0.05, 0.05, 0.2, 0.4)
 STEPS, BATCH, N = 3000, 256, 8
 LAWS: dict[str, Magnitudes] = dict(constant=Constant(1.0), exponential=ShiftedExponential())
 
@@ -69,13 +69,12 @@ def _alone() -> list[dict]:
 
 
 def _among() -> list[dict]:
+    cells = [("merged", n_q, S) for n_q in (N - 1, N) for S in (0.8, 0.95)] + [("random", N, 0.95)]
     return [
         dict(world=world, n_q=n_q, S=S, start=start, sigma=sigma, shrink=shrink, descent="exact")
-        for start in ("merged", "random")
+        for start, n_q, S in cells
         for sigma, shrink in (("relu", 0.0), ("relu", 0.3), ("top1", 0.0))
-        for world in ("orthogonal", "16 dimensions", "6 dimensions")
-        for n_q in (N - 1, N)
-        for S in ((0.8, 0.95) if start == "merged" else (0.95,))
+        for world in ("orthogonal", "6 dimensions")
     ]
 
 
