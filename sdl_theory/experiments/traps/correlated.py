@@ -85,11 +85,15 @@ def _together(job: dict) -> dict:
     line = (-rho / ratio - p) / (1 - p)  # kappa = ratio P(both) / p, P(both) = p^2 + r p (1-p)
     values = [round(line + off, 6) for off in OFFSETS if least <= line + off < 1]
     r = torch.tensor(values, dtype=torch.float64).repeat_interleave(SEEDS)
-    both = p * p + r * p * (1 - p)
-    chances = torch.stack([p - both, p - both, both], dim=1)
-    merged = _one_neuron(job, torch.full_like(r, rho), chances, law)
+    merged = _one_neuron(job, torch.full_like(r, rho), correlated_chances(p, r), law)
     stays = [rho + ratio * (p + one * (1 - p)) > 0 for one in values]
     return job | dict(line=round(line, 6), at=values, trap=stays, merged=merged)
+
+
+def correlated_chances(p: float, r: Tensor) -> Tensor:
+    """(runs, 3): of the second alone, the first alone, both, as `supports` has them."""
+    both = p * p + r * p * (1 - p)
+    return torch.stack([p - both, p - both, both], dim=1)
 
 
 def _implied(job: dict) -> dict:
@@ -157,10 +161,10 @@ def _absorption(job: dict) -> dict:
     k = int(job["sigma"][3:]) if job["sigma"] != "relu" else None
     world = World(W, torch.full_like(given, 2 * job["shrink"]), k=k)
     W_E, W_D = descend(world, (W_E, tied(W_E)), family_supports(children, given), steps=STEPS)
-    return job | dict(given=GIVEN) | _read(world, W_E, W_D)
+    return job | dict(given=GIVEN) | read(world, W_E, W_D)
 
 
-def _read(world: World, W_E: Tensor, W_D: Tensor) -> dict:
+def read(world: World, W_E: Tensor, W_D: Tensor) -> dict:
     """What the parent's neuron and the first child's do, counted over seeds."""
     runs, n = len(world.W), world.W.shape[-1]
     x = torch.eye(n, dtype=torch.float64)[:2]

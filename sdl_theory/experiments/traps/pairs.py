@@ -152,13 +152,17 @@ def _ends(W: Tensor, job: dict, law: Magnitudes, *, start, generator) -> dict[st
         features, one = SparseFeatures(2, job["S"], law), torch.full((1, BATCH), 1 / BATCH).double()
         fresh = lambda: (features.sample(runs * BATCH, generator).view(runs, BATCH, 2), one)
         W_E, W_D = adam(world, start, fresh, steps=STEPS)
+    return ended(world, W_E)
+
+
+def ended(world: World, W_E: Tensor) -> dict[str, Tensor]:
+    """Which runs ended how, from the first two features alone; see the module."""
     if world.plain:  # (-w_E, -w_D) is the same neuron
-        W_E = W_E * (W_E @ W).sum(-1, keepdim=True).sign()
-        world = World(W, world.l1)
+        W_E = W_E * (W_E @ world.W).sum(-1, keepdim=True).sign()
+        world = World(world.W, world.l1)
     first, second = world.fires(W_E)[:, :, :2].unbind(-1)
-    held = (first & second).any(1) & ((first | second).sum(1) == 1)
     return dict(
-        merged=held,
+        merged=(first & second).any(1) & ((first | second).sum(1) == 1),
         shared=(first & second).any(1),
         lost=~(first.any(1) & second.any(1)),
     )
