@@ -1,4 +1,4 @@
-"""`python -m sdl_theory traps`: what has the shape of an experiment is run, kept, and gone on with."""
+"""`python -m sdl_theory traps`: what has an experiment's shape is run, kept, and gone on with."""
 
 import json
 from types import SimpleNamespace

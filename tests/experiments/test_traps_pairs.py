@@ -47,6 +47,17 @@ def test_the_loss_is_that_of_the_library_support_by_support(k):
         assert got[i].item() == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("k, l1", [(None, 0.0), (None, 0.4), (2, 0.3)])
+def test_slopes_in_closed_form_are_those_of_autograd(k, l1):
+    W, x = torch.nn.functional.normalize(drawn(2, 3, 4), dim=1), supports(4)
+    W_E, W_D = drawn(2, 5, 3, seed=1).requires_grad_(), drawn(2, 3, 5, seed=2).requires_grad_()
+    world = World(W, torch.full((2,), l1).double(), k=k)
+    samples = x @ W.mT, independent(x, torch.tensor([0.6, 0.9]).double())
+    expected = torch.autograd.grad(world.loss(W_E, W_D, samples).sum(), [W_E, W_D])
+    for got, one in zip(world.slopes(W_E.detach(), W_D.detach(), samples), expected):
+        assert torch.allclose(got, one, rtol=1e-12, atol=1e-14)
+
+
 def test_top_1_of_one_neuron_is_a_relu_and_plain_none():
     z = drawn(5, 7, 1)
     world = lambda **how: World(torch.ones(5, 1, 1), torch.zeros(5), **how)

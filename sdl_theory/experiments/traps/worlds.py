@@ -8,6 +8,7 @@ import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -34,6 +35,10 @@ class World:
     k: int | None = None
     plain: bool = False
 
+    @cached_property
+    def punished(self) -> bool:
+        return bool(self.l1.any())
+
     def codes(self, z: Tensor) -> Tensor:
         """sigma(z), neurons last."""
         rectified = z if self.plain else z.relu()
@@ -47,8 +52,21 @@ class World:
         x_p, weights = samples
         codes = self.codes(x_p @ W_E.mT)
         errors = (x_p - codes @ W_D.mT).square().sum(-1)
-        cost = (codes * W_D.norm(dim=-2)[:, None]).sum(-1) if self.l1.any() else 0.0
+        cost = (codes * W_D.norm(dim=-2)[:, None]).sum(-1)
         return ((errors + self.l1[:, None] * cost) * weights).sum(-1)
+
+    def slopes(self, W_E: Tensor, W_D: Tensor, samples: Samples) -> tuple[Tensor, Tensor]:
+        """The gradients of `loss`, in closed form: many steps of tiny worlds cost what autograd
+        does."""
+        x_p, weights = samples
+        codes = self.codes(x_p @ W_E.mT)
+        errors = torch.baddbmm(x_p, codes, W_D.mT, beta=-1).mul_(2 * weights[..., None])
+        pull, down = errors @ W_D, errors.mT @ codes
+        if self.punished:
+            norms, shares = W_D.norm(dim=-2), self.l1[:, None] * weights
+            pull = pull.add_(norms[:, None] * shares[..., None])
+            down = down.add_(W_D * ((shares[:, None] @ codes)[:, 0] / norms)[:, None])
+        return pull.mul_(codes != 0).mT @ x_p, down
 
     def fires(self, W_E: Tensor, x: Tensor | None = None) -> Tensor:
         """Which neurons fire for each feature alone, or for each row of x: (runs, n_q, samples)."""
@@ -78,13 +96,13 @@ def descend(
     """Gradient descent with momentum on the loss of supports x (samples, n) of these probabilities
     (runs, samples), over the largest E[x_d^2]."""
     x, weights = supports
-    x_p, scale = x @ world.W.mT, (weights @ x.square()).amax(-1)
-    return _descend(
-        lambda E, D: (world.loss(E, D, (x_p, weights)) / scale).sum(),
-        start,
-        lambda leaves: torch.optim.SGD(leaves, lr=lr, momentum=MOMENTUM),
-        steps,
-    )
+    samples = x @ world.W.mT, weights / (weights @ x.square()).amax(-1, keepdim=True)
+    weights_now = [one.clone() for one in start]
+    pace = [torch.zeros_like(one) for one in start]
+    for t in range(steps):
+        for slope, speed, one in zip(world.slopes(*weights_now, samples), pace, weights_now):
+            one.sub_(speed.mul_(MOMENTUM).add_(slope), alpha=lr * rate(t, steps))
+    return finite(*weights_now)
 
 
 def adam(
@@ -96,31 +114,24 @@ def adam(
     lr: float = 0.01,
 ) -> tuple[Tensor, Tensor]:
     """Adam on fresh samples: every step reads a new `draw()`, x (runs, samples, n) and weights."""
-
-    def loss(W_E: Tensor, W_D: Tensor) -> Tensor:
+    leaves = [torch.nn.Parameter(one.clone()) for one in start]
+    optimizer = torch.optim.Adam(leaves, lr=lr)
+    for t in range(steps):
         x, weights = draw()
-        return world.loss(W_E, W_D, (x @ world.W.mT, weights)).sum()
-
-    return _descend(
-        loss,
-        start,
-        lambda leaves: torch.optim.Adam(leaves, lr=lr),
-        steps,
-    )
-
-
-def _descend(loss, start: tuple[Tensor, Tensor], optimizer_of, steps: int):
-    leaves = [one.clone().requires_grad_() for one in start]
-    optimizer = optimizer_of(leaves)
-    rates = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda t: min(1.0, (steps - t) / (DECAY * steps))
-    )
-    for _ in range(steps):
-        optimizer.zero_grad()
-        loss(*leaves).backward()
+        slopes = world.slopes(*(leaf.detach() for leaf in leaves), (x @ world.W.mT, weights))
+        for leaf, slope in zip(leaves, slopes):
+            leaf.grad = slope
+        optimizer.param_groups[0]["lr"] = lr * rate(t, steps)
         optimizer.step()
-        rates.step()
-    W_E, W_D = (leaf.detach() for leaf in leaves)
+    return finite(*(leaf.detach() for leaf in leaves))
+
+
+def rate(t: int, steps: int) -> float:
+    """1, then falling to 0 over the last DECAY of the steps."""
+    return min(1.0, (steps - t) / (DECAY * steps))
+
+
+def finite(W_E: Tensor, W_D: Tensor) -> tuple[Tensor, Tensor]:
     if not (torch.isfinite(W_E).all() and torch.isfinite(W_D).all()):
         raise ValueError("a training diverged: its weights are not finite; use a smaller lr")
     return W_E, W_D
