@@ -54,12 +54,14 @@ def head() -> dict:
 
 
 def jobs() -> list[dict]:
-    return [
-        dict(method=method, n_p=n_p, S=S)
-        for n_p, sparsities in ((32, (0.99, 0.97, 0.9, 0.8)), (16, (0.99, 0.9)), (64, (0.99, 0.9)))
-        for S in sparsities
-        for method in METHODS
+    first = [dict(method=name, n_p=32, S=S) for S in (0.99, 0.97, 0.9, 0.8) for name in METHODS]
+    others = [
+        dict(method=name, n_p=n_p, S=S)
+        for S in (0.99, 0.9)
+        for n_p in (16, 64)
+        for name in ("topk", "relu_l1")
     ]
+    return first + others
 
 
 def run(job: dict) -> dict:
