@@ -21,6 +21,7 @@ from sdl_theory.experiments.traps.worlds import (
     World,
     adam,
     descend,
+    generator_of,
     independent,
     pair_of,
     supports,
@@ -137,6 +138,22 @@ def test_a_row_follows_from_its_job_alone_and_knows_the_law(change, monkeypatch)
     assert [law == "trap" for law in row["law"]] == traps
     assert len(row["merged"]) == len(row["rho"])
     pairs.show([row])
+
+
+@pytest.mark.parametrize("change", [dict(shrink=0.6, S=0.5), dict(sigma="top1", S=0.9)])
+def test_a_job_on_a_pair_ends_merged_above_the_line_and_not_below(change):
+    wanted = dict(world="alone", start="merged") | change
+    row = pairs.run(next(job for job in pairs.jobs() if wanted.items() <= job.items()))
+    for rho, merged in zip(row["rho"], row["merged"]):
+        if abs(rho - row["line"]) >= 0.05:
+            assert merged == (pairs.SEEDS if rho > row["line"] else 0)
+
+
+def test_what_a_job_draws_follows_from_its_settings_in_any_order():
+    seeds = [generator_of(job).initial_seed() for job in pairs.jobs()]
+    assert len(set(seeds)) == len(seeds)
+    for job, seed in zip(pairs.jobs(), seeds):
+        assert generator_of(dict(reversed(job.items()))).initial_seed() == seed
 
 
 def test_the_planted_start_has_a_neuron_for_the_two_and_silent_others():
