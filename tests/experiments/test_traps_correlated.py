@@ -39,6 +39,7 @@ def test_two_that_come_together_have_the_moments_of_their_correlation(r):
 @pytest.mark.parametrize("what", ["together", "implied"])
 def test_the_law_of_a_row_is_that_of_group_minimum(what, monkeypatch):
     monkeypatch.setattr(correlated, "STEPS", 2)
+    monkeypatch.setattr(correlated, "LONG", 2)
     monkeypatch.setattr(correlated, "BATCH", 4)
     jobs = [job for job in correlated.jobs() if job["what"] == what]
     for job in jobs[::4]:
@@ -59,6 +60,7 @@ def test_the_law_of_a_row_is_that_of_group_minimum(what, monkeypatch):
 
 def test_exponential_magnitudes_halve_what_correlation_does(monkeypatch):
     monkeypatch.setattr(correlated, "STEPS", 2)
+    monkeypatch.setattr(correlated, "LONG", 2)
     job = dict(what="together", S=0.8, rho=-0.2, start="merged")
     exact, halved = (correlated.run(job | dict(descent=law)) for law in ("exact", "exponential"))
     # P(both) / p is to be .2, or .4
@@ -148,6 +150,7 @@ def test_absorption_is_counted_among_children_that_have_a_neuron():
 
 def test_rows_follow_from_their_jobs_alone_and_jobs_differ(monkeypatch, capsys):
     monkeypatch.setattr(correlated, "STEPS", 2)
+    monkeypatch.setattr(correlated, "LONG", 2)
     monkeypatch.setattr(correlated, "BATCH", 4)
     jobs = correlated.jobs()
     assert len({str(sorted(job.items())) for job in jobs}) == len(jobs)

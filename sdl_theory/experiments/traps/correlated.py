@@ -12,7 +12,7 @@ dictionary is the cheaper one for one child, and a straight way leads down to it
 leans by e from w_child to w_parent saves e (1 - rho) per sample to first order.
 
 Recipe. As `pairs`: ten seeds a value, exact loss by enumeration, magnitudes 1, gradient descent
-with momentum, float64; (1) also by Adam on fresh samples of exponential magnitudes. `sigma` "relu",
+with momentum, float64 ((3): longer, with a warm-up); (1) also by Adam on fresh samples of exponential magnitudes. `sigma` "relu",
 "top1", "top2". `start` "merged": a row that fires for both; "random": Gaussian rows; "truth": a
 row along each feature, each entry off by a tenth of a Gaussian.
 
@@ -36,6 +36,7 @@ from .worlds import MANY, SEEDS, World, adam, descend, generator_of, pair_of, su
 OFFSETS = (-0.3, -0.2, -0.1, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
 GIVEN = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)  # P(child | parent)
 STEPS, BATCH, PARENT, JITTER = 3000, 256, 0.1, 0.1
+LONG, WARMUP = 8000, 0.1  # of (3): a weak pull takes long, and a sudden start kills neurons
 EXPONENTIAL = ShiftedExponential()
 
 
@@ -160,7 +161,8 @@ def _absorption(job: dict) -> dict:
     W_E = W_E / W_E.norm(dim=-1, keepdim=True)
     k = int(job["sigma"][3:]) if job["sigma"] != "relu" else None
     world = World(W, torch.full_like(given, 2 * job["shrink"]), k=k)
-    W_E, W_D = descend(world, (W_E, tied(W_E)), family_supports(children, given), steps=STEPS)
+    family_alone = family_supports(children, given)
+    W_E, W_D = descend(world, (W_E, tied(W_E)), family_alone, steps=LONG, warmup=WARMUP)
     return job | dict(given=GIVEN) | read(world, W_E, W_D)
 
 

@@ -19,7 +19,8 @@ class Stay:
     """Runs of one job that ended merged, on either side of the law's line; Wilson intervals.
 
     fixed : what is held; `line` : where the law's line is, in r (together) or rho (implied).
-    bracket : `at` less the line where at least half of the seeds begin to end merged.
+    bracket : `at` less the line where at least half of the seeds begin to end merged, of starts
+        that are.
     """
 
     what: str
@@ -30,7 +31,7 @@ class Stay:
     runs: int
     where_trap: Estimate | None
     where_not: Estimate | None
-    bracket: str
+    bracket: str | None
 
 
 def stay(rows: list[dict]) -> Table[Stay]:
@@ -38,6 +39,7 @@ def stay(rows: list[dict]) -> Table[Stay]:
     table: Table[Stay] = Table()
     for row in rows:
         if row["what"] != "absorption":
+            of_both = row["start"] == "merged"
             names = ("S", "rho") if row["what"] == "together" else ("given",)
             table.append(
                 Stay(
@@ -49,7 +51,7 @@ def stay(rows: list[dict]) -> Table[Stay]:
                     runs=SEEDS * len(row["at"]),
                     where_trap=share([n for n, trap in zip(row["merged"], row["trap"]) if trap]),
                     where_not=share([n for n, trap in zip(row["merged"], row["trap"]) if not trap]),
-                    bracket=bracket(row["at"], row["merged"], row["line"]),
+                    bracket=bracket(row["at"], row["merged"], row["line"]) if of_both else None,
                 )
             )
     return table

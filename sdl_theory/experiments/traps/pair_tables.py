@@ -16,8 +16,8 @@ class Alone:
     """Runs that ended merged, by what `pair_law` says of their cosine; 95% Wilson intervals.
 
     where_trap : share of those whose law says trap; where_not : of the others.
-    bracket : cosine less the line's, between the last at which under half, and the first from which
-        on at least half of the seeds ended merged; the law says 0 lies within.
+    bracket : of merged starts, cosine less the line's, between the last at which under half, and the
+        first from which on at least half of the seeds ended merged; the law says 0 lies within.
     """
 
     start: str
@@ -29,7 +29,7 @@ class Alone:
     runs: int
     where_trap: Estimate
     where_not: Estimate
-    bracket: str
+    bracket: str | None
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def alone(rows: list[dict]) -> Table[Alone]:
             runs=SEEDS * len(row["rho"]),
             where_trap=share([row], "merged", True),
             where_not=share([row], "merged", False),
-            bracket=bracket(row),
+            bracket=bracket(row) if row["start"] == "merged" else None,
         )
         for row in rows
         if row["world"] == "alone"

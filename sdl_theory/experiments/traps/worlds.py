@@ -91,17 +91,26 @@ def independent(x: Tensor, S: Tensor) -> Tensor:
 
 
 def descend(
-    world: World, start: tuple[Tensor, Tensor], supports: Samples, *, steps: int, lr: float = 0.05
+    world: World,
+    start: tuple[Tensor, Tensor],
+    supports: Samples,
+    *,
+    steps: int,
+    lr: float = 0.05,
+    warmup: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Gradient descent with momentum on the loss of supports x (samples, n) of these probabilities
-    (runs, samples), over the largest E[x_d^2]."""
+    (runs, samples), over the largest E[x_d^2].
+
+    warmup : share of the steps in which the rate rises.
+    """
     x, weights = supports
     samples = x @ world.W.mT, weights / (weights @ x.square()).amax(-1, keepdim=True)
     weights_now = [one.clone() for one in start]
     pace = [torch.zeros_like(one) for one in start]
     for t in range(steps):
         for slope, speed, one in zip(world.slopes(*weights_now, samples), pace, weights_now):
-            one.sub_(speed.mul_(MOMENTUM).add_(slope), alpha=lr * rate(t, steps))
+            one.sub_(speed.mul_(MOMENTUM).add_(slope), alpha=lr * rate(t, steps, warmup))
     return finite(*weights_now)
 
 
@@ -126,9 +135,10 @@ def adam(
     return finite(*(leaf.detach() for leaf in leaves))
 
 
-def rate(t: int, steps: int) -> float:
-    """1, then falling to 0 over the last DECAY of the steps."""
-    return min(1.0, (steps - t) / (DECAY * steps))
+def rate(t: int, steps: int, warmup: float = 0.0) -> float:
+    """Rising to 1, then 1, then falling to 0 over the last DECAY of the steps."""
+    up = (t + 1) / (warmup * steps) if warmup else 1.0
+    return min(1.0, up, (steps - t) / (DECAY * steps))
 
 
 def finite(W_E: Tensor, W_D: Tensor) -> tuple[Tensor, Tensor]:
