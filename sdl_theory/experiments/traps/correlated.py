@@ -12,9 +12,9 @@ dictionary is the cheaper one for one child, and a straight way leads down to it
 leans by e from w_child to w_parent saves e (1 - rho) per sample to first order.
 
 Recipe. As `pairs`: ten seeds a value, exact loss by enumeration, magnitudes 1, gradient descent
-with momentum, float64 ((3): longer, with a warm-up); (1) also by Adam on fresh samples of exponential magnitudes. `sigma` "relu",
-"top1", "top2". `start` "merged": a row that fires for both; "random": Gaussian rows; "truth": a
-row along each feature, each entry off by a tenth of a Gaussian.
+with momentum, float64; (1) also by Adam on fresh samples of exponential magnitudes; (3) longer, and
+with a warm-up. `sigma` "relu", "top1", "top2". `start` "merged": a row that fires for both;
+"random": Gaussian rows; "truth": a row along each feature, each entry off by a tenth of a Gaussian.
 
 Measured. `merged`, (1) and (2): the neuron fires for both alone. (3), of twenty seeds, on the first
 child: the parent's neuron is the one that answers most to the parent alone; on parent and child
@@ -42,7 +42,11 @@ EXPONENTIAL = ShiftedExponential()
 
 def head() -> dict:
     return dict(
-        experiment="traps correlated", seeds=[SEEDS, MANY], steps=STEPS, batch=BATCH, p=PARENT
+        experiment="traps correlated",
+        seeds=[SEEDS, MANY],
+        steps=[STEPS, LONG],
+        batch=BATCH,
+        p=PARENT,
     )
 
 

@@ -16,8 +16,8 @@ class Alone:
     """Runs that ended merged, by what `pair_law` says of their cosine; 95% Wilson intervals.
 
     where_trap : share of those whose law says trap; where_not : of the others.
-    bracket : of merged starts, cosine less the line's, between the last at which under half, and the
-        first from which on at least half of the seeds ended merged; the law says 0 lies within.
+    bracket : of merged starts, cosine less the line's, between the last at which under half, and
+        the first from which on at least half of the seeds ended merged; the law says 0 lies within.
     """
 
     start: str

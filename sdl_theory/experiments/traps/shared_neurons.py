@@ -6,7 +6,7 @@ moments, and the L1 that was trained with)? How often, against sparsity, beside 
 same sizes: does training choose groups that are traps?
 
 Recipe. n = 32 random unit directions in 16, 32 or 64 dimensions, 16 neurons, exponential
-magnitudes; Adam on fresh samples (2000 steps of 256, the rate falling to 0 over the last half), ten
+magnitudes; Adam on fresh samples (1500 steps of 128, the rate falling to 0 over the last half), ten
 seeds, each with directions of its own. Methods: ReLU without and with an L1 (lam .4), Top-k with k
 the mean number of active features, one at least.
 
@@ -43,7 +43,7 @@ from ..paper.plane import Stream
 from .shared_tables import shared
 from .worlds import SEEDS, generator_of
 
-N, N_Q, STEPS, BATCH, DRAWS, FRESH, L1 = 32, 16, 2000, 256, 100, 20_000, 0.4
+N, N_Q, STEPS, BATCH, DRAWS, FRESH, L1 = 32, 16, 1500, 128, 100, 20_000, 0.4
 METHODS = dict(topk=0.0, relu=0.0, relu_l1=L1)  # and their lam
 
 

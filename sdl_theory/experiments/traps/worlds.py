@@ -106,12 +106,12 @@ def descend(
     """
     x, weights = supports
     samples = x @ world.W.mT, weights / (weights @ x.square()).amax(-1, keepdim=True)
-    weights_now = [one.clone() for one in start]
+    W_E, W_D = (one.clone() for one in start)
     pace = [torch.zeros_like(one) for one in start]
     for t in range(steps):
-        for slope, speed, one in zip(world.slopes(*weights_now, samples), pace, weights_now):
+        for slope, speed, one in zip(world.slopes(W_E, W_D, samples), pace, (W_E, W_D)):
             one.sub_(speed.mul_(MOMENTUM).add_(slope), alpha=lr * rate(t, steps, warmup))
-    return finite(*weights_now)
+    return finite(W_E, W_D)
 
 
 def adam(
@@ -123,16 +123,16 @@ def adam(
     lr: float = 0.01,
 ) -> tuple[Tensor, Tensor]:
     """Adam on fresh samples: every step reads a new `draw()`, x (runs, samples, n) and weights."""
-    leaves = [torch.nn.Parameter(one.clone()) for one in start]
+    W_E, W_D = leaves = [torch.nn.Parameter(one.clone()) for one in start]
     optimizer = torch.optim.Adam(leaves, lr=lr)
     for t in range(steps):
         x, weights = draw()
-        slopes = world.slopes(*(leaf.detach() for leaf in leaves), (x @ world.W.mT, weights))
+        slopes = world.slopes(W_E.detach(), W_D.detach(), (x @ world.W.mT, weights))
         for leaf, slope in zip(leaves, slopes):
             leaf.grad = slope
         optimizer.param_groups[0]["lr"] = lr * rate(t, steps)
         optimizer.step()
-    return finite(*(leaf.detach() for leaf in leaves))
+    return finite(W_E.detach(), W_D.detach())
 
 
 def rate(t: int, steps: int, warmup: float = 0.0) -> float:
