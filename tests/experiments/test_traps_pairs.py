@@ -115,6 +115,16 @@ def test_runs_are_named_by_who_fires_for_the_two():
     assert found["merged"].tolist() == [True, False, False, False, False]
     assert found["shared"].tolist() == [True, True, False, False, False]
     assert found["lost"].tolist() == [False, False, False, True, True]
+    assert not found["wall"].any()
+
+
+def test_a_neuron_at_a_wall_does_not_count_as_merged():
+    """A descent that an L1 holds at a wall flickers to both of its sides."""
+    W = torch.eye(2, dtype=torch.float64).expand(3, 2, 2)
+    rows = torch.tensor([[[1, 1e-5]], [[-1e-5, 1]], [[1, 0.1]]]).double()
+    found = pairs.ended(World(W, torch.zeros(3)), rows)
+    assert found["merged"].tolist() == [False, False, True]
+    assert found["wall"].tolist() == [True, True, False]
 
 
 def test_a_plain_neuron_is_read_up_to_its_sign():
@@ -127,6 +137,7 @@ def test_a_plain_neuron_is_read_up_to_its_sign():
 @pytest.mark.parametrize("change", [{}, dict(descent="exponential"), dict(world="orthogonal")])
 def test_a_row_follows_from_its_job_alone_and_knows_the_law(change, monkeypatch):
     monkeypatch.setattr(pairs, "STEPS", 3)
+    monkeypatch.setattr(pairs, "LONG", 3)
     monkeypatch.setattr(pairs, "BATCH", 8)
     job = next(job for job in pairs.jobs() if change.items() <= job.items())
     row = pairs.run(job)
@@ -157,15 +168,16 @@ def test_what_a_job_draws_follows_from_its_settings_in_any_order():
 
 
 def test_the_planted_start_has_a_neuron_for_the_two_and_silent_others():
-    job = dict(world="orthogonal", n_q=8, start="merged")
+    n = pairs.N
+    job = dict(world="orthogonal", n_q=n, start="merged")
     generator = torch.Generator().manual_seed(0)
     rho = torch.tensor([-0.5] * 10 + [0.5] * 10).double()
     W = pairs._with_others(rho, "orthogonal", generator)
-    assert torch.allclose(W.norm(dim=1), torch.ones(20, 8).double())
+    assert torch.allclose(W.norm(dim=1), torch.ones(20, n).double())
     assert torch.allclose((W.mT @ W)[:, 0, 1], rho)
     W_E, _ = pairs._start(W, job, generator)
-    fires = World(W, torch.zeros(20)).fires(W_E)[:, :7]
-    wanted = torch.eye(7, 8).roll(1, dims=1).bool()
+    fires = World(W, torch.zeros(20)).fires(W_E)[:, : n - 1]
+    wanted = torch.eye(n - 1, n).roll(1, dims=1).bool()
     wanted[0, 0] = True
     assert torch.equal(fires, wanted.expand_as(fires))
 
@@ -173,7 +185,7 @@ def test_the_planted_start_has_a_neuron_for_the_two_and_silent_others():
 def test_jobs_are_different_and_their_settings_are_those_that_kept_compares():
     jobs = pairs.jobs()
     assert len({str(sorted(job.items())) for job in jobs}) == len(jobs)
-    assert {job["n_q"] for job in jobs} == {1, 7, 8}
+    assert {job["n_q"] for job in jobs} == {1, pairs.N - 1, pairs.N}
 
 
 def test_shares_and_brackets_of_rows_made_by_hand():

@@ -8,7 +8,7 @@ What the rows hold beside their job's settings; lists run along `rho`, `at`, `gi
 traps_pairs.json: `kappa`; `line`, the cosine above which `pair_law` says trap; `rho`, the cosines
 tried; `law`, its verdicts there; of ten seeds at each cosine, how many ended `merged` (one neuron
 fires for both and no other for either), `shared` (some neuron fires for both), `lost` (one of the
-two fires nothing).
+two fires nothing), `wall` (a neuron of one stands where its code for the other begins).
 
 traps_shared.json: by seed `loss` (share of answering 0) and `slope`; under `fires` and `owns` (two
 readings of a neuron's group), by seed: `shared` neurons, how many of them are `traps`, the share of

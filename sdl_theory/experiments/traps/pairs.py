@@ -11,13 +11,15 @@ float64 tensor. `descent` "exact": gradient descent with momentum on the enumera
 1; a law's name: Adam on fresh samples with such magnitudes. `sigma` "relu", or "top1": the largest
 z fires; one neuron alone then fires always, as Eq. 7 of arXiv:2512.05534 has it. `start` "merged":
 a row that fires for both; "random": a Gaussian row; columns tied. `alone`: n = 2, one neuron.
-`among`: six others, 7 or 8 neurons (one fewer than features, or as many); the others at right
+`among`: five others, 6 or 7 neurons (one fewer than features, or as many); the others at right
 angles to all ("orthogonal") or random directions in 6 dimensions; "merged" plants one neuron on the
 pair and one on every other (rows that are silent elsewhere, where 6 dimensions do not forbid it), a
 spare one random.
 
 Measured at the end, from single features. `merged`: one neuron fires for both, and no other for
-either. `shared`: some neuron fires for both. `lost`: one of the two fires nothing.
+either. `shared`: some neuron fires for both. `lost`: one of the two fires nothing. `wall`: a neuron
+stands at the wall of one of them, where its code begins, within a hundredth of its code for the
+other: there an L1 holds it, no stationary point in the sense of the law.
 """
 
 from __future__ import annotations
@@ -31,16 +33,27 @@ from ...theory.pair_law import pair_law
 from ...truth.magnitudes import Constant, Magnitudes, ShiftedExponential
 from ...truth.sampling import SparseFeatures
 from .pair_tables import alone, among
-from .worlds import SEEDS, World, adam, descend, generator_of, independent, pair_of, supports, tied
+from .worlds import (
+    FIRES,
+    SEEDS,
+    World,
+    adam,
+    descend,
+    generator_of,
+    independent,
+    pair_of,
+    supports,
+    tied,
+)
 
 OFFSETS = (-0.4, -0.2, -0.1, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
-AMONG = (-0.4, -0.2, -0.05, 0.05, 0.2, 0.4)
-STEPS, BATCH, N = 3000, 256, 8
+AMONG = (-0.3, -0.1, 0.1, 0.3)
+STEPS, LONG, WARMUP, BATCH, N = 3000, 8000, 0.1, 128, 7
 LAWS: dict[str, Magnitudes] = dict(constant=Constant(1.0), exponential=ShiftedExponential())
 
 
 def head() -> dict:
-    return dict(experiment="traps pairs", seeds=SEEDS, steps=STEPS, batch=BATCH, n=N)
+    return dict(experiment="traps pairs", seeds=SEEDS, steps=[STEPS, LONG], batch=BATCH, n=N)
 
 
 def jobs() -> list[dict]:
@@ -64,7 +77,7 @@ def _alone() -> list[dict]:
         for shrink in (0.1, 0.3, 0.6)
         for S in (0.5, 0.9, 0.99)
     ]
-    sampled = [job(S, descent=law) for law in LAWS for S in (0.5, 0.9, 0.99)]
+    sampled = [job(S, descent=law) for law in LAWS for S in (0.5, 0.9)]
     return plain + punished + sampled
 
 
@@ -147,11 +160,12 @@ def _ends(W: Tensor, job: dict, law: Magnitudes, *, start, generator) -> dict[st
     world = World(W, torch.full_like(S, shrunk), k=1 if top1 else None, plain=top1 and n == 2)
     if job["descent"] == "exact":
         x = supports(n)
-        W_E, W_D = descend(world, start, (x, independent(x, S)), steps=STEPS)
+        how = dict(steps=LONG, warmup=WARMUP) if n == 2 else dict(steps=STEPS)
+        W_E, _ = descend(world, start, (x, independent(x, S)), **how)
     else:
         features, one = SparseFeatures(2, job["S"], law), torch.full((1, BATCH), 1 / BATCH).double()
         fresh = lambda: (features.sample(runs * BATCH, generator).view(runs, BATCH, 2), one)
-        W_E, W_D = adam(world, start, fresh, steps=STEPS)
+        W_E, _ = adam(world, start, fresh, steps=STEPS)
     return ended(world, W_E)
 
 
@@ -161,10 +175,13 @@ def ended(world: World, W_E: Tensor) -> dict[str, Tensor]:
         W_E = W_E * (W_E @ world.W).sum(-1, keepdim=True).sign()
         world = World(world.W, world.l1)
     first, second = world.fires(W_E)[:, :, :2].unbind(-1)
+    one, other = (W_E @ world.W)[:, :, :2].unbind(-1)
+    low, high = torch.minimum(one, other).abs(), torch.maximum(one, other)
     return dict(
         merged=(first & second).any(1) & ((first | second).sum(1) == 1),
         shared=(first & second).any(1),
         lost=~(first.any(1) & second.any(1)),
+        wall=((high > 0) & (low <= FIRES * high)).any(1),
     )
 
 

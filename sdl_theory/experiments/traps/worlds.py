@@ -16,6 +16,7 @@ from ...checks import Tensor
 from ...truth.streams import seeded
 
 SEEDS, MANY = 10, 20
+FIRES = 0.01
 MOMENTUM, DECAY = 0.9, 0.3  # of gradient descent; share of the steps in which its rate falls to 0
 Samples = tuple[Tensor, Tensor]  # x_p (runs, samples, n_p); their weights (runs or 1, samples)
 
@@ -69,9 +70,12 @@ class World:
         return pull.mul_(codes != 0).mT @ x_p, down
 
     def fires(self, W_E: Tensor, x: Tensor | None = None) -> Tensor:
-        """Which neurons fire for each feature alone, or for each row of x: (runs, n_q, samples)."""
+        """Which neurons fire for each feature alone, or for each row of x, (runs, n_q, samples):
+        with a code above FIRES of their largest. A descent that ends at a wall flickers there.
+        """
         x = torch.eye(self.W.shape[-1], dtype=self.W.dtype) if x is None else x
-        return (self.codes(x @ self.W.mT @ W_E.mT) > 0).mT
+        codes = self.codes(x @ self.W.mT @ W_E.mT)
+        return (codes > FIRES * codes.amax(-2, keepdim=True)).mT
 
 
 def generator_of(job: dict) -> torch.Generator:
