@@ -198,6 +198,11 @@ def test_shares_and_brackets_of_rows_made_by_hand():
     assert pair_tables.share([row], "merged", True).value == 0.95
     assert pair_tables.share([row], "merged", False).value == 0.05
     assert pair_tables.bracket(row) == "-0.10 to +0.10"
+    how = dict(world="alone", start="merged", sigma="relu", descent="exact", shrink=0.0)
+    more = how | row | dict(wall=[10, 8, 0, 0])
+    less = how | row | dict(wall=[0] * 4, merged=[0, 0, 8, 9])
+    (line,) = pair_tables.overall([more, less, dict(world="orthogonal")])
+    assert line.runs == 80 and line.where_trap.value == 0.9 and line.at_wall.value == 0.45
     assert pair_tables.bracket(row | dict(merged=[10, 10, 10, 10])) == " to -0.20"
     assert pair_tables.bracket(row | dict(merged=[0, 0, 0, 0])) == "+0.20 to "
     assert pair_tables.bracket(row | dict(merged=[9, 0, 10, 10])) == "-0.10 to +0.10"

@@ -15,7 +15,8 @@ STAYS = ("trap", "global")  # of `pair_law`
 class Alone:
     """Runs that ended merged, by what `pair_law` says of their cosine; 95% Wilson intervals.
 
-    where_trap : share of those whose law says trap; where_not : of the others.
+    where_trap : share of those whose law says trap; where_not : of the others. at_wall : of these
+        others, those with the neuron at the wall of one feature.
     bracket : of merged starts, cosine less the line's, between the last at which under half, and
         the first from which on at least half of the seeds ended merged; the law says 0 lies within.
     """
@@ -29,7 +30,22 @@ class Alone:
     runs: int
     where_trap: Estimate
     where_not: Estimate
+    at_wall: Estimate
     bracket: str | None
+
+
+@dataclass(frozen=True)
+class Overall:
+    """The same over all sparsities, and how many runs that is."""
+
+    start: str
+    sigma: str
+    descent: str
+    shrink: float
+    runs: int
+    where_trap: Estimate
+    where_not: Estimate
+    at_wall: Estimate
 
 
 @dataclass(frozen=True)
@@ -61,11 +77,32 @@ def alone(rows: list[dict]) -> Table[Alone]:
             runs=SEEDS * len(row["rho"]),
             where_trap=share([row], "merged", True),
             where_not=share([row], "merged", False),
+            at_wall=share([row], "wall", False),
             bracket=bracket(row) if row["start"] == "merged" else None,
         )
         for row in rows
         if row["world"] == "alone"
     )
+
+
+def overall(rows: list[dict]) -> Table[Overall]:
+    """A line for all jobs of one neuron that differ in S alone."""
+    table: Table[Overall] = Table()
+    names = ("start", "sigma", "descent", "shrink")
+    rows = [row for row in rows if row["world"] == "alone"]
+    for key in dict.fromkeys(tuple(row[name] for name in names) for row in rows):
+        of = dict(zip(names, key))
+        own = [row for row in rows if of.items() <= row.items()]
+        table.append(
+            Overall(
+                **of,
+                runs=SEEDS * sum(len(row["rho"]) for row in own),
+                where_trap=share(own, "merged", True),
+                where_not=share(own, "merged", False),
+                at_wall=share(own, "wall", False),
+            )
+        )
+    return table
 
 
 def among(rows: list[dict]) -> Table[Among]:

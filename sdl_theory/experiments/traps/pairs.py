@@ -32,7 +32,7 @@ from ...checks import Tensor
 from ...theory.pair_law import pair_law
 from ...truth.magnitudes import Constant, Magnitudes, ShiftedExponential
 from ...truth.sampling import SparseFeatures
-from .pair_tables import alone, among
+from .pair_tables import alone, among, overall
 from .worlds import (
     FIRES,
     SEEDS,
@@ -187,6 +187,8 @@ def ended(world: World, W_E: Tensor) -> dict[str, Tensor]:
 
 def show(rows: list[dict]) -> None:
     print("Two features, one neuron: runs that end merged, beside the law's line\n")
+    print(overall(rows))
+    print("\nAt every sparsity\n")
     print(alone(rows))
     print("\nThe same two among six others that have neurons of their own\n")
     print(among(rows))
