@@ -190,5 +190,5 @@ def show(rows: list[dict]) -> None:
     print(overall(rows))
     print("\nAt every sparsity\n")
     print(alone(rows))
-    print("\nThe same two among six others that have neurons of their own\n")
+    print("\nThe same two among five others that have neurons of their own\n")
     print(among(rows))
