@@ -113,6 +113,9 @@ def test_more_or_fewer_than_random_is_said_by_the_interval(traps, random, verdic
     assert line.verdict == verdict and line.neurons == pytest.approx(4 / 3) and line.size == 2.5
     assert line.traps.value == sum(traps) / 4 and line.untrained.value == 0.5
     assert line.traps.low < line.traps.high  # though all seeds agree
+    start = [0 / 2, 1 / 2]  # of the third nothing is shared in the end
+    expected = sum(traps[i] / 2 - start[i] for i in range(2)) / 2
+    assert line.over_start.value == pytest.approx(expected)
 
 
 def test_models_without_shared_neurons_have_no_shares():

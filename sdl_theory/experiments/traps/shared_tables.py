@@ -20,7 +20,8 @@ class Shared:
     neurons : shared ones a model. size : of their groups.
     traps : share of them whose group is a trap of the true loss. random : of random groups of the
         same sizes. more : the difference, seed by seed. verdict : what its interval says.
-    untrained : of the groups at the start, before any training.
+    untrained : of the groups at the start, before any training. over_start : traps less that, seed
+        by seed.
     cosine : of the neuron's column and the one at the group's stationary point.
     loss : L as a share of answering 0. slope : of L at the end, see `shared_neurons`.
     """
@@ -34,6 +35,7 @@ class Shared:
     traps: Estimate | None
     random: Estimate | None
     untrained: Estimate | None
+    over_start: Estimate | None
     more: Estimate | None
     verdict: str
     cosine: Estimate | None
@@ -60,9 +62,8 @@ def _lines(row: dict) -> Iterator[Shared]:
             size=_value([read["size"][i] for i in with_some]),
             traps=_share(read["traps"], read["shared"]),
             random=_mean(random, 0, 1),
-            untrained=_mean(
-                [hits / all_of for hits, all_of in zip(*read["untrained"]) if all_of], 0
-            ),
+            untrained=_share(*read["untrained"]),
+            over_start=_over_start(read),
             more=more,
             verdict=_verdict(more),
             cosine=_mean([one for one in read["cosine"] if one is not None], -1, 1),
@@ -77,6 +78,12 @@ def _value(values: list[float]) -> float | None:
 
 def _mean(values: list[float], least: float = -1, most: float = 1) -> Estimate | None:
     return interval(values).within(least, most) if values else None
+
+
+def _over_start(read: dict) -> Estimate | None:
+    """Over the seeds that have shared neurons at both times."""
+    both = zip(read["traps"], read["shared"], *read["untrained"])
+    return _mean([a / b - c / d for a, b, c, d in both if b and d])
 
 
 def _share(hits: list[int], draws: list[int]) -> Estimate | None:
