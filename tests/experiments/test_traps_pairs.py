@@ -203,6 +203,10 @@ def test_shares_and_brackets_of_rows_made_by_hand():
     less = how | row | dict(wall=[0] * 4, merged=[0, 0, 8, 9])
     (line,) = pair_tables.overall([more, less, dict(world="orthogonal")])
     assert line.runs == 80 and line.where_trap.value == 0.9 and line.at_wall.value == 0.45
+    two = [one | dict(world="orthogonal", shared=[1, 0, 10, 10]) for one in (more, less)]
+    (line,) = pair_tables.around([*two, more])
+    assert line.runs == 80 and line.merged_where_trap.value == 0.9
+    assert line.shared_where_not.value == 0.05 and line.shared_where_trap.value == 1
     assert pair_tables.bracket(row | dict(merged=[10, 10, 10, 10])) == " to -0.20"
     assert pair_tables.bracket(row | dict(merged=[0, 0, 0, 0])) == "+0.20 to "
     assert pair_tables.bracket(row | dict(merged=[9, 0, 10, 10])) == "-0.10 to +0.10"

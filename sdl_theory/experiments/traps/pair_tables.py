@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...estimate import Estimate, wilson
@@ -88,11 +89,8 @@ def alone(rows: list[dict]) -> Table[Alone]:
 def overall(rows: list[dict]) -> Table[Overall]:
     """A line for all jobs of one neuron that differ in S alone."""
     table: Table[Overall] = Table()
-    names = ("start", "sigma", "descent", "shrink")
-    rows = [row for row in rows if row["world"] == "alone"]
-    for key in dict.fromkeys(tuple(row[name] for name in names) for row in rows):
-        of = dict(zip(names, key))
-        own = [row for row in rows if of.items() <= row.items()]
+    alone_rows = [row for row in rows if row["world"] == "alone"]
+    for of, own in _grouped(alone_rows, ("start", "sigma", "descent", "shrink")):
         table.append(
             Overall(
                 **of,
@@ -139,3 +137,43 @@ def bracket(row: dict) -> str:
     first = len(most) - next((i for i, one in enumerate(reversed(most)) if not one), len(most))
     ends = [f"{rho - row['line']:+.2f}" for rho in row["rho"]]
     return f"{ends[first - 1] if first else ''} to {ends[first] if first < len(ends) else ''}"
+
+
+@dataclass(frozen=True)
+class Around:
+    """`Among`, over both sizes of dictionary and all sparsities."""
+
+    start: str
+    sigma: str
+    shrink: float
+    world: str
+    runs: int
+    merged_where_trap: Estimate
+    merged_where_not: Estimate
+    shared_where_trap: Estimate
+    shared_where_not: Estimate
+
+
+def around(rows: list[dict]) -> Table[Around]:
+    """A line for all jobs with others that differ in n_q and S alone."""
+    table: Table[Around] = Table()
+    for of, own in _grouped(rows, ("start", "sigma", "shrink", "world")):
+        if of["world"] != "alone":
+            table.append(
+                Around(
+                    **of,
+                    runs=SEEDS * sum(len(row["rho"]) for row in own),
+                    merged_where_trap=share(own, "merged", True),
+                    merged_where_not=share(own, "merged", False),
+                    shared_where_trap=share(own, "shared", True),
+                    shared_where_not=share(own, "shared", False),
+                )
+            )
+    return table
+
+
+def _grouped(rows: list[dict], names: tuple[str, ...]) -> Iterator[tuple[dict, list[dict]]]:
+    """The rows that share these settings."""
+    for key in dict.fromkeys(tuple(row[name] for name in names) for row in rows):
+        of = dict(zip(names, key))
+        yield of, [row for row in rows if of.items() <= row.items()]

@@ -32,7 +32,7 @@ from ...checks import Tensor
 from ...theory.pair_law import pair_law
 from ...truth.magnitudes import Constant, Magnitudes, ShiftedExponential
 from ...truth.sampling import SparseFeatures
-from .pair_tables import alone, among, overall
+from .pair_tables import alone, among, around, overall
 from .worlds import (
     FIRES,
     SEEDS,
@@ -191,4 +191,6 @@ def show(rows: list[dict]) -> None:
     print("\nAt every sparsity\n")
     print(alone(rows))
     print("\nThe same two among five others that have neurons of their own\n")
+    print(around(rows))
+    print("\nAt every size and sparsity\n")
     print(among(rows))
