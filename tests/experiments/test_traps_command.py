@@ -75,7 +75,9 @@ def test_a_file_of_other_runs_is_refused_and_stays(monkeypatch, tmp_path, capsys
 
 @pytest.mark.parametrize("name", traps.EXPERIMENTS)
 def test_every_experiment_has_the_shape_and_its_committed_file_is_its_own(name, capsys):
-    """What is stored is of jobs that there are, each once; and can be shown."""
+    """What is stored is of jobs that there are, each once (a job that says less than another
+    meets that one's row too); and can be shown.
+    """
     experiment = traps.EXPERIMENTS[name]
     jobs = json.loads(json.dumps(experiment.jobs()))
     path = results_folder() / f"traps_{name}.json"
@@ -83,9 +85,10 @@ def test_every_experiment_has_the_shape_and_its_committed_file_is_its_own(name, 
     assert path.stat().st_size <= 60_000
     assert json.loads(json.dumps(experiment.head())).items() <= stored.items()
     for row in stored["rows"]:
-        assert sum(job.items() <= row.items() for job in jobs) == 1
+        assert any(job.items() <= row.items() for job in jobs)
+    assert len(stored["rows"]) <= len(jobs)
     for job in jobs:
         count = sum(job.items() <= row.items() for row in stored["rows"])
-        assert count == 1 or count == 0 and name not in ("pairs", "shared", "correlated")
+        assert count >= 1 or count == 0 and name not in ("pairs", "shared", "correlated")
     experiment.show(stored["rows"])
     assert len(capsys.readouterr().out.splitlines()) > len(stored["rows"]) / 4

@@ -1,5 +1,5 @@
-"""`python -m sdl_theory traps pairs`, shared, correlated, exits: does training know of traps? Runs what
-is missing, kept one by one, and prints what they say.
+"""`python -m sdl_theory traps pairs`, shared, correlated, exits, resampling: does training know of
+traps? Runs what is missing, kept one by one, and prints what they say.
 """
 
 from __future__ import annotations
