@@ -149,3 +149,24 @@ class Real(IntEnum):
     """Class means of real embeddings: how many pairs have a cosine, and what rows score."""
 
     BAR, SCORE = range(2)
+
+
+class Sparsity(IntEnum):
+    """Two features on one neuron: the diagram's areas and the point, the loss, the descents.
+
+    AREA's value is a verdict's code; THERE is the point of both losses' panel, LIMIT the loss of Lt.
+    """
+
+    AREA, LAW, HERE, LOSS, LIMIT, BOTH, THERE, DESCENT = range(8)
+
+
+class Fate(IntEnum):
+    """What a neuron ends as: on both features, on one, or on none."""
+
+    MERGED, ALONE, SILENT = range(3)
+
+
+class Together(IntEnum):
+    """Features that are active together: entries of G and of C, z, and the link's every value."""
+
+    COSINE, MOMENT, CODE, LINK, HERE = range(5)
