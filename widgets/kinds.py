@@ -154,7 +154,8 @@ class Real(IntEnum):
 class Sparsity(IntEnum):
     """Two features on one neuron: the diagram's areas and the point, the loss, the descents.
 
-    AREA's value is a verdict's code; THERE is the point of both losses' panel, LIMIT the loss of Lt.
+    AREA's value is a verdict's code. HERE is the point in the diagram, THERE beside the loss; LIMIT
+    is Lt.
     """
 
     AREA, LAW, HERE, LOSS, LIMIT, BOTH, THERE, DESCENT = range(8)

@@ -177,7 +177,7 @@ def test_who_is_active_together(kind, S, link, rho):
 @given(st.floats(0.5, 0.95), st.floats(0.01, 0.99), st.floats(-0.45, 0.9))
 @settings(max_examples=60)
 def test_pairs_follow_their_laws(S, link, rho):
-    """Equal moments: a trap iff rho + kappa > 0. A child: iff rho > -P(child | parent), else none."""
+    """Equal moments: a trap iff rho + kappa > 0. A child: iff rho > -P(child | parent)."""
     both = (1 - S) + link * S
     assume(min(abs(rho + both), abs(rho + link)) > 1e-6)
     pair = together.together_minimum(together.PAIR, S, link, rho)

@@ -28,12 +28,12 @@ def together_chart(data, link: str = "correlation r, or P(child | parent)"):
     )
     above = alt.hconcat(
         panel(
-            _entries(data, Together.COSINE, "blueorange", [-1, 1], ".2f", 0.6),
+            _entries(data, Together.COSINE, "blueorange", [-1, 1]),
             "Cosines G",
             "of the features' directions",
         ),
         panel(
-            _entries(data, Together.MOMENT, "greens", [0, 1.6], ".3f", 2.0),
+            _entries(data, Together.MOMENT, "greens", [0, 1.6]),
             "Moments C",
             "how often both are active",
         ),
@@ -52,17 +52,21 @@ def together_chart(data, link: str = "correlation r, or P(child | parent)"):
     )
 
 
-def _entries(data, kind: int, scheme: str, domain: list[float], digits: str, dark: float):
+def _entries(data, kind: int, scheme: str, domain: list[float]):
     """A matrix as a heat map, its entries in writing."""
     axis = alt.Axis(grid=False, labelAngle=0, ticks=False, domain=False)
     x = alt.X("x:O", title="feature", axis=axis)
     y = alt.Y("y:O", title="feature", axis=axis)
     colour = alt.Color("x2:Q", scale=alt.Scale(scheme=scheme, domain=domain), legend=None)
-    ink = alt.when(alt.datum.x2 > dark).then(alt.value("white")).otherwise(alt.value(BLACK))
+    ink = (
+        alt.when((alt.datum.x2 > 0.6) & (alt.datum.kind == int(Together.COSINE)))
+        .then(alt.value("white"))
+        .otherwise(alt.value(BLACK))
+    )
     cells = of(data, kind).encode(x=x, y=y)
     return alt.layer(
         cells.mark_rect().encode(color=colour),
-        cells.mark_text(fontSize=13).encode(text=alt.Text("value:Q", format=digits), color=ink),
+        cells.mark_text(fontSize=13).encode(text=alt.Text("value:Q", format=".3~f"), color=ink),
     )
 
 

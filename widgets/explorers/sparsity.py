@@ -9,7 +9,7 @@ from sdl_theory import Verdict
 from ..charts.sparsity import sparsity_chart
 from ..kinds import Fate
 from ..rows.sparsity import HIGH, LOW, STARTS, sparsity_rows
-from .base import Explorer, figure, slider
+from .base import Explorer, slider
 
 WHY = {
     Verdict.TRAP: "a local minimum of the true loss",

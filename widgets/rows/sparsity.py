@@ -60,7 +60,7 @@ def true_landscape(rho: float, kappa: float, l1: float, angles: np.ndarray) -> n
 
 
 def descents(rho: float, kappa: float, l1: float) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient descent on the penalised true loss from STARTS, in steps that shrink towards the end.
+    """Gradient descent on the penalised true loss from STARTS, in steps that shrink at the end.
 
     Each starts at its best decoder direction, row and column of length .7. Returns the row's angle
     in radians (starts, steps / SHOWN + 1), and how each ends, a `Fate`.
@@ -121,9 +121,9 @@ def sparsity_rows(S: float, rho: float, l1: float) -> tuple[dict[str, np.ndarray
     wide = math.pi / 2 - math.acos(rho) / 2
     paths, fates = descents(rho, kappa, l1)
     parts = [
-        _part(Sparsity.AREA, GRID, floor, fires, Code.NONE),
-        _part(Sparsity.AREA, GRID, fires, traps, Code.SADDLE),
-        _part(Sparsity.AREA, GRID, traps, top, Code.TRAP),
+        _part(Sparsity.AREA, GRID, floor, x2=fires, value=Code.NONE),
+        _part(Sparsity.AREA, GRID, fires, x2=traps, value=Code.SADDLE),
+        _part(Sparsity.AREA, GRID, traps, x2=top, value=Code.TRAP),
         _part(Sparsity.LAW, np.array([LOW, HIGH]), np.array([LOW - 1, HIGH - 1])),
         _part(Sparsity.HERE, np.array([S]), rho, value=here),
         _part(Sparsity.LOSS, np.degrees(ANGLES), true_landscape(rho, kappa, l1, ANGLES)),

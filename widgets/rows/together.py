@@ -9,7 +9,7 @@ import torch
 
 from sdl_theory import GroupMinimum, Moments, Problem, gram, group_minimum
 
-from ..kinds import Code, Together
+from ..kinds import Together
 from .common import VERDICTS, table
 
 PAIR, THREE, CHILD, CHILDREN = WORLDS = (
