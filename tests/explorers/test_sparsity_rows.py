@@ -18,14 +18,12 @@ from sdl_theory import (
     gram,
     group_minimum,
     pair_law,
-    prevalence,
     true_certificate,
 )
 from sdl_theory.theory.true_loss import penalized_loss
-from widgets import charts, explorers, rows
+from widgets import explorers, rows
 from widgets.explorers import sparsity_explorer, together_explorer
 from widgets.kinds import Code, Fate, Sparsity, Together
-from widgets.live import png
 from widgets.rows import sparsity, together
 from widgets.rows.common import VERDICTS, pair_problem
 
@@ -237,9 +235,3 @@ def test_words_give_the_law_that_decides():
     assert "0.30 > rho + kappa = 0.20" in shown.words
     shown.set(l1=1.8)
     assert "0.90 is not below" in shown.words
-
-
-def test_prevalence_is_drawn():
-    table = prevalence(16, sizes=[2, 3], S=[0.9, 0.5], draws=20)
-    spec = charts.prevalence_chart([{"n_p": 16, **vars(row)} for row in table]).to_dict()
-    assert len(png(spec)) > 2000

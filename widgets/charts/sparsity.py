@@ -1,7 +1,4 @@
-"""Sparsity, interference and a penalty: the diagram of verdicts, one neuron's loss, its descents.
-
-And features that are active together; shares of traps.
-"""
+"""Sparsity, interference, a penalty: the diagram of verdicts, one neuron's loss, its descents."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from ..kinds import Code, Fate, Sparsity
 from .style import (
     BLACK,
     BLUE,
-    GREEN,
     GREY,
     ORANGE,
     RED,
@@ -27,7 +23,6 @@ from .style import (
 )
 
 SHOWN = (Code.TRAP, Code.SADDLE, Code.NONE, Code.DEGENERATE)
-SHAPES = ["circle", "square", "diamond", "triangle-up"]  # of group sizes
 WIDE = 330  # of what shares the angle's axis
 
 
@@ -152,42 +147,3 @@ def _both(data, angle: alt.X):
     """Where the row fires for both features."""
     region = of(data, Sparsity.BOTH).mark_rect(opacity=0.16, color=ORANGE)
     return region.encode(x=angle, x2="x2:Q")
-
-
-def prevalence_chart(rows: list[dict]):
-    """The share of random groups that are traps, against sparsity: a panel for each n_p.
-
-    rows : of `prevalence`, with n_p.
-    """
-    least = 0.99 * min(row["kappa"] for row in rows)
-    x = alt.X(
-        "kappa:Q",
-        title="sparsity S (log scale of 1 - S)",
-        scale=alt.Scale(type="log", domain=[least, 0.5], reverse=True, nice=False),
-        axis=alt.Axis(values=[0.5, 0.1, 0.01, 0.001], labelExpr="format(1 - datum.value, '.3~f')"),
-    )
-    y = alt.Y(
-        "share:Q",
-        title="share of random groups that are traps",
-        scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(format="%"),
-    )
-    sizes = sorted({row["size"] for row in rows})
-    look = {"scale": alt.Scale(domain=sizes, range=[BLUE, GREEN, ORANGE, RED]), "legend": None}
-    legend = {**look, "legend": alt.Legend(title="features in the group", orient="bottom")}
-    shape = {**legend, "scale": alt.Scale(domain=sizes, range=SHAPES)}
-    panels = []
-    for n_p in sorted({row["n_p"] for row in rows}):
-        base = alt.Chart(alt.Data(values=[row for row in rows if row["n_p"] == n_p]))
-        colour = alt.Color("size:O", **legend)
-        lines = base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour)
-        bars = base.mark_rule(strokeWidth=2).encode(x=x, y="low:Q", y2="high:Q", color=colour)
-        dots = base.mark_point(filled=True, size=60, opacity=1).encode(
-            x=x, y=y, color=colour, shape=alt.Shape("size:O", **shape)
-        )
-        panels.append(
-            alt.layer(lines, bars, dots).properties(
-                width=290, height=220, title=_title(f"n_p = {n_p}", "bars: 95% intervals")
-            )
-        )
-    return styled(alt.hconcat(*panels, spacing=20))

@@ -21,3 +21,4 @@ from .sparsity import sparsity_rows
 from .start import start_rows
 from .together import together_rows
 from .training import Race
+from .traps import absorbed_rows, chosen_rows, load_traps, merged_rows
