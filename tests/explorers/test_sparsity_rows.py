@@ -166,7 +166,16 @@ def test_who_is_active_together(kind, S, link, rho):
     minimum = group_minimum(problem, range(n), moments=Moments(torch.tensor(C).clamp(min=0)))
     assert abs(link) > 1 - 1e-9 or minimum.verdict is seen["minimum"].verdict
     z = data["y"][data["kind"] == Together.CODE]
-    assert (z > 0).all() == seen["minimum"].exists or (C.diagonal() == 0).any()
+    assert len(z) == n
+    if C.diagonal().all() and abs(link) < 1 - 1e-3 and link > 1e-3:  # C G C z = lambda C z
+        assert (z > 0).all() == minimum.exists
+        left, right = C @ G @ C @ z, C @ z
+        assert left * (right @ right) == pytest.approx(right * (left @ right), rel=1e-2, abs=1e-9)
+        if not minimum.exists:  # the top one
+            most = np.linalg.eigvals(G @ C).real.max()
+            assert z @ left / (z @ right) == pytest.approx(most, rel=1e-3)
+    if kind == together.PAIR and S >= 0.5:  # at the least correlation they exclude each other
+        assert together.moments_of(kind, S, -1.0).C[0, 1].item() == pytest.approx(0, abs=1e-12)
     strip = data["kind"] == Together.LINK
     assert data["x"][strip].min() == pytest.approx(low, abs=1e-6)
     assert data["x2"][strip].max() == pytest.approx(high, abs=1e-6)

@@ -46,8 +46,8 @@ def together_explorer(
     controls = {
         "kind": choice("features", kind, list(WORLDS), 20),
         "link": slider("link", link, -1.0, 1.0, step=0.05),
-        "rho": slider("cosine rho", rho, -0.45, 0.9, step=0.05),
-        "S": slider("sparsity S", S, 0.5, 0.95, step=0.05),
+        "rho": slider("cosine of directions", rho, -0.45, 0.9, step=0.05),
+        "S": slider("sparsity S of one (the parent)", S, 0.5, 0.95, step=0.05),
     }
     code = lambda kind, link, rho, S: (
         "from sdl_theory import group_minimum\n"

@@ -18,7 +18,7 @@ PAIR, THREE, CHILD, CHILDREN = WORLDS = (
     "parent and child",
     "parent and two children",
 )
-LINKS = 20  # cells of the strip
+LINKS = 16  # cells of the strip
 
 
 def size(kind: str) -> int:
