@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import altair as alt
 
-from .style import BLUE, GREEN, GREY, ORANGE, PINK, RED, styled, zero
+from .style import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, styled, zero
 
-COLOURS = [BLUE, ORANGE, GREEN, RED, PINK]
-SHAPES = ["circle", "square", "diamond", "triangle-up", "triangle-down"]
+COLOURS = [BLUE, ORANGE, GREEN, RED, PINK, SKY]
+SHAPES = ["circle", "square", "diamond", "triangle-up", "triangle-down", "cross"]
 
 
 def prevalence_chart(rows: list[dict]):
@@ -72,7 +75,7 @@ def chosen_chart(rows: list[dict]):
     rows : of `chosen_rows`.
     """
     names = list(dict.fromkeys(row["series"] for row in rows))
-    look = _look("series:N", None, names, [RED, GREY, BLUE])
+    look = _look("series:N", None, names, [RED, BLUE, GREY])
     x = sparsity_axis("x:Q", 0.01, 0.25)
     y = _share("share of their groups that are traps")
     panels = [
@@ -106,7 +109,7 @@ def _share(title: str) -> alt.Y:
 
 def _look(field: str, title: str | None, names: list, colours: list[str] = COLOURS) -> dict:
     """A colour and a shape for each series, and one legend for both."""
-    legend = alt.Legend(title=title, orient="bottom", columns=3, labelLimit=400)
+    legend = alt.Legend(title=title, orient="bottom", columns=4 if title else 3, labelLimit=400)
     scale = lambda values: alt.Scale(domain=names, range=values[: len(names)])
     return {
         "color": alt.Color(field, scale=scale(colours), legend=legend),
@@ -116,10 +119,27 @@ def _look(field: str, title: str | None, names: list, colours: list[str] = COLOU
 
 def _curves(rows: list[dict], x: alt.X, y: alt.Y, look: dict):
     """A line with points and intervals for each series."""
-    base = alt.Chart(alt.Data(values=rows)).encode(x=x, color=look["color"])
+    base = alt.Chart(_short(rows)).encode(x=x, color=look["color"])
     low = alt.Y("low:Q", title=y.to_dict()["title"])
     return alt.layer(
         base.mark_line(strokeWidth=2).encode(y=y),
         base.mark_rule(strokeWidth=2).encode(y=low, y2="high:Q"),
         base.mark_point(filled=True, size=60, opacity=1).encode(y=y, shape=look["shape"]),
     )
+
+
+def _short(rows: list[dict]) -> alt.InlineData:
+    """Rows inside the spec, as CSV of five digits: a fraction of what JSON takes in a notebook."""
+    written, numbers = io.StringIO(), [name for name, one in rows[0].items() if _is_number(one)]
+    sheet = csv.writer(written)
+    sheet.writerow(rows[0])
+    for row in rows:
+        sheet.writerow(f"{one:.5g}" if _is_number(one) else one for one in row.values())
+    parse = {name: "number" for name in numbers}
+    return alt.InlineData(
+        values=written.getvalue(), format=alt.CsvDataFormat(parse=parse, type="csv")
+    )
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float))
