@@ -1,6 +1,6 @@
-"""`python -m sdl_theory verify | train | table | embeddings | sensitivity | figure`: the audit, a
-training run, the paper's tables, its Table 2 on your embeddings, what verdicts depend on, its
-Figures 4, 6 and 7.
+"""`python -m sdl_theory verify | train | table | embeddings | sensitivity | figure | traps`: the
+audit, a training run, the paper's tables, its Table 2 on your embeddings, what verdicts depend on,
+its Figures 4, 6 and 7, what training does about traps.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from .experiments.commands.figure import FIGURES, figure
-from .experiments.commands.language import figure_7_options
+from .experiments.commands import figure, real_embeddings, sensitivity, traps
+from .experiments.commands.options import a_place, add_place
 from .experiments.commands.paper_table import paper_table
-from .experiments.commands.real_embeddings import add_parser
-from .experiments.commands.sensitivity import moved_choices
 from .experiments.commands.settings import BENCH
 from .experiments.commands.table import table
 from .experiments.commands.train import train
@@ -32,9 +30,8 @@ def main(argv: list[str] | None = None) -> int:
     _verify(commands)
     _train(commands)
     _table(commands)
-    add_parser(commands)
-    _sensitivity(commands)
-    _figure(commands)
+    for command in (real_embeddings, sensitivity, figure, traps):
+        command.add_parser(commands)
     return _guarded(parser.parse_args(argv))
 
 
@@ -89,7 +86,7 @@ def _train(commands) -> None:
     )
     parser.add_argument(
         "--out",
-        type=_path,
+        type=a_place,
         metavar="FOLDER",
         help="for checkpoint.safetensors, history.jsonl, report.json",
     )
@@ -129,7 +126,7 @@ def _table(commands) -> None:
     )
     parser.add_argument(
         "--out",
-        type=_path,
+        type=a_place,
         metavar="FILE",
         help="JSON for the table, written after every row; "
         "rows that it holds already are not run again",
@@ -144,35 +141,6 @@ def _run_table(given: argparse.Namespace) -> int:
             "python -m sdl_theory embeddings --embeddings FILE --labels FILE --out FILE"
         )
     return (paper_table if given.number else table)(given)
-
-
-def _sensitivity(commands) -> None:
-    parser = commands.add_parser(
-        "sensitivity",
-        help="Table 1 with each choice that the paper leaves open moved once: what depends on it",
-        description="Table 1 of arXiv:2512.05534, plain and anchored, with each of our own choices "
-        "(learning rate, batch, start, ...) moved once; kept run by run, and gone on with.",
-    )
-    names = dict(nargs="+", metavar="NAME")
-    parser.add_argument("--methods", **names, help="of Table 1 (default: all seven)")
-    parser.add_argument("--moves", **names, help="such as 'lr / 3' (default: all)")
-    _place(parser, seeds="0 to 4")
-    parser.add_argument("--out", type=_path, metavar="FILE", help="JSON of all runs")
-    parser.set_defaults(run=moved_choices)
-
-
-def _figure(commands) -> None:
-    parser = commands.add_parser(
-        "figure",
-        help="the runs behind a figure of the paper (Figures 4, 6, 7), kept and summed up",
-        description="Run what is missing of our runs for Figure 4, Figure 6 or Figure 7 of "
-        "arXiv:2512.05534, and print what they say.",
-    )
-    parser.add_argument("number", type=int, choices=tuple(FIGURES), help="which figure")
-    _place(parser, seeds="Figure 6: 0 to 4, Figure 7: 0 to 2")
-    parser.add_argument("--out", type=_path, metavar="FILE", help="JSON of all runs")
-    figure_7_options(parser)
-    parser.set_defaults(run=figure)
 
 
 def _lines(parser: argparse.ArgumentParser) -> None:
@@ -210,7 +178,7 @@ def _lines(parser: argparse.ArgumentParser) -> None:
 
 def _shared(parser: argparse.ArgumentParser, seeds: str) -> None:
     """The options of train and table; `seeds` says the default of --seeds."""
-    _place(parser, seeds)
+    add_place(parser, seeds)
     parser.add_argument(
         "--set",
         nargs="+",
@@ -219,31 +187,6 @@ def _shared(parser: argparse.ArgumentParser, seeds: str) -> None:
         help=f"override {', '.join(BENCH)} of the bench, {', '.join(MODEL)} of the model, "
         "or any field of sdl_theory.Config but seed: lr=3e-3 steps=500 ks=8,16,32",
     )
-
-
-def _place(parser: argparse.ArgumentParser, seeds: str) -> None:
-    """Which size, where, with which seeds."""
-    parser.add_argument(
-        "--preset",
-        choices=("demo", "half", "paper"),
-        default="demo",
-        help="demo (default): n = 100, seconds on a laptop; half: n = 250, n_q = 4000; "
-        "paper: n = 1000, n_q = 16000",
-    )
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda if there is one)")
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        nargs="+",
-        metavar="SEED",
-        help=f"one bench and one start each (several: one batched model; default: {seeds})",
-    )
-
-
-def _path(text: str) -> Path:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("it is empty; name a place")
-    return Path(text)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,9 @@ HOSTILE_SET = [
         ["table", "--methods", "vae"],
         ["table", "--device", "cpu", "--set", "lr=nan"],
         ["table", "--set", "nothing"],
+        ["traps", "pairs", "--most", "-1"],
+        ["traps", "shared", "--out", "/dev/null"],
+        ["traps", "correlated", "--out", "/"],
     ],
     ids=lambda w: " ".join(w[-2:]),
 )

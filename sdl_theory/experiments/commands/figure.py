@@ -14,9 +14,25 @@ from ...training.trainer import TrainingError
 from ..paper import plane, thresholds
 from ..paper.kept import Kept
 from ..paper.record import results_folder
-from .language import figure_7
+from .language import figure_7, figure_7_options
+from .options import a_place, add_place
 from .paper_table import seeds_of
 from .settings import device
+
+
+def add_parser(commands) -> None:
+    """The command's words."""
+    parser = commands.add_parser(
+        "figure",
+        help="the runs behind a figure of the paper (Figures 4, 6, 7), kept and summed up",
+        description="Run what is missing of our runs for Figure 4, Figure 6 or Figure 7 of "
+        "arXiv:2512.05534, and print what they say.",
+    )
+    parser.add_argument("number", type=int, choices=tuple(FIGURES), help="which figure")
+    add_place(parser, seeds="Figure 6: 0 to 4, Figure 7: 0 to 2")
+    parser.add_argument("--out", type=a_place, metavar="FILE", help="JSON of all runs")
+    figure_7_options(parser)
+    parser.set_defaults(run=figure)
 
 
 def figure(arguments: Namespace) -> int:

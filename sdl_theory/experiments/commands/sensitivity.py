@@ -15,8 +15,25 @@ from ..paper.choices import MOVES
 from ..paper.sensitivity import choices, nearest, sensitivity, summary
 from ..paper.trials import Trials, kept_at
 from ..presets import TABLE_1
+from .options import a_place, add_place
 from .paper_table import seeds_of
 from .settings import device
+
+
+def add_parser(commands) -> None:
+    """The command's words."""
+    parser = commands.add_parser(
+        "sensitivity",
+        help="Table 1 with each choice that the paper leaves open moved once: what depends on it",
+        description="Table 1 of arXiv:2512.05534, plain and anchored, with each of our own choices "
+        "(learning rate, batch, start, ...) moved once; kept run by run, and gone on with.",
+    )
+    names = dict(nargs="+", metavar="NAME")
+    parser.add_argument("--methods", **names, help="of Table 1 (default: all seven)")
+    parser.add_argument("--moves", **names, help="such as 'lr / 3' (default: all)")
+    add_place(parser, seeds="0 to 4")
+    parser.add_argument("--out", type=a_place, metavar="FILE", help="JSON of all runs")
+    parser.set_defaults(run=moved_choices)
 
 
 def moved_choices(arguments: Namespace) -> int:
