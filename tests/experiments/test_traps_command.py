@@ -85,6 +85,7 @@ def test_every_experiment_has_the_shape_and_its_committed_file_is_its_own(name, 
     for row in stored["rows"]:
         assert sum(job.items() <= row.items() for job in jobs) == 1
     for job in jobs:
-        assert sum(job.items() <= row.items() for row in stored["rows"]) <= 1
+        count = sum(job.items() <= row.items() for row in stored["rows"])
+        assert count == 1 or count == 0 and name not in ("pairs", "shared", "correlated")
     experiment.show(stored["rows"])
     assert len(capsys.readouterr().out.splitlines()) > len(stored["rows"]) / 4
