@@ -33,9 +33,9 @@ def exercises():
     return imports, tasks
 
 
-def test_ten_tasks_answered(exercises):
+def test_thirteen_tasks_answered(exercises):
     imports, tasks = exercises
-    assert [number for number, *_ in tasks] == list(range(1, 11))
+    assert [number for number, *_ in tasks] == list(range(1, 14))
     for number, code, answer in tasks:
         name = answer.split(" =")[0]
         lines = code.splitlines()
@@ -85,6 +85,7 @@ SOLUTIONS = {
     "13_real_embeddings": ["my_share = 1.0", "my_scale = 100.0"],
     "11_anchored_training": ["my_n_q = 4000", "my_B = [[1.0, 0.0], [0.0, 1.0]]", "my_lr = 6e-3"],
     "12_paper_tables": ["my_share = 0.458", "my_sparsity = 0.1"],
+    "15_sparsity_and_traps": ["my_S = 0.6", "my_l1 = 1.8", "my_child = 0.6"],
     "14_language_model": ["my_share = 0.95", "my_centred = True"],
     "16_ways_out": ["my_row = [0.9, -0.4]", "my_decay = 0.05"],
 }

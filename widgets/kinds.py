@@ -155,3 +155,25 @@ class Out(IntEnum):
     """A way out of a trap: the loss along it, where one is, codes, the ends of its segments."""
 
     LOSS, HERE, CODE, STOP = range(4)
+
+
+class Sparsity(IntEnum):
+    """Two features on one neuron: the diagram's areas and the point, the loss, the descents.
+
+    AREA's value is a verdict's code. HERE is the point in the diagram, THERE beside the loss; LIMIT
+    is Lt.
+    """
+
+    AREA, LAW, HERE, LOSS, LIMIT, BOTH, THERE, DESCENT = range(8)
+
+
+class Fate(IntEnum):
+    """What a neuron ends as: on both features, on one, or on none."""
+
+    MERGED, ALONE, SILENT = range(3)
+
+
+class Together(IntEnum):
+    """Features that are active together: entries of G and of C, z, and the link's every value."""
+
+    COSINE, MOMENT, CODE, LINK, HERE = range(5)

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.browser
         ("08_transcoders_crosscoders", "ArrowLeft", 16),
         ("09_symbolic", "ArrowRight", 8),
         ("10_exercises", "ArrowLeft", 12),
+        ("15_sparsity_and_traps", "ArrowLeft", 20),
     ],
 )
 def test_first_slider_moves_the_picture(run_notebook, name, key, presses):

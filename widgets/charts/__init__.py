@@ -16,7 +16,10 @@ from .minima import share_chart, three_chart
 from .pairs import machine_chart
 from .regions import region_chart
 from .solutions import solution_chart
+from .sparsity import sparsity_chart
 from .start import start_chart
 from .style import inline, live, styled
 from .survey import relu_chart, survey_chart
+from .together import together_chart
 from .training import encoder_chart, history_chart, race_chart
+from .traps import absorbed_chart, chosen_chart, merged_chart, prevalence_chart

@@ -14,7 +14,9 @@ from .minima import lattice_explorer, lattice_picture, pair_explorer, three_expl
 from .pairs import machine_explorer
 from .real import mean_explorer
 from .regions import region_explorer
+from .sparsity import sparsity_explorer
 from .start import start_explorer
 from .thresholds import threshold_explorer
+from .together import together_explorer
 from .training import training_explorer
 from .ways import ways_explorer

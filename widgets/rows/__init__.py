@@ -17,5 +17,8 @@ from .pairs import machine_rows
 from .recovery import encoder_rows, history_rows, race_rows
 from .regions import region_rows
 from .solutions import solution_rows
+from .sparsity import sparsity_rows
 from .start import start_rows
+from .together import together_rows
 from .training import Race
+from .traps import absorbed_rows, chosen_rows, load_traps, merged_rows
