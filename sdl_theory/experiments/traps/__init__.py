@@ -1,0 +1,1 @@
+"""Does training know of traps? Beside what the theory says: a module an experiment."""
