@@ -30,6 +30,7 @@ from .samples import look
 
 RIDGE = 1e-9  # of C's mean eigenvalue, added to all: samples may have fewer directions than n_p
 LEAST = 1e-9  # directions that gain less of what is missing are none
+ASIDE = 1e-5  # how far from a length at which a Top-k latent wins one sample more
 
 
 class Half(NamedTuple):
@@ -92,9 +93,16 @@ def sign(
 def _halves(model: SDLModel, x_p: Tensor, x_r: Tensor) -> tuple[Half, Half]:
     """Samples of even and of odd place, as the model leaves them."""
     batches = [_half(model, *part) for part in zip(x_p.split(1024), x_r.split(1024))]
-    joined = [None if one[0] is None else torch.cat(one) for one in zip(*batches)]
-    first, second = ([None if one is None else one[i::2] for one in joined] for i in (0, 1))
-    return Half(*first), Half(*second)
+    x, r, level, displaced = (
+        None if one[0] is None else torch.cat(one)  # type: ignore[arg-type]  # all, or none
+        for one in zip(*batches)
+    )
+    assert x is not None and r is not None
+    every_other = lambda one, i: None if one is None else one[i::2]
+    first, second = (
+        Half(x[i::2], r[i::2], every_other(level, i), every_other(displaced, i)) for i in (0, 1)
+    )
+    return first, second
 
 
 def _half(model: SDLModel, x_p: Tensor, x_r: Tensor) -> Half:
@@ -114,7 +122,8 @@ def _half(model: SDLModel, x_p: Tensor, x_r: Tensor) -> Half:
 def sign_rows(model: SDLModel, fit: Half, check: Half, count: int) -> list[NewRow]:
     """As many as `count` rows, fewer where no more gain; `fit` and `check` may be the same."""
     halves = [fit] if fit is check else [fit, check]
-    whole, new = float(fit.r.square().sum()), []
+    whole = float(fit.r.square().sum())
+    new: list[NewRow] = []
     while len(new) < count:
         before = len(new)
         for w in directions(fit, LEAST * whole / max(1, len(fit.x))):
@@ -205,11 +214,12 @@ def _length(z: Tensor, column: Tensor, half: Half) -> Tensor:
     constant = (2 * (r * lost).sum(1) + lost.square().sum(1)).cumsum(0)
     linear = (z * ((r + lost) @ column)).cumsum(0)
     square = z.square().cumsum(0)
-    until = torch.cat([wins[1:], wins.new_full((1,), torch.inf)])
+    least, most = wins * (1 + ASIDE), torch.cat([wins[1:], wins.new_full((1,), torch.inf)])
+    most = most * (1 - ASIDE)
     t = (linear / square.clamp(min=1e-30)).clamp(min=0)
-    t = torch.minimum(torch.maximum(t, wins * (1 + 1e-5)), until)
+    t = torch.minimum(torch.maximum(t, least), most)
     change = constant - 2 * t * linear + t.square() * square
-    change = change.masked_fill(wins * (1 + 1e-5) > until, torch.inf)
+    change = change.masked_fill(least > most, torch.inf)
     best = int(change.argmin())
     return t[best] if change[best] < 0 else z.new_zeros(())
 

@@ -94,6 +94,7 @@ def _many(fires: Tensor) -> bool:
     return bool(torch.count_nonzero(fires) > most * fires.numel())
 
 
+@torch.no_grad()
 def clone(model: SDLModel, of: Tensor, spare: Tensor) -> None:
     """Half of the codes of the latents `of` to `spare`, as many: on every input the same sum."""
     model.way.scale(model, of, model.W_E.new_full((len(of),), 0.5))
@@ -104,6 +105,7 @@ def clone(model: SDLModel, of: Tensor, spare: Tensor) -> None:
         getattr(model, name)[spare] = getattr(model, name)[of]
 
 
+@torch.no_grad()
 def nudge(model: SDLModel, of: Tensor, spare: Tensor, pull: Pull) -> None:
     """Move clones apart along (v, u), columns brought back to their norms, and codes with them."""
     rows, columns = model.W_E[of].norm(dim=1), model.W_D[:, of].norm(dim=0)
