@@ -21,7 +21,7 @@ from .descent import Descent
 from .memory import check_training_fits
 from .model import SDLModel
 from .objective import objective
-from .resampling import RULES, check_rule, resample
+from .resampling import check_rule, resample, times
 from .step import Knobs
 from .stored import check_run_tensors
 from .world import World
@@ -212,16 +212,13 @@ class Trainer:
 
     def _resample(self) -> None:
         """Each model's dead latents begun anew, by the stream that it would have by itself."""
-        c, times = self.config, RULES[self.config.resample].times(self.steps_done)
+        c, t = self.config, self.steps_done
         for i, asleep in enumerate(self.asleep.view(-1, self.model.n_q)):
             dead, data = asleep >= c.dead_after, self.data[i % len(self.data)]
             dead[: self.descent.anchored] = False
             # every process looks at the same samples
-            x_p, x_r = zip(*(self._pair(data.batch(t, c.batch)) for t in times))
-            pair, draw = (
-                (torch.cat(x_p), torch.cat(x_r)),
-                seeded("cpu", c.seed, self.steps_done, 99),
-            )
+            x_p, x_r = zip(*(self._pair(data.batch(u, c.batch)) for u in times(c, t)))
+            pair, draw = (torch.cat(x_p), torch.cat(x_r)), seeded("cpu", c.seed, t, 99)
             asleep[resample(self.descent.single(i), pair, dead, draw)] = 0
 
     def tensors(self) -> dict[str, Tensor]:

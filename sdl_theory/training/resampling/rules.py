@@ -25,10 +25,6 @@ class Rule(NamedTuple):
     begin: Callable[..., Tensor]
     batches: int
 
-    def times(self, steps_done: int) -> range:
-        """Which batches of the run these are."""
-        return range(steps_done, steps_done + self.batches)
-
 
 RULES = dict(bricken=Rule(bricken, 1), sign=Rule(sign, 4), split=Rule(split, 4))
 
@@ -43,6 +39,11 @@ def resample(
     Returns those that it could begin anew; the others sleep on.
     """
     return RULES[descent.config.resample].begin(descent, pair, dead, generator)
+
+
+def times(config: Config, steps_done: int) -> range:
+    """Which batches of the run the rule looks at."""
+    return range(steps_done, steps_done + RULES[config.resample].batches)
 
 
 def check_rule(config: Config, model: SDLModel) -> None:
