@@ -6,6 +6,7 @@ python -m tests.benchmarks.resampling
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from dataclasses import replace
 
@@ -28,10 +29,10 @@ CASES = [
 ]
 
 
-def main(repeats: int = 3) -> None:
+def main(cases: list[tuple] = CASES, repeats: int = 3) -> None:
     data = Cycle(LinearRepresentationBench(samples=None))
     print(f"a pass over n_q = {N_Q}, in steps of the same model; {torch.get_num_threads()} threads")
-    for rule, method, share, count in CASES:
+    for rule, method, share, count in cases:
         made = trainer(method, share, data, "cpu")
         made.config = replace(made.config, resample=rule, resample_every=10**6)
         made.descent.config = made.config
@@ -59,4 +60,4 @@ def main(repeats: int = 3) -> None:
 
 if __name__ == "__main__":
     print(f"torch {torch.__version__}")
-    main()
+    main([CASES[int(number)] for number in sys.argv[1:]] or CASES)

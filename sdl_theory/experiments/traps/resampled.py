@@ -16,13 +16,15 @@ class Ended:
 
     to_nothing, to_bricken : the loss less that without resampling, and less that of Bricken's rows
         of the size that does better there, seed by seed (same truth, start and samples); None where
-        it is that arm. And what the interval says, see `said`.
+        it is that arm. And what the interval says, see `said`. Fewer that fire, a smaller l0, make
+        a larger loss.
     """
 
     case: str
     arm: str
     seeds: int
     loss: Estimate
+    l0: Estimate
     dead: Estimate
     to_nothing: Estimate | None
     loss_is: str
@@ -78,17 +80,14 @@ def summary(rows: list[dict]) -> Table[Ended]:
     table: Table[Ended] = Table()
     for case, arm, own in _arms(rows):
         to_nothing = _difference(own, _runs(rows, case, NOTHING), "loss")
-        bricken = min(
-            (_runs(rows, case, name) for name in names(rows, "arm") if name.startswith(BRICKEN)),
-            key=lambda runs: sum(one["loss"] for one in runs) / max(1, len(runs)),
-        )
-        to_bricken = _difference(own, bricken, "loss")
+        to_bricken = _difference(own, _better_bricken(rows, case), "loss")
         table.append(
             Ended(
                 case=case,
                 arm=arm,
                 seeds=len(own),
                 loss=_mean(own, "loss"),
+                l0=_mean(own, "l0"),
                 dead=_mean(own, "dead").within(0, 1),
                 to_nothing=to_nothing,
                 loss_is=said(to_nothing),
@@ -165,6 +164,14 @@ def _runs(rows: list[dict], case: str, arm: str) -> list[dict]:
     lists = [{k: v for k, v in row.items() if isinstance(v, list)} for row in own]
     runs = [dict(zip(row, values)) for row in lists for values in zip(*row.values())]
     return sorted(runs, key=lambda one: one["seeds"])
+
+
+def _better_bricken(rows: list[dict], case: str) -> list[dict]:
+    """The runs of Bricken's rows of the size of lower mean loss."""
+    arms = [_runs(rows, case, arm) for arm in names(rows, "arm") if arm.startswith(BRICKEN)]
+    return min(
+        (runs for runs in arms if runs), key=lambda runs: _mean(runs, "loss").value, default=[]
+    )
 
 
 def _arms(rows: list[dict]) -> list[tuple[str, str, list[dict]]]:

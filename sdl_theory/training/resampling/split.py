@@ -28,7 +28,7 @@ from ..descent import Latents
 from ..model import SDLModel
 from ..objective import SPARSE_BELOW
 from ..pairs import Pairs
-from .samples import Seen, look
+from .samples import look
 
 ROUGH, FINE = 2, 10  # turns for all latents; and for twice those wanted
 NUDGE = (
@@ -65,14 +65,16 @@ def split(
     live = alive.nonzero()[:, 0]
     if not len(spare) or not len(live):
         return spare[:0]
-    batch = descent.config.batch
-    seen = [look(model, *part) for part in zip(pair[0].split(batch), pair[1].split(batch))]
-    fires = [one.codes[:, live] != 0 for one in seen]
-    some = 1 if _many(fires[0]) else len(seen)
+    batch, parts = descent.config.batch, []
+    for x_p, x_r in zip(pair[0].split(batch), pair[1].split(batch)):
+        seen = look(model, x_p, x_r)
+        parts.append((x_p, seen.residual, seen.codes[:, live] != 0))
+    some = 1 if _many(parts[0][2]) else len(parts)
     v = torch.randn(len(live), model.n_p, generator=generator, dtype=torch.float64)
-    rough = pulls(*_joined(seen[:some], fires[:some]), v=v.to(model.W_E), turns=ROUGH)
+    rough = pulls(*_joined(parts[:some]), v=v.to(model.W_E), turns=ROUGH)
     place = rough.sigma.topk(min(len(live), 2 * len(spare))).indices
-    pull = pulls(*_joined(seen, [one[:, place] for one in fires]), v=rough.v[place], turns=FINE)
+    parts = [(x, r, fires[:, place]) for x, r, fires in parts]
+    pull = pulls(*_joined(parts), v=rough.v[place], turns=FINE)
     best = pull.sigma.topk(min(len(place), len(spare))).indices
     best = best[pull.sigma[best] > 0]
     of, spare = live[place[best]], spare[: len(best)]
@@ -82,9 +84,9 @@ def split(
     return spare
 
 
-def _joined(seen: list[Seen], fires: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+def _joined(parts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
     """x_p, what is missing, and which of some latents fire, of several batches."""
-    x, r = zip(*((one.x_p, one.residual) for one in seen))
+    x, r, fires = zip(*parts)
     return torch.cat(x), torch.cat(r), torch.cat(fires)
 
 
