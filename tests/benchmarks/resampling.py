@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 
 from sdl_theory import LinearRepresentationBench
-from sdl_theory.training.resampling import RULES, resample
+from sdl_theory.training.resampling import resample, times
 
 from .training import N_Q, Cycle, trainer
 
@@ -38,18 +38,18 @@ def main(cases: list[tuple] = CASES, repeats: int = 3) -> None:
         made.descent.config = made.config
         start = {name: value.clone() for name, value in made.model.state_dict().items()}
         dead = torch.arange(N_Q) < count
-        pairs = [made._pair(data.batch(t, 0)) for t in range(RULES[rule].batches)]
+        pairs = [made._pair(data.batch(t, 0)) for t in times(made.config, 0)]
         x_p, x_r = (torch.cat(one) for one in zip(*pairs))
         one_pass = lambda: resample(made.descent, (x_p, x_r), dead, torch.Generator())
-        times: dict[str, list[float]] = dict(step=[], rule=[])
+        clocked: dict[str, list[float]] = dict(step=[], rule=[])
         for round_ in range(repeats + 1):
             for name, call in (("step", made.step), ("rule", one_pass)):
                 before = time.process_time()
                 begun = call()
                 if round_:
-                    times[name].append(time.process_time() - before)
+                    clocked[name].append(time.process_time() - before)
                 made.model.load_state_dict(start)
-        step, taken = (statistics.median(times[name]) for name in ("step", "rule"))
+        step, taken = (statistics.median(clocked[name]) for name in ("step", "rule"))
         fires = float(made.sums[1] / made.sums[2]) / N_Q
         print(
             f"  {rule:<8} {method:<9} {fires:7.2%} fire, {len(begun)} of {count} begun: "

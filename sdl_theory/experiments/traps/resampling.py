@@ -2,7 +2,7 @@
 
 The demo bench (n = 100 features, n_p = 77, S = .99), the demo recipe but half as long, and four
 models of which many latents die: `CASES`. Every arm trains on the same samples; a rule looks at
-batches to come, one or four. A pass every 50 steps in the first half of the run.
+batches to come, Bricken's at one, ours at four. A pass every 50 steps in the first half of the run.
 
 A row is a case, an arm, a list of seeds, and as lists, a number a seed: at the end, on held-out
 samples,

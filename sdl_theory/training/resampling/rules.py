@@ -17,16 +17,14 @@ from .split import split
 
 
 class Rule(NamedTuple):
-    """begin : the rule; batches : how many of the batches to come it looks at.
-
-    Four make directions that are more than a batch's noise, and cost a step or two of training.
-    """
+    """begin : the rule; one_batch : it looks at one batch to come, not at SAMPLES or more."""
 
     begin: Callable[..., Tensor]
-    batches: int
+    one_batch: bool
 
 
-RULES = dict(bricken=Rule(bricken, 1), sign=Rule(sign, 4), split=Rule(split, 4))
+RULES = dict(bricken=Rule(bricken, True), sign=Rule(sign, False), split=Rule(split, False))
+SAMPLES = 1024  # so that directions are more than noise; to look at a batch costs half a step
 
 
 def resample(
@@ -43,7 +41,8 @@ def resample(
 
 def times(config: Config, steps_done: int) -> range:
     """Which batches of the run the rule looks at."""
-    return range(steps_done, steps_done + RULES[config.resample].batches)
+    several = max(2, -(-SAMPLES // config.batch))
+    return range(steps_done, steps_done + (1 if RULES[config.resample].one_batch else several))
 
 
 def check_rule(config: Config, model: SDLModel) -> None:

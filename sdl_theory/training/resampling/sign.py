@@ -36,8 +36,8 @@ ASIDE = 1e-5  # how far from a length at which a Top-k latent wins one sample mo
 class Half(NamedTuple):
     """Samples x (N, n_p), and what is missing of them, r (N, n_r): written to as rows are added.
 
-    level, displaced : Top-k alone: what a code must exceed to win a place (N,), and what is lost of
-        x_hat when it does (N, n_r).
+    level : Top-k's family alone: what a code must exceed to win a place (N,).
+    displaced : what is lost of x_hat when it does (N, n_r); None where no other latent gives way.
     """
 
     x: Tensor
@@ -111,7 +111,7 @@ def _half(model: SDLModel, x_p: Tensor, x_r: Tensor) -> Half:
         return Half(x_p, seen.residual)
     if not model.by_sample:
         assert seen.threshold is not None
-        return Half(x_p, seen.residual, seen.threshold.expand(len(x_p)), 0 * seen.residual)
+        return Half(x_p, seen.residual, seen.threshold.expand(len(x_p)))
     values, latents = top_k(seen.z, model.k)
     level, place = values.min(1)
     last = latents.gather(1, place[:, None])[:, 0]
@@ -157,7 +157,8 @@ def directions(half: Half, least: float) -> Tensor:
 def _best(model: SDLModel, w: Tensor, fit: Half, check: Half) -> NewRow | None:
     """The better sign of a direction, as long as it gains most on `check`; None if nothing."""
     jumps = "theta" in model.way.vectors
-    tried = [(*_column(s * (fit.x @ w), fit.r, jumps=jumps), s * w) for s in (1.0, -1.0)]
+    z = fit.x @ w
+    tried = [(*_column(s * z, fit.r, jumps=jumps), s * w) for s in (1.0, -1.0)]
     gain, column, threshold, w = max(tried, key=lambda one: float(one[0]))
     if not gain > 0:
         return None
@@ -204,15 +205,18 @@ def _length(z: Tensor, column: Tensor, half: Half) -> Tensor:
     It fires where t z > level, and there r becomes r + displaced - t z column: between the t at
     which it wins another sample the loss is a parabola in t.
     """
-    assert half.level is not None and half.displaced is not None
-    some = z > 0
-    z, r, lost = z[some], half.r[some], half.displaced[some]
-    if not len(z):
+    assert half.level is not None
+    some = (z > 0).nonzero()[:, 0]
+    if not len(some):
         return z.new_zeros(())
-    wins, order = (half.level[some] / z).clamp(min=0).sort()
-    z, r, lost = z[order], r[order], lost[order]
-    constant = (2 * (r * lost).sum(1) + lost.square().sum(1)).cumsum(0)
-    linear = (z * ((r + lost) @ column)).cumsum(0)
+    wins, order = (half.level[some] / z[some]).clamp(min=0).sort()
+    some = some[order]
+    z, pulled, constant = z[some], (half.r @ column)[some], 0 * wins
+    if half.displaced is not None:
+        r, lost = half.r[some], half.displaced[some]
+        pulled = pulled + lost @ column
+        constant = (2 * (r * lost).sum(1) + lost.square().sum(1)).cumsum(0)
+    linear = (z * pulled).cumsum(0)
     square = z.square().cumsum(0)
     least, most = wins * (1 + ASIDE), torch.cat([wins[1:], wins.new_full((1,), torch.inf)])
     most = most * (1 - ASIDE)
@@ -230,8 +234,9 @@ def _take(model: SDLModel, one: NewRow, half: Half) -> None:
     if half.level is None:
         half.r.addr_(z * (z > one.threshold), one.column, alpha=-1)
         return
-    assert half.displaced is not None
-    on = (z > half.level) & (z > 0)
-    half.r.addcmul_(on[:, None], half.displaced)
-    half.r.addr_(z * on, one.column, alpha=-1)
-    half.displaced.masked_fill_(on[:, None], 0)  # the place is gone
+    on = ((z > half.level) & (z > 0)).nonzero()[:, 0]
+    left = half.r[on] - z[on, None] * one.column
+    if half.displaced is not None:
+        left += half.displaced[on]
+        half.displaced[on] = 0  # the place is gone
+    half.r[on] = left

@@ -30,10 +30,10 @@ from ..objective import SPARSE_BELOW
 from ..pairs import Pairs
 from .samples import look
 
-ROUGH, FINE = 2, 10  # turns for all latents; and for twice those wanted
-NUDGE = (
-    0.1  # how far two clones start apart, of the norms of row and column: the loss sees its square
-)
+# turns for all latents, on batches that fire each OFTEN times or more; and for twice those wanted
+ROUGH, OFTEN, FINE = 1, 16, 10
+# how far two clones start apart, of the norms of row and column: the loss sees its square
+NUDGE = 0.1
 
 
 class Pull(NamedTuple):
@@ -68,8 +68,9 @@ def split(
     batch, parts = descent.config.batch, []
     for x_p, x_r in zip(pair[0].split(batch), pair[1].split(batch)):
         seen = look(model, x_p, x_r)
-        parts.append((x_p, seen.residual, seen.codes[:, live] != 0))
-    some = 1 if _many(parts[0][2]) else len(parts)
+        parts.append((x_p, seen.residual, (seen.codes != 0)[:, live]))
+    often = torch.stack([fires.sum(dtype=torch.float64) for _, _, fires in parts]).cumsum(0)
+    some = int((often < OFTEN * len(live)).sum()) + 1
     v = torch.randn(len(live), model.n_p, generator=generator, dtype=torch.float64)
     rough = pulls(*_joined(parts[:some]), v=v.to(model.W_E), turns=ROUGH)
     place = rough.sigma.topk(min(len(live), 2 * len(spare))).indices
