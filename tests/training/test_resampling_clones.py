@@ -28,6 +28,8 @@ def test_pulls_of_samples_are_those_of_the_theory(seed):
     S = missing.mT @ (x * fires[:, i : i + 1]) / len(x)
     assert pull.sigma[i].item() == pytest.approx(torch.linalg.matrix_norm(S, 2).item(), rel=1e-6)
     assert (pull.u[i] @ S @ pull.v[i]).item() == pytest.approx(pull.sigma[i].item(), rel=1e-6)
+    spread = ((x @ pull.v[i]).square() * fires[:, i]).mean().item()
+    assert pull.spread[i].item() == pytest.approx(spread, rel=1e-9)
     two = theory_split(weights, i, 2)
     eps = 1e-3
     for one, sign in ((i, 1), (2, -1)):
