@@ -42,6 +42,9 @@ class Config:
         bites later.
     resample_every : steps between resamplings of dead latents, up to `resample_until` (a share of
         the steps); 0 is never.
+    resample : where they begin anew. "bricken": at badly reconstructed samples (Bricken et al.
+        2023). Ours: "sign", along the directions in which most is missing; "split", as clones of
+        the latents pulled apart the most, not for the Top-k family.
     unit_norm : hold W_D's columns at model.decoder_norm, the gradient's part along them removed.
         Weights from elsewhere whose columns have other norms are rescaled at the first step, which
         changes what they compute: go on with such a model with unit_norm=False.
@@ -82,6 +85,7 @@ class Config:
     dead_after: int = 100_000
     resample_every: int = 0
     resample_until: float = 0.5
+    resample: str = "bricken"
     unit_norm: bool = True
     lam_anchor: float | tuple[float, ...] = 0.1
     precision: str = "float32"
@@ -149,6 +153,10 @@ class Config:
             )
         if self.level_loss not in (None, "mean", "sum"):
             raise ValueError(f"level_loss must be 'mean', 'sum' or None; got {self.level_loss!r}")
+        if self.resample not in ("bricken", "sign", "split"):
+            raise ValueError(
+                f"resample must be 'bricken', 'sign' or 'split'; got {self.resample!r}"
+            )
         if self.precision not in ("float32", "bf16"):
             raise ValueError(f"precision must be 'float32' or 'bf16'; got {self.precision!r}")
 

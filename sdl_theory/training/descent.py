@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 
@@ -12,6 +14,20 @@ from .model import SDLModel
 from .world import World
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # Adam's state of a parameter
+
+
+class Latents(Protocol):
+    """What resampling is given: a single model, its settings, and how Adam forgets latents.
+
+    anchored : the first so many latents are held by anchors.
+    """
+
+    model: SDLModel
+    config: Config
+    anchored: int
+
+    def forget(self, which: Tensor) -> None:
+        """Zero Adam's moments of the latents `which`."""
 
 
 class Descent:
@@ -31,6 +47,7 @@ class Descent:
             betas=config.betas,
             fused=model.W_E.device.type in ("cpu", "cuda"),
         )
+        self.anchored = 0
         self._forget_gradients()
 
     def _forget_gradients(self) -> None:
@@ -80,13 +97,18 @@ class Descent:
         mine = [norm for name, norm in zip(names, norms) if name != "b_D" or first]
         return self.world.over_latents(torch.stack(mine).square().sum()).sqrt()
 
-    def forget(self, which: Tensor) -> None:
-        """Zero Adam's moments of the latents `which`."""
+    def forget(self, which: Tensor, instance: int | None = None) -> None:
+        """Zero Adam's moments of the latents `which`, of one instance if there are several."""
         for name, leaf in self.leaves.items():
             state = self.optimizer.state.get(leaf, {}) if name != "b_D" else {}
             for moment in MOMENTS[1:]:
                 if moment in state:
-                    state[moment][which] = 0
+                    whole = state[moment]
+                    (whole if instance is None else whole[instance])[which] = 0
+
+    def single(self, i: int) -> Latents:
+        """Model i alone, in the same memory; of one model itself."""
+        return self if self.model.instances is None else OfInstance(self, i)
 
     def tensors(self) -> dict[str, Tensor]:
         """Adam's state, by name; empty before the first step."""
@@ -111,3 +133,24 @@ class Descent:
             }
             step = tensors[f"adam/step/{name}"].clone().to(leaf.device if leaf.is_cuda else "cpu")
             self.optimizer.state[leaf] = state | {"step": step}
+
+
+class OfInstance:
+    """One instance of a batched descent, for resampling: what is written to it is written there."""
+
+    def __init__(self, descent: Descent, i: int):
+        whole = descent.model
+        self.model = copy.copy(whole)
+        self.model.instances = None
+        self.model._parameters = {
+            name: None if one is None else torch.nn.Parameter(one.detach()[i])
+            for name, one in whole._parameters.items()
+        }
+        self.model._buffers = {
+            name: None if one is None else one[i] for name, one in whole._buffers.items()
+        }
+        self.config, self.anchored = descent.config, descent.anchored
+        self._descent, self._i = descent, i
+
+    def forget(self, which: Tensor) -> None:
+        self._descent.forget(which, self._i)

@@ -21,7 +21,7 @@ from .descent import Descent
 from .memory import check_training_fits
 from .model import SDLModel
 from .objective import objective
-from .resampling import resample
+from .resampling import check_rule, resample, times
 from .step import Knobs
 from .stored import check_run_tensors
 from .world import World
@@ -81,22 +81,19 @@ class Trainer:
                 f"{len(self.data)} benches for {model.instances or 1} models; "
                 f"pass one bench, or one per instance"
             )
-        if config.resample_every and model.instances is not None:
-            raise ValueError(
-                f"resampling works on single models; "
-                f"resample_every = {config.resample_every} needs a model without instances"
-            )
         if world.shards != model.world.shards:
             raise ValueError(
                 f"the model's latents are cut over {model.world.shards} processes, "
                 f"this run's over {world.shards}: give SDLModel and the run the same world"
             )
+        check_rule(config, model)
         check_training_fits(model, config.batch // world.size)
         self.anchors = listed_anchors(anchors, self.data, model.instances, config.seed)
         self.anchor_loss = (
             AnchorLoss(self.anchors, config.lam_anchor, model) if self.anchors else None
         )
         self.descent = Descent(model, config, world)
+        self.descent.anchored = self.anchor_loss.k if self.anchor_loss else 0
         self.leaves, self.optimizer = self.descent.leaves, self.descent.optimizer
         device, lead = model.W_E.device, () if model.instances is None else (model.instances,)
         self.asleep = torch.zeros(*lead, model.n_q, dtype=torch.long, device=device)
@@ -214,14 +211,15 @@ class Trainer:
         self.descent.step(self.config.rate(self.steps_done))
 
     def _resample(self) -> None:
-        dead = self.asleep >= self.config.dead_after
-        if self.anchor_loss is not None:
-            dead = dead.clone()
-            dead[: self.anchor_loss.k] = False
-        # every process looks at the same samples
-        pair = self._pair(self.data[0].batch(self.steps_done, self.config.batch))
-        generator = seeded("cpu", self.config.seed, self.steps_done, 99)
-        self.asleep[resample(self.descent, pair, dead, generator)] = 0
+        """Each model's dead latents begun anew, by the stream that it would have by itself."""
+        c, t = self.config, self.steps_done
+        for i, asleep in enumerate(self.asleep.view(-1, self.model.n_q)):
+            dead, data = asleep >= c.dead_after, self.data[i % len(self.data)]
+            dead[: self.descent.anchored] = False
+            # every process looks at the same samples
+            x_p, x_r = zip(*(self._pair(data.batch(u, c.batch)) for u in times(c, t)))
+            pair, draw = (torch.cat(x_p), torch.cat(x_r)), seeded("cpu", c.seed, t, 99)
+            asleep[resample(self.descent.single(i), pair, dead, draw)] = 0
 
     def tensors(self) -> dict[str, Tensor]:
         """All that the next step depends on, by name."""

@@ -2,7 +2,7 @@
 
 import torch
 
-from sdl_theory import Config, LinearRepresentationBench, SDLModel
+from sdl_theory import Config, LinearRepresentationBench, SDLModel, Trainer
 from sdl_theory.training.descent import Descent
 from sdl_theory.training.methods import WITH_K
 from sdl_theory.training.resampling import resample
@@ -64,3 +64,11 @@ def problem(method, biases, dtype=torch.float64, batch=48, n_q=96):
 def begun_anew(made, x_p, x_r, dead, seed=0):
     """The latents that `resample` begins anew in a model that was not trained."""
     return resample(Descent(made, Config(), World()), (x_p, x_r), dead, seeded(seed))
+
+
+def begun_by(rule, made, x_p, x_r, dead, check=False, seed=0):
+    """As `begun_anew`, by another rule; with `check` the run itself is asked for first."""
+    config = Config(resample=rule, resample_every=1, batch=500)
+    if check:
+        Trainer(made, BENCH, config)
+    return resample(Descent(made, config, World()), (x_p, x_r), dead, seeded(seed))

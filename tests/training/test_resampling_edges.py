@@ -43,7 +43,7 @@ def test_latents_begun_anew_differ_from_one_another_and_from_the_living(method, 
     features. Three of them live already.
     """
     # all samples together, or three at a time
-    monkeypatch.setattr("sdl_theory.training.resampling.ROOM", room)
+    monkeypatch.setattr("sdl_theory.training.resampling.bricken.ROOM", room)
     x = torch.eye(8)[torch.arange(200) % 5] * torch.rand(
         200, 1, generator=torch.Generator().manual_seed(1)
     ).add(0.5)

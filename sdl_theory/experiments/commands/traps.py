@@ -15,12 +15,16 @@ from ...lock import locked
 from ...training.trainer import TrainingError
 from ..paper.kept import Kept
 from ..paper.record import results_folder
-from ..traps import correlated, exits, pairs, shared_neurons
+from ..traps import correlated, exits, pairs, resampling, shared_neurons
 from ..traps.shape import Experiment
 from .options import a_place
 
 EXPERIMENTS: Mapping[str, Experiment] = dict(
-    pairs=pairs, shared=shared_neurons, correlated=correlated, exits=exits
+    pairs=pairs,
+    shared=shared_neurons,
+    correlated=correlated,
+    exits=exits,
+    resampling=resampling,
 )
 
 

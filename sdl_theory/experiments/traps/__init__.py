@@ -24,4 +24,6 @@ the parent.
 traps_exits.json: of `traps` random ones, how many `left`, how many `foreseen` and `as_foreseen` by
 `Traps.steps_to_wall`; the median `steps`; where those that left ended, `left_to`; spares that
 `woke`.
+
+traps_resampling.json: see the module `resampling`.
 """

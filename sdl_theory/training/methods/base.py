@@ -200,6 +200,12 @@ class Method:
     def settle(self, model: SDLModel) -> None:
         """Put right, after a step, what it may have pushed out of its range."""
 
+    def scale(self, model: SDLModel, which: Tensor, by: Tensor) -> None:
+        """The codes of the latents `which` times `by` > 0, on every input; not for Top-k."""
+        model.W_E[which] *= by[:, None]
+        if model.b_E is not None:
+            model.b_E[which] *= by
+
     def begin_anew(self, model: SDLModel, which: Tensor, alive: Tensor, own: Tensor) -> None:
         """Its vectors at the resampled latents `which`, put back to where they begin.
 

@@ -27,6 +27,11 @@ class Gated(Method):
     def firing_level(self, model):
         return torch.maximum(-model.b_gate, -model.b_mag * torch.exp(-model.r_mag))
 
+    def scale(self, model, which, by):
+        """Magnitudes alone: the gate stays open where it was."""
+        model.r_mag[which] += by.log()
+        model.b_mag[which] *= by
+
     def penalty(self, step: Step, coded: Coded):
         model, knobs = step.model, step.knobs
         gate = (step.z + model.b_gate.unsqueeze(-2)).relu()

@@ -106,6 +106,10 @@ class JumpReLU(InBlocks):
     def settle(self, model):
         model.theta.clamp_(min=0)
 
+    def scale(self, model, which, by):
+        super().scale(model, which, by)
+        model.theta[which] *= by
+
     def begin_anew(self, model, which, alive, own):
         """The threshold of the mean live latent.
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import torch
 
-from ..checks import Tensor
-from .descent import Descent
-from .model import SDLModel
+from ...checks import Tensor
+from ..descent import Latents
+from ..model import SDLModel
 
 # cosine from which two rows are one direction: equal ones meet every sample alike, and multiples
 # differ by rounding only (1e-7 in float32)
@@ -18,10 +18,10 @@ ROOM = 1 << 24  # cosines looked at together
 
 
 @torch.no_grad()
-def resample(
-    descent: Descent, pair: tuple[Tensor, Tensor], dead: Tensor, generator: torch.Generator
+def bricken(
+    descent: Latents, pair: tuple[Tensor, Tensor], dead: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Begin the latents `dead` (n_q,) of a run anew at badly reconstructed samples.
+    """Begin the latents `dead` (n_q,) of a model anew at badly reconstructed samples.
 
     pair : x_p and x_r; samples are drawn from it with probability proportional to their squared
         error squared.
@@ -37,10 +37,6 @@ def resample(
     are dead latents, the last of these stay asleep, until another batch.
     """
     model, world, (x_p, x_r) = descent.model, descent.model.world, pair
-    if model.instances is not None:
-        raise ValueError(
-            "resampling works on single models; train without instances, or with resample_every=0"
-        )
     which, alive = dead.nonzero()[:, 0], ~dead
     many = world.beside(torch.tensor([len(which)], device=dead.device))  # of each process
     if not many.any():
