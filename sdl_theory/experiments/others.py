@@ -19,6 +19,7 @@ from .real.record import read
 
 FOUND, MIP, COSINE = "encoder_raw_found_95", "encoder_raw_mip", "encoder_mip"
 Named = dict[str, Callable[[Any], str]]  # a column's head: what it says of a row
+Lines = tuple[list[str], list[list[str]]]  # the head, and the rows' cells
 
 
 def cell(value: Any, digits: int = 3) -> str:
@@ -28,15 +29,17 @@ def cell(value: Any, digits: int = 3) -> str:
         return f"{value.value:.{digits}f}{ends}"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}"
     return "-" if value is None else str(value)
 
 
-def lines(table: Sequence[Any], columns: Named) -> tuple[list[str], list[list[str]]]:
+def lines(table: Sequence[Any], columns: Named) -> Lines:
     """Head and cells."""
     return list(columns), [[say(row) for say in columns.values()] for row in table]
 
 
-def plainly(table: Table, first: str, **heads: str) -> tuple[list[str], list[list[str]]]:
+def plainly(table: Table, first: str, **heads: str) -> Lines:
     """All columns of a table but those whose head is "", under their names or these heads.
 
     first : the head of the first column, the table's own name.
@@ -46,7 +49,7 @@ def plainly(table: Table, first: str, **heads: str) -> tuple[list[str], list[lis
     return [first, *said[1:]], [[cell(getattr(row, name)) for name in names] for row in table]
 
 
-def moved(folder: Path) -> tuple[list[str], list[list[str]]]:
+def moved(folder: Path) -> Lines:
     """Table 1 with each of our choices moved: the least and the most found, and what turns."""
     kept = trials.Trials("demo", range(5), folder / "sensitivity_demo.json")
     return plainly(
@@ -65,17 +68,17 @@ def moved(folder: Path) -> tuple[list[str], list[list[str]]]:
     )
 
 
-def embeddings(folder: Path) -> tuple[list[str], list[list[str]]]:
+def embeddings(folder: Path) -> Lines:
     """Table 2 on all 1000 classes by the paper's metric, beside controls."""
     return _compared(folder / "real_imagenet.json", "Table 2, 1000 classes")
 
 
-def pictures(folder: Path) -> tuple[list[str], list[list[str]]]:
+def pictures(folder: Path) -> Lines:
     """Likewise on a network's features of Fashion-MNIST."""
     return _compared(folder / "real_fashion.json", "Table 2, Fashion-MNIST")
 
 
-def _compared(path: Path, first: str) -> tuple[list[str], list[list[str]]]:
+def _compared(path: Path, first: str) -> Lines:
     record = read(path)
     by = {
         figure: list(zip(real.compare(record, figure), real.controls(record, figure)))
@@ -101,7 +104,7 @@ def _compared(path: Path, first: str) -> tuple[list[str], list[list[str]]]:
     return lines(list(zip(by[FOUND], by[MIP], by[COSINE])), said)
 
 
-def figure_7(folder: Path) -> tuple[list[str], list[list[str]]]:
+def figure_7(folder: Path) -> Lines:
     """How runs end by arm, and whether resampled ones end lower."""
     rows = json.loads((folder / "language_model.json").read_text(encoding="utf-8"))["rows"]
     key = lambda one: (one.kind, one.mean, one.steps, one.arm)

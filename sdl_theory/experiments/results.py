@@ -19,6 +19,7 @@ from . import audit, others
 from .arms import LINES, Arm
 from .gain import difference, load_gain
 from .paper import page
+from .traps import page as traps
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks" / "results"
 PAGE = FOLDER / "README.md"
@@ -190,7 +191,7 @@ def from_stored_runs() -> list[str]:
     """The tables that need no computation."""
     records = [one for preset in page.SIZES for one in page.stored(preset)]
     ours_beside_theirs = [markdown(page.head(one), page.cells(one)) for one in records]
-    beside = [markdown(*table(FOLDER)) for table in others.TABLES]
+    beside = [markdown(*table(FOLDER)) for table in (*others.TABLES, *traps.TABLES)]
     return [course(), paper_size(), demo(), gain(), *ours_beside_theirs, *beside]
 
 

@@ -34,7 +34,7 @@ STEP = 1e-3  # of the second differences
 FELL = 1e-7  # of the scale: a descent that ends this far below has left
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrueCertificate(Certificate):
     """What a point is of the true loss L, or of L + l1 sum_i E[z_i] ||w_D^i||.
 
