@@ -12,7 +12,8 @@ from ..kinds import Code, Layer
 # Okabe-Ito
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PINK, BLACK = "#56B4E9", "#CC79A7", "#000000"
-GREY = "#777777"
+GREY, QUIET, PALE = "#777777", "#444444", "#F2F2F2"
+TEXT = 14  # pixels of the smallest words, where a picture has its own width or more
 VERDICT_NAMES = [code.name.lower() for code in Code]
 VERDICT_COLOURS = [RED, SKY, GREY, PINK, ORANGE, GREEN]
 VERDICT_SHAPES = ["triangle-down", "cross", "circle", "square", "diamond", "circle"]
@@ -46,12 +47,13 @@ def styled(chart):
     """Fonts that can be read from the back of a room, quiet axes."""
     return (
         chart.configure_axis(
-            labelFontSize=12, titleFontSize=13, titleFontWeight="normal", gridOpacity=0.35
+            labelFontSize=TEXT, titleFontSize=TEXT, titleFontWeight="normal", gridOpacity=0.35
         )
         .configure_title(
-            fontSize=15, anchor="start", fontWeight="bold", subtitleFontSize=12, subtitlePadding=4
+            fontSize=16, anchor="start", fontWeight="bold", subtitleFontSize=TEXT, subtitlePadding=4
         )
-        .configure_legend(labelFontSize=12, titleFontSize=12, symbolSize=110, labelLimit=320)
+        .configure_legend(labelFontSize=TEXT, titleFontSize=TEXT, symbolSize=110, labelLimit=320)
+        .configure_text(fontSize=TEXT)
         .configure_view(strokeOpacity=0.25)
     )
 

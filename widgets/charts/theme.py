@@ -1,0 +1,48 @@
+"""A dark page: every colour of the pictures as it is drawn there, by the browser's own style sheet.
+
+Pictures are made once, on white; where a page is dark, rules for their SVG change the colours.
+"""
+
+from __future__ import annotations
+
+from .style import BLACK, BLUE, GREEN, GREY, ORANGE, PALE, PINK, QUIET, RED, SKY
+
+PAPER, INK = "#14171c", "#e4e7eb"  # as in page.css
+DARK = {
+    "white": PAPER,
+    "#ffffff": PAPER,
+    BLACK: INK,
+    "#000": INK,
+    "black": INK,
+    GREY: "#9aa3ad",
+    QUIET: "#b4bcc5",
+    "#888": "#8b949e",  # Vega's axes, ticks and frames
+    "#ddd": "#58616b",
+    PALE: "#2b323a",
+    BLUE: "#4c9bf0",
+    SKY: "#a5dcff",
+    ORANGE: "#ffbd45",
+    GREEN: "#2fcf9f",
+    RED: "#ff7a3d",
+    PINK: "#f2a5cf",
+}
+
+
+def dark_rules(within: str = "") -> str:
+    """CSS that turns an SVG picture drawn on white into one drawn on dark paper.
+
+    within : a selector of the pictures meant.
+    """
+    return "\n".join(
+        f'{within} [{side}="{light}" i] {{ {side}: {dark} }}'.strip()
+        for light, dark in DARK.items()
+        for side in ("fill", "stroke")
+    )
+
+
+def in_the_dark(within: str = "") -> str:
+    """The same where the reader's system asks for dark pages, on screens."""
+    return f"@media screen and (prefers-color-scheme: dark) {{\n{dark_rules(within)}\n}}\n"
+
+
+NOTEBOOK = '[data-jp-theme-light="false"] :is(.sdl-live-chart, .jp-RenderedVegaCommon5) svg'
