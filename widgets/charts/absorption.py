@@ -94,7 +94,7 @@ def ladder_chart(rows: list[dict]):
             base.mark_point(shape="circle", filled=True, size=70, color=BLUE, opacity=1).encode(
                 x=x, y=y
             ),
-            base.mark_text(align="left", dx=8, dy=-7, fontSize=11).encode(
+            base.mark_text(align="left", dx=8, dy=-7).encode(
                 x=x, y=y, text="leaver:N"
             ),
         ).properties(

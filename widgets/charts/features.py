@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from ..kinds import Linear
-from .style import BLACK, BLUE, GREY, named, of, styled
+from .style import BLACK, BLUE, GREY, QUIET, named, of, styled
 
 
 def linear_chart(data):
@@ -43,13 +43,13 @@ def _interference(data):
     dimensions = (
         of(data, Linear.SIZE)
         .transform_calculate(label="'n_p = ' + datum.value + ' dimensions'")
-        .mark_text(fontSize=13, fontWeight="bold", align="left")
+        .mark_text(fontWeight="bold", align="left")
     )
     return alt.layer(
         bound.mark_area(color=GREY, opacity=0.18, clip=True).encode(x=x, y=y, y2=alt.datum(-1)),
         bound.mark_line(color=BLACK, strokeWidth=2).encode(x=x, y=y, order="x:Q"),
         _three(data, x, y),
-        room.mark_text(fontSize=12, color="#444444").encode(x=x, y=y, text=impossible),
+        room.mark_text(color=QUIET).encode(x=x, y=y, text=impossible),
         dimensions.encode(x=x, y=y, text="label:N"),
     )
 

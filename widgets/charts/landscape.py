@@ -41,7 +41,7 @@ def disc(data, kind: int, legend: alt.Legend | None, *, size: int, axis=alt.Unde
         arrows.mark_point(size=size, filled=True, opacity=1).encode(
             x=x, y=y, color=colour, shape=shape
         ),
-        numbers.mark_text(dy=-14, fontSize=12, fontWeight="bold").encode(x=x, y=y, text="label:N"),
+        numbers.mark_text(dy=-14, fontWeight="bold").encode(x=x, y=y, text="label:N"),
     )
 
 

@@ -83,13 +83,13 @@ def _lattice(data, edges: list[dict], labels: list[dict]):
             x=x, y=y, color=colour, shape=shape
         ),
         *(
-            names.mark_text(fontSize=12, fontWeight="bold", dy=-20, **halo).encode(
+            names.mark_text(fontWeight="bold", dy=-20, **halo).encode(
                 x=x, y=y, text="label:N"
             )
             for halo in (HALO, {})
         ),
         *(
-            losses.mark_text(fontSize=12, dy=21, **halo).encode(x=x, y=y, text=below)
+            losses.mark_text(dy=21, **halo).encode(x=x, y=y, text=below)
             for halo in (HALO, {})
         ),
     )

@@ -49,7 +49,7 @@ def _triangle(data):
         ),
     )
     dots = of(data, Layer.CURVE).mark_point(shape="circle", filled=True, size=95, opacity=1)
-    names = alt.Chart(alt.Data(values=corners)).mark_text(fontSize=12)
+    names = alt.Chart(alt.Data(values=corners)).mark_text()
     return alt.layer(
         dots.encode(x=x, y=y, color=left),
         names.encode(x=x, y=y, text="t:N"),
@@ -70,7 +70,7 @@ def _eigenvectors(data):
     component = alt.Y("y:Q", title="component of y", scale=alt.Scale(domain=[-1.1, 1.25]))
     labels = (
         bars.transform_filter("datum.x % 4 == 2")
-        .mark_text(fontSize=11)
+        .mark_text()
         .encode(x=feature, y=alt.datum(1.13), text=alt.Text("label:N"))
         .transform_calculate(label="'eigenvalue ' + format(datum.x2, '.2f')")
     )
@@ -127,7 +127,7 @@ def share_chart(rows: list[dict]):
             chance.mark_rule(strokeWidth=2).encode(x=x, y=low, y2="high:Q", color=colour),
             dots.encode(x=x, y=y, color=colour),
             traps.encode(x=x, y=y, color=colour),
-            names.mark_text(fontSize=12).encode(x=x, y="height:Q", text="name:N"),
+            names.mark_text().encode(x=x, y="height:Q", text="name:N"),
         ).properties(
             width=560,
             height=290,

@@ -30,7 +30,7 @@ def bound_chart(data):
     corner = alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 1, "y": 0.95}]))
     ground = corner.mark_area(color=RED, opacity=0.08).encode(x=x, y=y)
     words = alt.Chart(alt.Data(values=[{}])).mark_text(
-        text="M_IP < .95 M_GT", color=RED, fontSize=13
+        text="M_IP < .95 M_GT", color=RED
     )
     layers = alt.layer(
         ground,

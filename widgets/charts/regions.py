@@ -42,7 +42,7 @@ def _disc(data, sectors: list[Sector]):
     feature, row = of(data, Regions.FEATURE), of(data, Regions.ROW)
     numbers = feature.transform_calculate(
         label="datum.value + 1", x="1.4 * datum.x", y="1.4 * datum.y"
-    ).mark_text(fontSize=12, fontWeight="bold", color=BLUE)
+    ).mark_text(fontWeight="bold", color=BLUE)
     dots = feature.mark_point(size=120, filled=True, opacity=1, color=BLUE, shape="circle")
     tip = row.mark_point(
         size=150, filled=True, opacity=1, color=ORANGE, shape="square", stroke="white"
@@ -75,7 +75,7 @@ def _walls(sectors: list[Sector], x: alt.X, y: alt.Y) -> list:
     ).mark_rule(strokeDash=[4, 3], color=GREY, strokeWidth=1.5)
     spots = base.transform_calculate(x="1.8 * sin(datum.middle)", y="1.8 * cos(datum.middle)")
     names = [
-        spots.mark_text(fontSize=13, **halo).encode(x=x, y=y, text="label:N") for halo in (HALO, {})
+        spots.mark_text(**halo).encode(x=x, y=y, text="label:N") for halo in (HALO, {})
     ]
     return [from_origin(walls, x, y), *names]
 

@@ -45,7 +45,7 @@ def _disc(data, kind: Solution):
         cosines="'cosine: rows ' + format(datum.y, '.2f') + ', columns ' + format(datum.x2, '.2f')",
     )
     words = [
-        note.mark_text(fontSize=11).encode(x=alt.datum(0), y=alt.datum(height), text=text)
+        note.mark_text().encode(x=alt.datum(0), y=alt.datum(height), text=text)
         for height, text in ((1.6, "loss:N"), (1.35, "cosines:N"))
     ]
     return alt.layer(

@@ -50,7 +50,6 @@ def _samples(data):
     labels = arrows.transform_calculate(label="'w_' + (datum.value + 1)").mark_text(
         dy=-14,
         dx=alt.expr("datum.value ? 20 : -20"),
-        fontSize=13,
         fontWeight="bold",
         color=BLUE,
     )
@@ -100,5 +99,5 @@ def _losses(data):
         stroke="white",
         strokeWidth=1.5,
     )
-    word = trap.mark_text(dy=-17, fontSize=12, fontWeight="bold", color=RED)
+    word = trap.mark_text(dy=-17, fontWeight="bold", color=RED)
     return alt.layer(curves, mark, word.encode(text=alt.value("trap")))
