@@ -47,7 +47,9 @@ async function persistentChart(el, spec, renderer, first) {
     { ...spec, datasets: { ...spec.datasets, live: first.rows } },
     { actions: false, renderer, patch: vega => stackable(
       { ...vega, signals: [...(vega.signals ?? []), { name: 'narrow', value: narrow() }] }) });
-  const turned = new ResizeObserver(() => view.signal('narrow', narrow()).runAsync());
+  const turned = new ResizeObserver(() => {
+    if (view.signal('narrow') !== narrow()) view.signal('narrow', narrow()).resize().runAsync();
+  });
   turned.observe(el);
   // a click on a mark whose row has a `pick` moves the control that the chart names for it
   view.addEventListener('click', (_, item) => item?.datum?.pick && host.dispatchEvent(

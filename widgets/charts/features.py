@@ -90,7 +90,7 @@ def _readouts(data):
         orient="bottom",
     )
     scale = alt.Scale(domain=[silent, active], range=[GREY, BLUE])
-    return (
+    bars = (
         alt.Chart(data)
         .transform_filter(f"datum.kind == {silent} || datum.kind == {active}")
         .mark_rect(opacity=0.65)
@@ -102,6 +102,10 @@ def _readouts(data):
             color=alt.Color("value:O", scale=scale, legend=legend),
         )
     )
+    instead = of(data, Linear.INSTEAD).mark_text(
+        y=12, text="impossible: random directions instead"
+    )
+    return alt.layer(bars, instead.encode(x=alt.datum(1)))
 
 
 def gram_chart(

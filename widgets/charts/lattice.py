@@ -23,16 +23,22 @@ def lattice_chart(data, edges: list[dict], labels: list[dict]):
     """Left: 15 partitions. Right: six descents from the chosen one.
 
     A partition's verdict is shown by colour and shape, its loss stands below.
+
+    labels : of each partition its place, its name, and the value that a click on it gives (`pick`).
     """
     lattice = _lattice(data, edges, labels).properties(
         width=440,
         height=300,
         title=alt.Title(
             "Every way to share out four features",
-            subtitle="12|34: one neuron for 1 and 2, one for 3 and 4; below: loss; ring: chosen",
+            subtitle=[
+                "12|34: one neuron for 1 and 2, one for 3 and 4",
+                "below: loss; ring: chosen, click another",
+            ],
         ),
     )
-    step = alt.X("x:Q", title="gradient descent step", scale=alt.Scale(domain=[0, 600]))
+    step = alt.X("x:Q", title="gradient descent step", scale=alt.Scale(domain=[0, 600]),
+        axis=alt.Axis(tickCount=4))
     loss = alt.Y("y:Q", title="approximate loss", scale=alt.Scale(domain=[0, 4]))
     curves = (
         of(data, Lattice.DESCENT)
@@ -45,9 +51,9 @@ def lattice_chart(data, edges: list[dict], labels: list[dict]):
         )
     )
     return styled(
-        alt.hconcat(lattice, curves, spacing=20).resolve_scale(
-            color="independent", shape="independent"
-        )
+        alt.hconcat(
+            lattice, curves, spacing=20, usermeta={"pick": "partition"}
+        ).resolve_scale(color="independent", shape="independent")
     )
 
 
@@ -92,6 +98,8 @@ def _lattice(data, edges: list[dict], labels: list[dict]):
             losses.mark_text(dy=21, **halo).encode(x=x, y=y, text=below)
             for halo in (HALO, {})
         ),
+        # on top of all, what a click on a node hits: its row says which partition to `pick`
+        names.mark_point(size=900, filled=True, opacity=0, cursor="pointer").encode(x=x, y=y),
     )
 
 

@@ -24,14 +24,14 @@ def gap_chart(data):
         width=380,
         height=250,
         title=alt.Title(
-            "Where the gap runs below the bounds, the theorem speaks",
-            subtitle="dot: the chosen sparsity; slope 2 is order two",
+            "Below the bounds, the theorem speaks",
+            subtitle="dot: the chosen sparsity; slope 2: order two",
         ),
     )
     bars = _active(data).properties(
         width=230,
         height=250,
-        title=alt.Title("What the data look like", subtitle="Lt sees the middle bar alone"),
+        title=alt.Title("What the data look like", subtitle="Lt sees the middle bar"),
     )
     return styled(
         alt.hconcat(lines, bars, spacing=22).resolve_scale(
@@ -43,7 +43,7 @@ def gap_chart(data):
 def _gap(data):
     rate = alt.X(
         "x:Q",
-        title="1 - S, the rate at which a feature is active (log scale)",
+        title="1 - S, how often a feature is active (log scale)",
         scale=alt.Scale(type="log", domain=[1e-5, 1]),
         axis=alt.Axis(format=".0e", values=[1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1]),
     )

@@ -14,16 +14,16 @@ def three_chart(data):
     Positive ones are in colour.
     """
     field = _triangle(data).properties(
-        width=270,
-        height=250,
-        title=alt.Title("Where can one neuron sit?", subtitle="each dot is a direction of y > 0"),
+        width=290,
+        height=260,
+        title=alt.Title("Where can one neuron sit?", subtitle="each dot: a direction of y > 0"),
     )
     vectors = _eigenvectors(data).properties(
-        width=300,
-        height=250,
+        width=330,
+        height=260,
         title=alt.Title(
             "Only an all-positive eigenvector will do",
-            subtitle="first place: a trap; later: a saddle",
+            subtitle="first place: the top eigenvector, a trap; later: a saddle",
         ),
     )
     return styled(
@@ -48,11 +48,18 @@ def _triangle(data):
             title=["share of", "loss left"], orient="left", gradientLength=150, format="%"
         ),
     )
+    weights = of(data, Layer.DATA).transform_calculate(
+        label="'M = (' + format(datum.x, '.3~f') + ', ' + format(datum.y, '.3~f') + ', ' + "
+        "format(datum.x2, '.3~f') + ')'"
+    )
     dots = of(data, Layer.CURVE).mark_point(shape="circle", filled=True, size=95, opacity=1)
     names = alt.Chart(alt.Data(values=corners)).mark_text()
     return alt.layer(
         dots.encode(x=x, y=y, color=left),
         names.encode(x=x, y=y, text="t:N"),
+        weights.mark_text(align="left", fontWeight="bold").encode(
+            x=alt.XDatum(-0.18, axis=None), y=alt.YDatum(0.78, axis=None), text="label:N"
+        ),
         verdict_point(data, x, y),
     ).resolve_scale(color="independent", shape="independent")
 
@@ -72,7 +79,7 @@ def _eigenvectors(data):
         bars.transform_filter("datum.x % 4 == 2")
         .mark_text()
         .encode(x=feature, y=alt.datum(1.13), text=alt.Text("label:N"))
-        .transform_calculate(label="'eigenvalue ' + format(datum.x2, '.2f')")
+        .transform_calculate(label="'λ = ' + format(datum.x2, '.2f')")
     )
     names = {
         Sign.MIXED: "mixed signs: no",

@@ -8,7 +8,7 @@ from ..kinds import Regions
 from .style import BLACK, BLUE, GREEN, GREY, HALO, ORANGE, from_origin, named, of, styled
 
 Sector = tuple[float, float, list[int]]  # bearings from and to, and the features fired for
-SIDE = 178  # of each panel
+SIDE = 205  # of each panel
 
 
 def region_chart(data, sectors: list[Sector]):
@@ -21,9 +21,9 @@ def region_chart(data, sectors: list[Sector]):
     )
     return styled(
         alt.hconcat(
-            panel(_disc(data, sectors), "Six regions", "dashed: walls; braces: who it fires for"),
+            panel(_disc(data, sectors), "Six regions", "braces: who it fires for"),
             panel(_landscape(data), "The loss over both", "lines: the two slices"),
-            panel(_slices(data), "Slices", "inside a region convex one by one"),
+            panel(_slices(data), "Slices", "one by one convex inside"),
             spacing=14,
         ).resolve_scale(color="independent")
     )
@@ -36,7 +36,7 @@ def _disc(data, sectors: list[Sector]):
     y = alt.Y("y:Q", scale=reach, title="second entry of w_E")
     here = (
         of(data, Regions.SECTOR)
-        .mark_arc(radius=71, radius2=0, opacity=0.25, color=ORANGE)
+        .mark_arc(radius=SIDE / 2.5, radius2=0, opacity=0.25, color=ORANGE)
         .encode(theta=alt.Theta("x:Q", scale=None), theta2="x2:Q")
     )
     feature, row = of(data, Regions.FEATURE), of(data, Regions.ROW)
@@ -121,7 +121,7 @@ def _slices(data):
     lines = {  # name, colour and dash of each
         Regions.SLICE_E: ("along W_E", ORANGE, [1, 0]),
         Regions.SLICE_D: ("along W_D", GREEN, [1, 0]),
-        Regions.SLICE_BOTH: ("along both, where it bends down", BLACK, [6, 4]),
+        Regions.SLICE_BOTH: ("along both, bending down", BLACK, [6, 4]),
     }
     legend = alt.Legend(
         title=None,

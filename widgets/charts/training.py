@@ -48,7 +48,7 @@ def race_chart(data, samples: int = 64_000):
     The difference is the paired one in the share found.
     """
     panels = [_recovery(data, kind, samples, RACE, of_what="held-out features") for kind in ABOUT]
-    return styled(alt.hconcat(*panels, _difference(data, samples), spacing=14))
+    return styled(alt.hconcat(*panels, _difference(data, samples), spacing=10))
 
 
 def history_chart(data, samples: int):
@@ -77,7 +77,7 @@ def _recovery(data, kind: Panel, samples: int, lines: Lines, *, of_what: str):
         title=None,
         labelExpr=named(list(names)),
         orient="bottom",
-        columns=5,
+        columns=3,
         symbolType="stroke",
         symbolSize=350,
         symbolOpacity=1,
@@ -104,7 +104,7 @@ def _recovery(data, kind: Panel, samples: int, lines: Lines, *, of_what: str):
     return alt.layer(
         bands.encode(x=x, y=y("low:Q"), y2="high:Q", color=colour),
         means.encode(x=x, y=y("y:Q"), color=colour, strokeDash=dash, order="x:Q", size=size),
-    ).properties(width=245, height=230, title=alt.Title(title, subtitle=about))
+    ).properties(width=215, height=230, title=alt.Title(title, subtitle=about))
 
 
 def _difference(data, samples: int):
@@ -122,9 +122,9 @@ def _difference(data, samples: int):
         band.encode(x=x, y=y("low:Q"), y2="high:Q"),
         mean.encode(x=x, y=y("y:Q"), order="x:Q"),
     ).properties(
-        width=245,
+        width=215,
         height=230,
-        title=alt.Title("Anchored minus not", subtitle="in the decoder, seed by seed; band: 95%"),
+        title=alt.Title("Anchored minus not", subtitle="in the decoder; band: 95%"),
     )
 
 
