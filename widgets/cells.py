@@ -83,9 +83,7 @@ def figure(explorer: explorers.Explorer) -> str:
     why = "has several sliders and " if len(explorer.controls) > 1 else ""
     headline, words = html.escape(explorer.headline), html.escape(explorer.words)
     return EXPLORER.format(
-        picture=picture(
-            explorer.chart.static_spec(), f"{explorer.headline}: {explorer.words}"
-        ),
+        picture=picture(explorer.chart.static_spec(), f"{explorer.headline}: {explorer.words}"),
         headline=headline,
         words=words,
         rest=live_data(explorer) or KERNEL.format(why=why),

@@ -47,8 +47,14 @@ async function persistentChart(el, spec, renderer, first) {
     { ...spec, datasets: { ...spec.datasets, live: first.rows } },
     { actions: false, renderer, patch: vega => stackable(
       { ...vega, signals: [...(vega.signals ?? []), { name: 'narrow', value: narrow() }] }) });
-  const turned = new ResizeObserver(() => {
-    if (view.signal('narrow') !== narrow()) view.signal('narrow', narrow()).resize().runAsync();
+  const fill = () => {  // the cell, but no more than words half as large again
+    const svg = host.querySelector('svg');
+    if (svg) svg.style.maxWidth = `${1.5 * svg.getAttribute('width')}px`;
+  };
+  const turned = new ResizeObserver(async () => {
+    if (view.signal('narrow') !== narrow())
+      await view.signal('narrow', narrow()).resize().runAsync();
+    fill();
   });
   turned.observe(el);
   // a click on a mark whose row has a `pick` moves the control that the chart names for it

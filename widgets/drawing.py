@@ -13,7 +13,7 @@ import vl_convert as vlc
 from .charts.theme import in_the_dark
 from .live import VEGA_LITE
 
-NARROW = "(max-width: 600px)"  # as in core.js
+NARROW, LARGEST = "(max-width: 600px)", 1.5  # as in core.js
 PARTS = ("layer", "hconcat", "vconcat", "concat")
 UNSEEN = re.compile(r' (?:role|aria-[a-z]+|pointer-events)="[^"]*"')
 PLACES = re.compile(r' (?:d|transform|x2|y2)="[^"]*"')
@@ -57,8 +57,9 @@ def _heights(part: dict) -> Iterator[dict]:
 
 def picture(spec: dict, words: str) -> str:
     """The chart as HTML: one drawing, and another for narrow pages where panels stand abreast."""
-    link = lambda one: f"data:image/svg+xml;base64,{base64.b64encode(svg(one).encode()).decode()}"
-    tall = stacked(spec)
-    source = f'<source media="{NARROW}" srcset="{link(tall)}">' if tall != spec else ""
-    image = f'<img src="{link(spec)}" alt="{html.escape(words)}">'
+    link = lambda drawn: f"data:image/svg+xml;base64,{base64.b64encode(drawn.encode()).decode()}"
+    wide, tall = svg(spec), stacked(spec)
+    source = f'<source media="{NARROW}" srcset="{link(svg(tall))}">' if tall != spec else ""
+    width = LARGEST * int(wide.split('width="')[1].split('"')[0])
+    image = f'<img src="{link(wide)}" alt="{html.escape(words)}" style="max-width: {width:.0f}px">'
     return f'<picture class="sdl-picture">{source}{image}</picture>'

@@ -7,7 +7,6 @@ import altair as alt
 from ..kinds import Absorbed, Code
 from .style import BLACK, BLUE, GREY, HALO, ORANGE, of, styled, verdict_point
 
-
 ROWS = {
     Absorbed.BEFORE: ("Before: the family's row", "at length 1; theta as it is"),
     Absorbed.AFTER: ("After: the family's row, turned", "each row's theta over its length"),
@@ -44,7 +43,7 @@ def _on_row(data, kind: Absorbed):
         of(data, kind).mark_bar(width=30).encode(x=x, y=y, y2=alt.datum(0), color=fires),
         line.mark_rule(strokeDash=[5, 3], strokeWidth=2.5, color=BLACK).encode(y=y),
         *(one.encode(x=alt.value(0), y=y, text=alt.value("theta")) for one in (theta, word)),
-    ).properties(width=280, height=86, title=alt.Title(title, subtitle=subtitle or alt.Undefined))
+    ).properties(width=280, height=66, title=alt.Title(title, subtitle=subtitle or alt.Undefined))
 
 
 def absorption_chart(data):
@@ -90,7 +89,7 @@ def _ladder(data):
         chosen,
     ).properties(
         width=370,
-        height=330,
+        height=280,
         title=alt.Title(
             "A ladder of bounds goes down only",
             subtitle=[
@@ -121,9 +120,7 @@ def ladder_chart(rows: list[dict]):
             base.mark_point(shape="circle", filled=True, size=70, color=BLUE, opacity=1).encode(
                 x=x, y=y
             ),
-            base.mark_text(align="left", dx=8, dy=-7).encode(
-                x=x, y=y, text="leaver:N"
-            ),
+            base.mark_text(align="left", dx=8, dy=-7).encode(x=x, y=y, text="leaver:N"),
         ).properties(
             width=640,
             height=300,

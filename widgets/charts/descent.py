@@ -24,9 +24,7 @@ def dead_chart(data):
     disc = _rows(data).properties(
         width=260,
         height=260,
-        title=alt.Title(
-            "One works, one is dead", subtitle="the dead row fires for neither"
-        ),
+        title=alt.Title("One works, one is dead", subtitle="the dead row fires for neither"),
     )
     step = alt.X("x:Q", title="gradient descent step")
     loss = alt.Y("y:Q", title="approximate loss", scale=alt.Scale(domain=[0, 0.6]))

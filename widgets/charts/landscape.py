@@ -84,9 +84,7 @@ def pair_chart(data):
     pair = disc(data, Layer.ARROW, arrow_legend(), size=130).properties(
         width=260,
         height=260,
-        title=alt.Title(
-            "Two features, one neuron", subtitle="where it can sit still, if anywhere"
-        ),
+        title=alt.Title("Two features, one neuron", subtitle="where it can sit still, if anywhere"),
     )
     turning = landscape(data).properties(
         width=380,

@@ -37,8 +37,12 @@ def lattice_chart(data, edges: list[dict], labels: list[dict]):
             ],
         ),
     )
-    step = alt.X("x:Q", title="gradient descent step", scale=alt.Scale(domain=[0, 600]),
-        axis=alt.Axis(tickCount=4))
+    step = alt.X(
+        "x:Q",
+        title="gradient descent step",
+        scale=alt.Scale(domain=[0, 600]),
+        axis=alt.Axis(tickCount=4),
+    )
     loss = alt.Y("y:Q", title="approximate loss", scale=alt.Scale(domain=[0, 4]))
     curves = (
         of(data, Lattice.DESCENT)
@@ -51,9 +55,9 @@ def lattice_chart(data, edges: list[dict], labels: list[dict]):
         )
     )
     return styled(
-        alt.hconcat(
-            lattice, curves, spacing=20, usermeta={"pick": "partition"}
-        ).resolve_scale(color="independent", shape="independent")
+        alt.hconcat(lattice, curves, spacing=20, usermeta={"pick": "partition"}).resolve_scale(
+            color="independent", shape="independent"
+        )
     )
 
 
@@ -89,15 +93,10 @@ def _lattice(data, edges: list[dict], labels: list[dict]):
             x=x, y=y, color=colour, shape=shape
         ),
         *(
-            names.mark_text(fontWeight="bold", dy=-20, **halo).encode(
-                x=x, y=y, text="label:N"
-            )
+            names.mark_text(fontWeight="bold", dy=-20, **halo).encode(x=x, y=y, text="label:N")
             for halo in (HALO, {})
         ),
-        *(
-            losses.mark_text(dy=21, **halo).encode(x=x, y=y, text=below)
-            for halo in (HALO, {})
-        ),
+        *(losses.mark_text(dy=21, **halo).encode(x=x, y=y, text=below) for halo in (HALO, {})),
         # on top of all, what a click on a node hits: its row says which partition to `pick`
         names.mark_point(size=900, filled=True, opacity=0, cursor="pointer").encode(x=x, y=y),
     )
@@ -122,8 +121,8 @@ def verdict_bars(rows: list[dict], n: int):
             ),
         )
         .properties(
-            width=380,
-            height=220,
+            width=560,
+            height=240,
             title=alt.Title(
                 f"{traps} of {total} partitions are traps",
                 subtitle=f"{n} features, all ways to share them out",

@@ -97,7 +97,5 @@ def _active(data):
     )
     return alt.layer(
         shares.mark_bar(color=SKY, width=44).encode(x=active, y=share),
-        shares.mark_text(dy=-8).encode(
-            x=active, y=share, text=alt.Text("y:Q", format=".2~%")
-        ),
+        shares.mark_text(dy=-8).encode(x=active, y=share, text=alt.Text("y:Q", format=".2~%")),
     )

@@ -136,8 +136,8 @@ def share_chart(rows: list[dict]):
             traps.encode(x=x, y=y, color=colour),
             names.mark_text().encode(x=x, y="height:Q", text="name:N"),
         ).properties(
-            width=560,
-            height=290,
+            width=600,
+            height=300,
             title=alt.Title(
                 "Real siblings are traps; random groups of five or more rarely are",
                 subtitle="1000 ImageNet class directions; bars: 95% intervals",

@@ -74,9 +74,7 @@ def _walls(sectors: list[Sector], x: alt.X, y: alt.Y) -> list:
         x="2 * sin(datum.start * PI / 180)", y="2 * cos(datum.start * PI / 180)"
     ).mark_rule(strokeDash=[4, 3], color=GREY, strokeWidth=1.5)
     spots = base.transform_calculate(x="1.8 * sin(datum.middle)", y="1.8 * cos(datum.middle)")
-    names = [
-        spots.mark_text(**halo).encode(x=x, y=y, text="label:N") for halo in (HALO, {})
-    ]
+    names = [spots.mark_text(**halo).encode(x=x, y=y, text="label:N") for halo in (HALO, {})]
     return [from_origin(walls, x, y), *names]
 
 

@@ -47,8 +47,12 @@ def styled(chart):
     """Fonts that can be read from the back of a room, quiet axes."""
     return (
         chart.configure_axis(
-            labelFontSize=TEXT, titleFontSize=TEXT, titleFontWeight="normal", gridOpacity=0.35
+            labelFontSize=TEXT,
+            titleFontSize=TEXT,
+            titleFontWeight="normal",
+            gridOpacity=0.35,
         )
+        .configure_axisX(labelSeparation=8)
         .configure_title(
             fontSize=16, anchor="start", fontWeight="bold", subtitleFontSize=TEXT, subtitlePadding=4
         )

@@ -14,17 +14,17 @@ DARK = {
     BLACK: INK,
     "#000": INK,
     "black": INK,
-    GREY: "#9aa3ad",
+    GREY: "#8d96a0",
     QUIET: "#b4bcc5",
     "#888": "#8b949e",  # Vega's axes, ticks and frames
     "#ddd": "#58616b",
     PALE: "#2b323a",
-    BLUE: "#4c9bf0",
-    SKY: "#a5dcff",
-    ORANGE: "#ffbd45",
-    GREEN: "#2fcf9f",
+    BLUE: "#7286ff",
+    SKY: "#8cd3ff",
+    ORANGE: "#f9c44b",
+    GREEN: "#1ac88a",
     RED: "#ff7a3d",
-    PINK: "#f2a5cf",
+    PINK: "#c595dd",
 }
 
 

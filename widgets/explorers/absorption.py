@@ -31,9 +31,7 @@ def _absorption_story(strength: float, child: int, theta: float) -> tuple[dict, 
 def _spoken(silent: list[int], loss: float, theta: float) -> str:
     """What the threshold alone does to the family's row, held at length 1."""
     names = " and ".join(", ".join(str(d + 1) for d in silent).rsplit(", ", 1))
-    who = {0: "no child", 1: f"child {names}", 4: "all four"}.get(
-        len(silent), f"children {names}"
-    )
+    who = {0: "no child", 1: f"child {names}", 4: "all four"}.get(len(silent), f"children {names}")
     return (
         f"Theta = {theta:.2f} silences {who} on a family row of length 1, "
         f"which leaves a loss of {figure(loss, 3)}."
