@@ -119,7 +119,7 @@ def gram_chart(
         "sign:O",
         scale=alt.Scale(domain=[1, -1], range=[ORANGE, BLUE]),
         legend=alt.Legend(
-            title=["cosine, full", f"from {reach:g} on"],
+            title=["cosine,", "full colour", f"from {reach:g} on"],
             labelExpr="datum.value > 0 ? 'above 0' : 'below 0'",
         ),
     )

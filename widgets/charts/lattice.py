@@ -98,7 +98,9 @@ def _lattice(data, edges: list[dict], labels: list[dict]):
         ),
         *(losses.mark_text(dy=21, **halo).encode(x=x, y=y, text=below) for halo in (HALO, {})),
         # on top of all, what a click on a node hits: its row says which partition to `pick`
-        names.mark_point(size=900, filled=True, opacity=0, cursor="pointer").encode(x=x, y=y),
+        names.mark_point(size=900, filled=True, opacity=0, color=BLACK, cursor="pointer").encode(
+            x=x, y=y
+        ),
     )
 
 

@@ -21,7 +21,7 @@ def gap_chart(data):
     Both axes on the left are logarithmic.
     """
     lines = _gap(data).properties(
-        width=380,
+        width=350,
         height=250,
         title=alt.Title(
             "Below the bounds, the theorem speaks",
@@ -29,7 +29,7 @@ def gap_chart(data):
         ),
     )
     bars = _active(data).properties(
-        width=230,
+        width=200,
         height=250,
         title=alt.Title("What the data look like", subtitle="Lt sees the middle bar"),
     )

@@ -21,7 +21,7 @@ def solution_chart(data):
     Each with its loss and how well it recovers the features.
     """
     panels = [
-        _disc(data, kind).properties(width=230, height=230, title=alt.Title(name, subtitle=about))
+        _disc(data, kind).properties(width=215, height=215, title=alt.Title(name, subtitle=about))
         for kind, (name, about) in PANELS.items()
     ]
     return styled(alt.hconcat(*panels, spacing=12))

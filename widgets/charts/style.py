@@ -13,6 +13,8 @@ from ..kinds import Code, Layer
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PINK, BLACK = "#56B4E9", "#CC79A7", "#000000"
 GREY, QUIET, PALE = "#777777", "#444444", "#F2F2F2"
+# alike in width, so that what was measured with one has its room in another
+FONT = "Arial, Helvetica, Liberation Sans, DejaVu Sans Condensed, sans-serif"
 TEXT = 14  # pixels of the smallest words, where a picture has its own width or more
 VERDICT_NAMES = [code.name.lower() for code in Code]
 VERDICT_COLOURS = [RED, SKY, GREY, PINK, ORANGE, GREEN]
@@ -46,7 +48,8 @@ def inline(columns) -> alt.InlineData:
 def styled(chart):
     """Fonts that can be read from the back of a room, quiet axes."""
     return (
-        chart.configure_axis(
+        chart.configure(font=FONT, padding={"left": 5, "top": 5, "right": 12, "bottom": 5})
+        .configure_axis(
             labelFontSize=TEXT,
             titleFontSize=TEXT,
             titleFontWeight="normal",

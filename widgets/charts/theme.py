@@ -28,21 +28,22 @@ DARK = {
 }
 
 
-def dark_rules(within: str = "") -> str:
-    """CSS that turns an SVG picture drawn on white into one drawn on dark paper.
+def dark_rules(pictures: str = "svg") -> str:
+    """CSS that turns SVG pictures drawn on white into pictures drawn on dark paper.
 
-    within : a selector of the pictures meant.
+    pictures : the selector of the pictures meant.
     """
-    return "\n".join(
-        f'{within} [{side}="{light}" i] {{ {side}: {dark} }}'.strip()
+    marks = [
+        f'{pictures} [{side}="{light}" i] {{ {side}: {dark} }}'
         for light, dark in DARK.items()
         for side in ("fill", "stroke")
-    )
+    ]
+    return "\n".join([f"{pictures} {{ background-color: {PAPER} !important }}", *marks])
 
 
-def in_the_dark(within: str = "") -> str:
+def in_the_dark(pictures: str = "svg") -> str:
     """The same where the reader's system asks for dark pages, on screens."""
-    return f"@media screen and (prefers-color-scheme: dark) {{\n{dark_rules(within)}\n}}\n"
+    return f"@media screen and (prefers-color-scheme: dark) {{\n{dark_rules(pictures)}\n}}\n"
 
 
 NOTEBOOK = '[data-jp-theme-light="false"] :is(.sdl-live-chart, .jp-RenderedVegaCommon5) svg'

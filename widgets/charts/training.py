@@ -48,7 +48,7 @@ def race_chart(data, samples: int = 64_000):
     The difference is the paired one in the share found.
     """
     panels = [
-        _recovery(data, kind, samples, RACE, of_what="held-out features", width=215)
+        _recovery(data, kind, samples, RACE, of_what="held-out features", width=205)
         for kind in ABOUT
     ]
     return styled(alt.hconcat(*panels, _difference(data, samples), spacing=10))
@@ -127,7 +127,7 @@ def _difference(data, samples: int):
         band.encode(x=x, y=y("low:Q"), y2="high:Q"),
         mean.encode(x=x, y=y("y:Q"), order="x:Q"),
     ).properties(
-        width=215,
+        width=205,
         height=230,
         title=alt.Title("Anchored minus not", subtitle="in the decoder; band: 95%"),
     )
