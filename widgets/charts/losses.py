@@ -9,8 +9,8 @@ from .style import BLACK, BLUE, GREY, RED, SKY, named, of, styled
 
 LINES = {  # name, colour and dash of each
     Gap.GAP: ("gap |L - Lt|", BLACK, [1, 0]),
-    Gap.PAPER: ("Theorem 3.1's bound n^2 C (1-S)^2", SKY, [6, 4]),
-    Gap.TIGHT: ("tight bound C n(n-1)/2 (1-S)^2", BLUE, [2, 2]),
+    Gap.PAPER: ("as printed: n^2 C (1-S)^2", SKY, [6, 4]),
+    Gap.TIGHT: ("tight: C n(n-1)/2 (1-S)^2", BLUE, [2, 2]),
     Gap.CEILING: ("largest error C", GREY, [8, 3]),
 }
 
@@ -21,7 +21,7 @@ def gap_chart(data):
     Both axes on the left are logarithmic.
     """
     lines = _gap(data).properties(
-        width=350,
+        width=345,
         height=250,
         title=alt.Title(
             "Below the bounds, the theorem speaks",

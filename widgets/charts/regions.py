@@ -8,7 +8,7 @@ from ..kinds import Regions
 from .style import BLACK, BLUE, GREEN, GREY, HALO, ORANGE, from_origin, named, of, styled
 
 Sector = tuple[float, float, list[int]]  # bearings from and to, and the features fired for
-SIDE = 205  # of each panel
+SIDE = 196  # of each panel
 
 
 def region_chart(data, sectors: list[Sector]):

@@ -53,6 +53,7 @@ def styled(chart):
             labelFontSize=TEXT,
             titleFontSize=TEXT,
             titleFontWeight="normal",
+            titlePadding=8,
             gridOpacity=0.35,
         )
         .configure_axisX(labelSeparation=8)
