@@ -23,6 +23,8 @@ def svg(spec: dict) -> str:
     """A chart as SVG, with what turns it dark inside."""
     drawn = UNSEEN.sub("", vlc.vegalite_to_svg(spec, vl_version=VEGA_LITE))
     short = lambda places: re.sub(r"\d+\.\d{3,}", lambda one: f"{float(one[0]):.2f}", places[0])
+    seen: dict[str, str] = {}  # Vega goes on counting from picture to picture
+    drawn = re.sub(r"clip\d+", lambda one: seen.setdefault(one[0], f"clip{len(seen)}"), drawn)
     return PLACES.sub(short, drawn).replace("><", f"><style>{in_the_dark()}</style><", 1)
 
 

@@ -99,6 +99,7 @@ def test_rules_are_for_screens_and_for_notebooks():
 def test_a_pages_picture_knows_the_dark_and_narrow_pages():
     spec = explorers.pair_explorer().chart.static_spec()
     assert theme.in_the_dark() in svg(spec) and "aria-" not in svg(spec)
+    assert svg(spec) == svg(spec)
     html = picture(spec, 'a "trap"')
     assert html.count("data:image/svg+xml;base64,") == 2 and "&quot;trap&quot;" in html
     assert '<source media="(max-width: 600px)"' in html
