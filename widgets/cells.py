@@ -13,10 +13,11 @@ import json
 import nbformat
 
 from . import explorers
+from .drawing import picture
 
 CHART = "application/vnd.vegalite.v5+json"
 EXPLORER = """<figure class="sdl-explorer">
-<img src="data:image/png;base64,{png}" alt="{headline}: {words}">
+{picture}
 <figcaption><b>{headline}</b> — {words}</figcaption>
 {rest}
 </figure>"""
@@ -77,12 +78,12 @@ def live_data(explorer: explorers.Explorer) -> str:
     return f'<script type="application/json">{text}</script>'
 
 
-def figure(explorer: explorers.Explorer, picture: str | None) -> str:
+def figure(explorer: explorers.Explorer) -> str:
     """The explorer as a picture with its words, and what page.js needs to bring it to life."""
     why = "has several sliders and " if len(explorer.controls) > 1 else ""
     headline, words = html.escape(explorer.headline), html.escape(explorer.words)
     return EXPLORER.format(
-        png=picture or explorer.chart.png64(),
+        picture=picture(explorer.chart.static_spec(), f"{explorer.headline}: {explorer.words}"),
         headline=headline,
         words=words,
         rest=live_data(explorer) or KERNEL.format(why=why),
@@ -95,16 +96,16 @@ def show(cell: nbformat.NotebookNode) -> None:
     The words are for those who cannot see it. Formulas among the outputs become markdown.
     """
     explorer = explorer_of(cell.source)
-    pictures = [
-        output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})
-    ]
     if explorer:
-        shown = figure(explorer, pictures[-1] if pictures else None)
+        shown = figure(explorer)
         cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": shown})]
     for output in cell.outputs:
         data = output.get("data", {})
-        if "image/png" in data:
-            words = ". ".join(chart_words(data.get(CHART, {}))) or data.get("text/plain", "picture")
+        if CHART in data:
+            words = ". ".join(chart_words(data[CHART])) or "picture"
+            output.data = {"text/html": picture(data[CHART], words)}
+        elif "image/png" in data:
+            words = data.get("text/plain", "picture")
             output.data = {"image/png": data["image/png"]}
             output.metadata = {"image/png": {"alt": words}}
         elif "text/latex" in data:

@@ -16,6 +16,15 @@ function frame(frames, ends, columns, i) {
   const start = i ? ends[i - 1] : 0;
   return unpack(frames.subarray(start * columns.length, ends[i] * columns.length), columns);
 }
+// Panels stand side by side in a wide cell, one below another in one that is narrower than this.
+const NARROW = 600;
+function stackable(group) {
+  const { layout, marks = [] } = group;
+  if (layout && layout.columns !== 1)
+    layout.columns = { signal: `narrow ? 1 : ${layout.columns ?? marks.length}` };
+  marks.forEach(stackable);
+  return group;
+}
 async function persistentChart(el, spec, renderer, first) {
   const host = document.createElement('div'), line = document.createElement('p');
   host.className = 'sdl-live-chart';
@@ -31,11 +40,27 @@ async function persistentChart(el, spec, renderer, first) {
     host.setAttribute('aria-label', story.words);
   };
   say(first);
+  const narrow = () => el.clientWidth > 0 && el.clientWidth < NARROW;
   // the first rows travel inside the spec, so that axes and legends find their room at once
   const { view, finalize } = await vegaEmbed(
     host,
     { ...spec, datasets: { ...spec.datasets, live: first.rows } },
-    { actions: false, renderer });
+    { actions: false, renderer, patch: vega => stackable(
+      { ...vega, signals: [...(vega.signals ?? []), { name: 'narrow', value: narrow() }] }) });
+  const fill = () => {  // the cell, but no more than words half as large again
+    const svg = host.querySelector('svg');
+    if (svg) svg.style.maxWidth = `${1.5 * svg.getAttribute('width')}px`;
+  };
+  const turned = new ResizeObserver(async () => {
+    if (view.signal('narrow') !== narrow())
+      await view.signal('narrow', narrow()).resize().runAsync();
+    fill();
+  });
+  turned.observe(el);
+  // a click on a mark whose row has a `pick` moves the control that the chart names for it
+  view.addEventListener('click', (_, item) => item?.datum?.pick && host.dispatchEvent(
+    new CustomEvent('sdl-pick', {
+      bubbles: true, detail: { name: spec.usermeta.pick, value: item.datum.pick } })));
   host.dataset.revision = first.revision;
   let next = null, painting = false;
   // stories that come faster than the view paints are skipped, the last is not
@@ -53,5 +78,5 @@ async function persistentChart(el, spec, renderer, first) {
     }
     painting = false;
   };
-  return { show, say, host, finalize };
+  return { show, say, host, finalize: () => (turned.disconnect(), finalize()) };
 }

@@ -58,9 +58,9 @@ NOTE = 10
 
 
 class Linear(IntEnum):
-    """How little features can interfere, and how a feature reads."""
+    """How little features can interfere, and how a feature reads. INSTEAD: of random directions."""
 
-    BOUND, RANDOM, ASKED, REACHED, SILENT, ACTIVE, SIZE = range(7)
+    BOUND, RANDOM, ASKED, REACHED, SILENT, ACTIVE, SIZE, INSTEAD = range(8)
 
 
 class Gap(IntEnum):
@@ -82,9 +82,13 @@ class Lattice(IntEnum):
 
 
 class Absorbed(IntEnum):
-    """Patterns before and after, and the ladder of losses."""
+    """What children give on a row of length 1, before and after; where its threshold is; losses.
 
-    BEFORE, AFTER, BOUND, LOSS, CHOSEN = range(5)
+    BEFORE and AFTER the family's row, OWN the child's. THETA: each row's threshold over its length.
+    LEFT: the loss where the threshold alone has silenced children.
+    """
+
+    BEFORE, AFTER, OWN, THETA, BOUND, LOSS, CHOSEN, LEFT = range(8)
 
 
 class Panel(IntEnum):

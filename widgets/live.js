@@ -19,6 +19,10 @@ async function render({ model, el }) {
   const chart = await persistentChart(
     el, structuredClone(model.get('spec')), model.get('renderer'), first);
   const apply = () => chart.show(story());
+  chart.host.addEventListener('sdl-pick', event => {
+    model.set('picked', { ...event.detail, at: Date.now() });  // the same mark twice is news
+    model.save_changes();
+  });
   // ipywidgets gives slider handles no name; a screen reader should say which one it holds
   // (they are drawn after this chart, so look again for a few seconds)
   const nameSliders = tries => {

@@ -17,6 +17,8 @@ import traitlets
 import vl_convert as vlc
 from PIL import Image
 
+from .charts.theme import NOTEBOOK, dark_rules
+
 VEGA_LITE = "6.4"
 HERE = Path(__file__).parent
 
@@ -57,9 +59,9 @@ class LiveChart(anywidget.AnyWidget):
     """
 
     _esm = ""  # set on first use
-    _css = (HERE / "live.css").read_text(encoding="utf-8")
+    _css = (HERE / "live.css").read_text(encoding="utf-8") + dark_rules(NOTEBOOK)
     spec = traitlets.Dict().tag(sync=True)
-    renderer = traitlets.Unicode("canvas").tag(sync=True)
+    renderer = traitlets.Unicode("svg").tag(sync=True)
     columns = traitlets.List(traitlets.Unicode()).tag(sync=True)
     buffer = traitlets.Bytes(b"").tag(sync=True)
     revision = traitlets.Int(0).tag(sync=True)
@@ -72,6 +74,7 @@ class LiveChart(anywidget.AnyWidget):
     lines = traitlets.List().tag(sync=True)
     grid = traitlets.List([0.0, 1.0]).tag(sync=True)
     value = traitlets.Float(0.0).tag(sync=True)
+    picked = traitlets.Dict().tag(sync=True)  # a mark was clicked: a control's name, its new value
 
     def __init__(
         self,
@@ -146,7 +149,7 @@ def enable_charts() -> None:
             mime: v5,
             "image/png": base64.b64encode(png(spec)).decode(),
             "text/plain": "<chart>",
-        }, {mime: {"embed_options": {"actions": False}}}
+        }, {mime: {"embed_options": {"actions": False, "renderer": "svg"}}}
 
     alt.renderers.register("sdl", renderer)
     alt.renderers.enable("sdl")

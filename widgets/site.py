@@ -17,6 +17,7 @@ import nbformat
 from bs4 import BeautifulSoup
 
 from .cells import show
+from .charts.theme import in_the_dark
 from .live import HERE, bundle
 from .markup import Exporter, colours, exporter, markdown
 
@@ -148,7 +149,7 @@ def build(folder: Path, notebooks: Path = ROOT / "notebooks") -> list[Path]:
         write(f"{one.stem}.html", page(one.title, navigation(before, after), one.body))
     write("index.html", index(lessons, notebooks))
     sheets = [(HERE / name).read_text(encoding="utf-8") for name in ("live.css", "page.css")]
-    write("page.css", "\n".join([*sheets, colours()]))
+    write("page.css", "\n".join([*sheets, in_the_dark(".sdl-live-chart svg"), colours()]))
     # a classic script, since browsers load no modules from file://
     write("vega.js", f'"use strict";(() => {{{bundle("page.js")}}})();\n')
     return [folder / f"{stem}.html" for stem in [*(one.stem for one in lessons), "index"]]

@@ -17,6 +17,7 @@ from .model import SDLModel
 from .run import Run
 from .run_folder import kept
 from .stopping import between_steps
+from .threads import is_small, one_thread
 from .trainer import Trainer, TrainingError
 from .world import World
 
@@ -59,6 +60,8 @@ def fit(
     callback : called with each logged row; returning False stops the run.
     world : the processes that train together, which share out the batch, the latents or both.
 
+    A small model is trained on one thread (`threads`), whatever torch is set to.
+
     Ctrl-C and SIGTERM stop it too, after the step it is in (with several processes, at the next
     log): the checkpoint is written, and the history so far returned with `.interrupted` and
     `.signal` set. A second one stops at once and saves nothing.
@@ -80,10 +83,11 @@ def fit(
     """
     trainer = Trainer(model, data, config, anchors, world=world)
     run = Run(trainer, Path(out) if out else None)
+    small = is_small(model, config.batch // world.size)
     try:
         with run.folder.alone() if run.folder else nullcontext():
             run.begin(resume)
-            with between_steps() as asked:
+            with between_steps() as asked, one_thread(small):
                 run.go(callback, progress, asked)
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):

@@ -20,4 +20,7 @@ def settle(page, chart):
 
 def shot(chart, name: str) -> str:
     SHOTS.mkdir(parents=True, exist_ok=True)
-    return hashlib.sha256(chart.screenshot(path=SHOTS / f"{name}.png")).hexdigest()
+    """A fingerprint of what is drawn; a picture of it is kept to be looked at."""
+    chart.screenshot(path=SHOTS / f"{name}.png")
+    drawn = chart.locator("svg").evaluate("svg => svg.outerHTML")
+    return hashlib.sha256(drawn.encode()).hexdigest()

@@ -19,17 +19,13 @@ THEME = (
     "() => window.jupyterapp.commands.execute('apputils:change-theme', "
     "{ theme: 'JupyterLab Dark' })"
 )
-# every animation frame: is there a canvas, with ink on it, of the same height and width?
+# every animation frame: is there a drawing, with marks in it, of the same height and width?
 WATCH = """host => { window.__seen = []; window.__watch = true;
     const look = () => {
-        const canvas = host.querySelector('canvas'), box = host.getBoundingClientRect();
-        const { width, height } = canvas ?? {};
-        const pixels = canvas ? canvas.getContext('2d').getImageData(0, 0, width, height).data : [];
-        let ink = 0;
-        for (let i = 0; i < pixels.length; i += 4 * 97)
-            ink += pixels[i] + pixels[i + 1] + pixels[i + 2] < 600;
+        const svg = host.querySelector('svg'), box = host.getBoundingClientRect();
+        const marks = svg?.querySelectorAll('path[d], line').length ?? 0;
         const size = [Math.round(box.height), Math.round(box.width)];
-        window.__seen.push([!!canvas, ink > 20, ...size].join());
+        window.__seen.push([!!svg, marks > 20, ...size].join());
         if (window.__watch) requestAnimationFrame(look);
     };
     look(); }"""
@@ -62,7 +58,7 @@ def show(notebook_folder, run_notebook):
         nbformat.write(notebook, notebook_folder / name)
         page = run_notebook(name)
         charts = page.locator(".sdl-live-chart")
-        charts.first.locator("canvas").wait_for()
+        charts.first.locator("svg").wait_for()
         return page, charts
 
     return make
@@ -114,10 +110,11 @@ def test_two_views_of_one_explorer_and_a_second_one(show):
     )
     assert lines.nth(2).inner_text().startswith("trap")  # the other explorer kept its own state
     settle(page, charts.nth(1))
-    pixels = [
-        charts.nth(i).locator("canvas").evaluate("canvas => canvas.toDataURL()") for i in range(3)
+    drawings = [
+        charts.nth(i).locator("svg").evaluate("svg => svg.outerHTML.replace(/clip[0-9]+/g, '')")
+        for i in range(3)
     ]
-    assert pixels[0] == pixels[1] != pixels[2]
+    assert drawings[0] == drawings[1] != drawings[2]
 
 
 def test_a_notebook_copied_to_another_folder(notebook_folder, run_notebook):
@@ -127,7 +124,7 @@ def test_a_notebook_copied_to_another_folder(notebook_folder, run_notebook):
         notebook_folder / "my course" / "week 1" / "copy.ipynb",
     )
     page = run_notebook("my course/week 1/copy.ipynb")
-    page.locator(".sdl-live-chart canvas").first.wait_for()
+    page.locator(".sdl-live-chart svg").first.wait_for()
     assert page.external == []
 
 
@@ -140,12 +137,12 @@ def test_a_window_900_pixels_wide(page, show):
         "lattice_explorer()",
     )
     for i in range(3):
-        charts.nth(i).locator("canvas").wait_for()
+        charts.nth(i).locator("svg").wait_for()
         charts.nth(i).scroll_into_view_if_needed()
         area = page.locator(".jp-OutputArea-output:has(.sdl-live-chart)").nth(i).bounding_box()
-        canvas = charts.nth(i).locator("canvas").bounding_box()
+        picture = charts.nth(i).locator("svg").bounding_box()
         # nothing cut off, nothing to scroll sideways
-        assert canvas["x"] + canvas["width"] <= area["x"] + area["width"] + 1 <= 901
+        assert picture["x"] + picture["width"] <= area["x"] + area["width"] + 1 <= 901
         names = page.locator(".widget-slider .widget-label").evaluate_all(
             "labels => labels.every(l => l.scrollWidth <= l.clientWidth + 1)"
         )

@@ -27,7 +27,7 @@ def test_first_slider_moves_the_picture(run_notebook, name, key, presses):
     page = run_notebook(f"{name}.ipynb")
     chart, words = page.locator(".sdl-live-chart").first, page.locator(".sdl-line").first
     chart.scroll_into_view_if_needed()
-    chart.locator("canvas").wait_for()
+    chart.locator("svg").wait_for()
     settle(page, chart)
     handles = page.locator(".widget-slider .noUi-handle")
     page.wait_for_function(
@@ -69,7 +69,7 @@ def test_spurious_minima(run_notebook):
     for which, handle, presses, there, back, first, last in stories:
         chart, words = charts.nth(which), lines.nth(which)
         chart.scroll_into_view_if_needed()
-        chart.locator("canvas").wait_for()
+        chart.locator("svg").wait_for()
         settle(page, chart)
         before, box = shot(chart, f"05-{which}-before"), chart.bounding_box()
         assert words.inner_text().startswith(first)

@@ -28,6 +28,21 @@ CONTRAST = """() => {
     return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), b] }"""
 
 
+PAPERS = """cards => cards.map(e => getComputedStyle(e).backgroundColor)
+    .filter(colour => colour !== 'rgba(0, 0, 0, 0)')"""
+# the least contrast of a picture's words with its paper
+WORDS = """charts => charts.map(chart => {
+    const shine = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4 };
+    const weights = [.2126, .7152, .0722];
+    const light = c => c.match(/\\d+/g).slice(0, 3)
+        .reduce((sum, v, i) => sum + weights[i] * shine(v), 0);
+    const svg = chart.querySelector('svg');
+    const paper = light(getComputedStyle(svg).backgroundColor);
+    return Math.min(...[...svg.querySelectorAll('text')].map(e => light(getComputedStyle(e).fill))
+        .map(ink => (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05)));
+})"""
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """All pages, and the living figures that each must have."""
@@ -155,9 +170,9 @@ def test_nothing_is_cut_off_and_all_is_readable(reader, site, width, scheme):
         assert width < 900 or reader.evaluate(HIDDEN) == [], path.name
         contrast, paper = reader.evaluate(CONTRAST)
         assert contrast > 7 and (paper < 0.05) == (scheme == "dark")
-        card = reader.locator(".output_png img, figure img, .sdl-live-chart").evaluate_all(
-            "cards => cards.map(e => getComputedStyle(e).backgroundColor)"
-        )
-        assert set(card) <= {"rgb(255, 255, 255)"}
+        cards = reader.locator(".output_png img, .sdl-picture img, .sdl-live-chart svg")
+        papers = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 28)"}
+        assert set(cards.evaluate_all(PAPERS)) <= {papers[scheme]}, path.name
+        assert all(one >= 4.5 for one in reader.locator(".sdl-live-chart").evaluate_all(WORDS))
         reader.screenshot(path=SHOTS / f"site-{path.stem}-{width}-{scheme}.png", full_page=True)
     assert reader.external == [] and reader.errors == []

@@ -49,7 +49,7 @@ class Lesson:
         self.chart, self.words = page.locator(".sdl-live-chart"), page.locator(".sdl-line")
         assert self.chart.count() == 1
         self.chart.scroll_into_view_if_needed()
-        self.chart.locator("canvas").wait_for()
+        self.chart.locator("svg").wait_for()
         settle(page, self.chart)
         self.train = page.get_by_role("button", name="Train")
         self.stop = page.get_by_role("button", name="Stop")
@@ -76,8 +76,8 @@ def test_train_and_stop(run_notebook):
     shot(chart, f"11-stopped-{how}")
 
     area = page.locator(".jp-OutputArea-output:has(.sdl-live-chart)").bounding_box()
-    canvas = chart.locator("canvas").bounding_box()
-    assert canvas["x"] + canvas["width"] <= area["x"] + area["width"] + 1
+    picture = chart.locator("svg").bounding_box()
+    assert picture["x"] + picture["width"] <= area["x"] + area["width"] + 1
     assert page.locator(".widget-slider .widget-label, .widget-button").evaluate_all(FIT)
     page.screenshot(path=SHOTS / "11-page.png", full_page=True)
     assert re.search(r"\d+ of 500 steps", page.locator(".widget-vbox").first.inner_text())

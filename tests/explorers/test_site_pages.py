@@ -3,13 +3,11 @@
 import base64
 import json
 import re
-from io import BytesIO
 from pathlib import Path
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from PIL import Image
 
 from widgets.cells import chart_words
 from widgets.site import build
@@ -81,8 +79,10 @@ def test_every_chart_and_explorer_has_a_picture_in_words(site):
         assert len(page.select("img")) == len(explorers) + len(charts) + drawn
         for image in page.select("img"):
             kind, data = image["src"].split(",", 1)
-            assert kind == "data:image/png;base64"
-            assert min(Image.open(BytesIO(base64.b64decode(data))).size) > 100
+            assert kind == "data:image/svg+xml;base64"
+            drawing = BeautifulSoup(base64.b64decode(data), "html.parser").svg
+            assert min(float(drawing[side]) for side in ("width", "height")) > 100
+            assert len(drawing.select("text")) > 5 and drawing.select("path")
             assert len(image["alt"]) > 12
         words = {
             word

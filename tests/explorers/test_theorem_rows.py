@@ -10,6 +10,7 @@ from sdl_theory import JumpReLU, Verdict, Weights, approximate_loss
 from sdl_theory.theory.counterexamples import three_features
 from widgets import rows
 from widgets.kinds import Absorbed, Gap, Layer
+from widgets.rows import absorption
 
 
 @given(st.floats(-0.94, 0.94), st.floats(0.2, 3), st.floats(-3.1, 3.1))
@@ -51,6 +52,9 @@ def test_triangle_is_the_loss_over_positive_y(t):
     problem = three_features(rows.three_worlds(t))
     data, minimum = rows.three_rows(problem)
     curve = data["kind"] == Layer.CURVE
+    weights = data["kind"] == Layer.DATA
+    drawn = [data[name][weights][0] for name in ("x", "y", "x2")]
+    assert drawn == pytest.approx(problem.M_d.tolist(), rel=1e-6)
     assert curve.sum() == 231 and (data["kind"] == Layer.POINT).sum() == minimum.exists
     # only feature 1... corner (0, 0)
     corner = np.argmin(np.hypot(data["x"][curve], data["y"][curve]))
@@ -73,21 +77,59 @@ def test_solutions_are_what_the_theorems_say():
         assert figures[1][2] == pytest.approx(1)
 
 
+def bars(data, kind):
+    """What the four children give on one row, drawn at length 1."""
+    return data["y"][data["kind"] == kind]
+
+
+def fires_for(data, kind) -> set[int]:
+    """The children, from 0, whose bars are drawn as firing."""
+    return set(np.flatnonzero(data["value"][data["kind"] == kind]).tolist())
+
+
+@given(st.floats(0.1, 0.95), st.integers(0, 3), st.sampled_from(np.arange(0, 1.01, 0.05).tolist()))
+@settings(max_examples=25)
+def test_a_threshold_silences_children_of_a_row_of_length_1(strength, child, theta):
+    problem = absorption.family(strength)
+    data, seen = rows.absorption_rows(strength, child, theta)
+    row = seen["parent"].weights.W_E[:1]
+    row = row / row.norm()
+    z = torch.relu(row @ problem.W_p) * (row @ problem.W_p > theta)
+    assert fires_for(data, Absorbed.BEFORE) == set(z[0, :4].nonzero()[:, 0].tolist())
+    # by least squares: the best decoder, and what it leaves of the first family
+    root = problem.M_d.sqrt()
+    column = torch.linalg.lstsq((z * root).mT, (problem.W_r * root).mT, driver="gelsd").solution.mT
+    missed = (problem.W_r - column @ z)[:, :4].square().sum(0) @ problem.M_d[:4]
+    assert seen["loss"] == pytest.approx(missed.item(), abs=1e-9)
+    left = data["kind"] == Absorbed.LEFT
+    assert data["x"][left][0] == len(seen["silent"]) == 4 - len(fires_for(data, Absorbed.BEFORE))
+
+
+def test_the_threshold_matters_in_every_setting():
+    """In every family it silences more and more, and its line moves with every step."""
+    for strength in (0.1, 0.5, 0.95):
+        pictures = [
+            rows.absorption_rows(strength, 0, theta)[0] for theta in np.arange(0, 1.01, 0.25)
+        ]
+        lines = [data["y"][data["kind"] == Absorbed.THETA][0] for data in pictures]
+        assert lines == pytest.approx(np.arange(0, 1.01, 0.25))
+        silent = [4 - len(fires_for(data, Absorbed.BEFORE)) for data in pictures]
+        assert silent == sorted(silent) and silent[0] == 0 and silent[-1] == 4
+
+
 @given(st.floats(0.1, 0.95), st.integers(0, 3), st.sampled_from([0.0, 1e-6, 0.05, 0.3, 1.0]))
 @settings(max_examples=25)
 def test_absorption_rows_tell_one_story(strength, child, theta):
     data, seen = rows.absorption_rows(strength, child, theta)
     bounds = data["y"][data["kind"] == Absorbed.BOUND]
     assert len(bounds) == 4 and (np.diff(bounds) <= 1e-6).all() and seen["answer"].realizable
-    after = data["kind"] == Absorbed.AFTER
-    fires = {
-        (int(i), int(d))
-        for i, d, v in zip(data["y"][after], data["x"][after], data["value"][after])
-        if v
-    }
-    assert fires == {(1, d + 1) for d in range(4) if d != child} | {(3, child + 1)} | {
-        (2, d) for d in range(5, 9)
-    }
+    z, fires = bars(data, Absorbed.AFTER), fires_for(data, Absorbed.AFTER)
+    assert len(z) == 4 and fires == {d for d in range(4) if d != child}
+    assert fires_for(data, Absorbed.OWN) == {child}
+    for kind, row in ((Absorbed.AFTER, 0), (Absorbed.OWN, 2)):
+        w = seen["answer"].weights.W_E[row]
+        truth = (w @ absorption.family(strength).W_p)[:4] / w.norm()
+        assert bars(data, kind) == pytest.approx(truth.numpy(), abs=1e-6)
     chosen = data["kind"] == Absorbed.CHOSEN
     assert chosen.sum() == seen["after"].exists and (data["y"][chosen] >= bounds[1] - 1e-6).all()
 

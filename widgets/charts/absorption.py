@@ -1,48 +1,78 @@
-"""Theorem 3.10: patterns before and after, ladders of losses."""
+"""Theorem 3.10: what children give on a row and its threshold, ladders of losses."""
 
 from __future__ import annotations
 
 import altair as alt
 
 from ..kinds import Absorbed, Code
-from .style import BLUE, GREY, ORANGE, of, styled, verdict_point
+from .style import BLACK, BLUE, GREY, HALO, ORANGE, of, styled, verdict_point
+
+ROWS = {
+    Absorbed.BEFORE: ("Before: the family's row", "at length 1; theta as it is"),
+    Absorbed.AFTER: ("After: the family's row, turned", "each row's theta over its length"),
+    Absorbed.OWN: ("After: the child's own row", ""),
+}
 
 
-def _pattern_map(data, kind: int, title: str):
+def _on_row(data, kind: Absorbed):
+    """What each child gives on one row of length 1, and the line it has to pass."""
+    title, subtitle = ROWS[kind]
     x = alt.X(
         "x:O",
-        title="feature",
+        title="child" if kind == Absorbed.OWN else None,
         axis=alt.Axis(labelAngle=0),
-        scale=alt.Scale(domain=list(range(1, 9))),
+        scale=alt.Scale(domain=[1, 2, 3, 4], paddingOuter=0.9),
     )
-    y = alt.Y("y:O", title="neuron", scale=alt.Scale(domain=[1, 2, 3]))
+    y = alt.Y(
+        "y:Q",
+        title="z",
+        scale=alt.Scale(domain=[-0.4, 1.1], nice=False, clamp=True),
+        axis=alt.Axis(values=[0, 0.5, 1]),
+    )
     fires = alt.Color(
         "value:O",
-        scale=alt.Scale(domain=[0, 1], range=["#F2F2F2", ORANGE]),
+        scale=alt.Scale(domain=[0, 1], range=[GREY, ORANGE]),
         legend=alt.Legend(
             title=None, labelExpr="['silent', 'fires'][datum.value]", orient="bottom"
         ),
     )
-    return (
-        of(data, kind)
-        .mark_rect(stroke="white", strokeWidth=2)
-        .encode(x=x, y=y, color=fires)
-        .properties(width=270, height=78, title=title)
-    )
+    line = of(data, Absorbed.THETA).transform_filter(f"datum.value == {kind}")
+    theta = line.mark_text(align="left", baseline="bottom", dx=3, fontWeight="bold", **HALO)
+    word = line.mark_text(align="left", baseline="bottom", dx=3, fontWeight="bold")
+    return alt.layer(
+        of(data, kind).mark_bar(width=30).encode(x=x, y=y, y2=alt.datum(0), color=fires),
+        line.mark_rule(strokeDash=[5, 3], strokeWidth=2.5, color=BLACK).encode(y=y),
+        *(one.encode(x=alt.value(0), y=y, text=alt.value("theta")) for one in (theta, word)),
+    ).properties(width=280, height=66, title=alt.Title(title, subtitle=subtitle or alt.Undefined))
 
 
 def absorption_chart(data):
-    """Left: who fires for whom, before and after. Right: the loss as children leave one by one."""
+    """Left: what the children give on each row, before and after. Right: the losses.
+
+    The losses as children leave one by one, and where they have merely fallen silent.
+    """
+    rows = alt.vconcat(*(_on_row(data, kind) for kind in ROWS), spacing=8)
+    return styled(
+        alt.hconcat(rows.resolve_scale(color="shared"), _ladder(data), spacing=26).resolve_scale(
+            color="independent", shape="independent"
+        )
+    )
+
+
+def _ladder(data):
     step = alt.X(
         "x:Q",
-        title="children that have left the parent's neuron",
-        scale=alt.Scale(domain=[-0.3, 3.3]),
-        axis=alt.Axis(values=[0, 1, 2, 3], format="d"),
+        title="children that the parent's neuron has lost",
+        scale=alt.Scale(domain=[-0.3, 4.3]),
+        axis=alt.Axis(values=[0, 1, 2, 3, 4], format="d"),
     )
-    loss = alt.Y("y:Q", title="loss of the family", scale=alt.Scale(domainMin=0, nice=True))
+    loss = alt.Y("y:Q", title="loss of the family", scale=alt.Scale(domain=[0, 3.7], nice=False))
     bound = of(data, Absorbed.BOUND).mark_line(interpolate="step", color=GREY, strokeWidth=2)
     dots = of(data, Absorbed.LOSS).mark_point(
         shape="circle", filled=True, size=90, color=BLUE, opacity=1
+    )
+    left = of(data, Absorbed.LEFT).mark_point(
+        shape="cross", filled=True, size=160, color=BLACK, opacity=1, angle=45
     )
     chosen = verdict_point(
         data,
@@ -52,25 +82,21 @@ def absorption_chart(data):
         kind=Absorbed.CHOSEN,
         title="your child has left",
     )
-    ladder = alt.layer(
-        bound.encode(x=step, y=loss), dots.encode(x=step, y=loss), chosen
+    return alt.layer(
+        bound.encode(x=step, y=loss),
+        dots.encode(x=step, y=loss),
+        left.encode(x=step, y=loss),
+        chosen,
     ).properties(
-        width=330,
-        height=250,
+        width=370,
+        height=280,
         title=alt.Title(
             "A ladder of bounds goes down only",
-            subtitle="grey: bound; blue dots: stationary points, best leavers first",
+            subtitle=[
+                "grey: bound; blue: stationary points, best leavers first;",
+                "cross: a row of length 1, theta alone silences children",
+            ],
         ),
-    )
-    maps = alt.vconcat(
-        _pattern_map(data, Absorbed.BEFORE, "Before: one neuron a parent"),
-        _pattern_map(data, Absorbed.AFTER, "After: one child has a neuron of its own"),
-        spacing=12,
-    )
-    return styled(
-        alt.hconcat(maps.resolve_scale(color="shared"), ladder, spacing=26).resolve_scale(
-            color="independent", shape="independent"
-        )
     )
 
 
@@ -94,9 +120,7 @@ def ladder_chart(rows: list[dict]):
             base.mark_point(shape="circle", filled=True, size=70, color=BLUE, opacity=1).encode(
                 x=x, y=y
             ),
-            base.mark_text(align="left", dx=8, dy=-7, fontSize=11).encode(
-                x=x, y=y, text="leaver:N"
-            ),
+            base.mark_text(align="left", dx=8, dy=-7).encode(x=x, y=y, text="leaver:N"),
         ).properties(
             width=640,
             height=300,

@@ -11,8 +11,8 @@ from .style import BLUE, GREY, RED, SKY, of, styled, verdict_point
 def exact_chart(data):
     """Left: loss at the two eigenvectors along rho. Right: the positive one's components."""
     lines = _losses(data).properties(
-        width=340,
-        height=240,
+        width=420,
+        height=260,
         title=alt.Title(
             "Two eigenvectors, one of them positive",
             subtitle="solid: the positive one, red a trap, blue a saddle; dotted: mixed signs",
@@ -22,11 +22,11 @@ def exact_chart(data):
     y = alt.Y("y:Q", title="component of y, unit norm", scale=alt.Scale(domain=[0, 1]))
     bars = (
         of(data, Layer.BAR)
-        .mark_bar(width=50, color=BLUE)
+        .mark_bar(width=60, color=BLUE)
         .encode(x=x, y=y)
         .properties(
-            width=180,
-            height=240,
+            width=200,
+            height=260,
             title=alt.Title("The positive eigenvector", subtitle="empty: there is none"),
         )
     )

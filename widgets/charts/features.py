@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from ..kinds import Linear
-from .style import BLACK, BLUE, GREY, named, of, styled
+from .style import BLACK, BLUE, GREY, ORANGE, QUIET, named, of, styled
 
 
 def linear_chart(data):
@@ -14,15 +14,15 @@ def linear_chart(data):
     When silent, and when active.
     """
     bounds = _interference(data).properties(
-        width=290,
-        height=240,
+        width=330,
+        height=260,
         title=alt.Title(
             "How little can they interfere?", subtitle="line: no n directions in R^n_p get below"
         ),
     )
     histogram = _readouts(data).properties(
-        width=290,
-        height=240,
+        width=330,
+        height=260,
         title=alt.Title(
             "Can we read a feature off?",
             subtitle="two hills apart: yes; on top of each other: no",
@@ -43,13 +43,13 @@ def _interference(data):
     dimensions = (
         of(data, Linear.SIZE)
         .transform_calculate(label="'n_p = ' + datum.value + ' dimensions'")
-        .mark_text(fontSize=13, fontWeight="bold", align="left")
+        .mark_text(fontWeight="bold", align="left")
     )
     return alt.layer(
         bound.mark_area(color=GREY, opacity=0.18, clip=True).encode(x=x, y=y, y2=alt.datum(-1)),
         bound.mark_line(color=BLACK, strokeWidth=2).encode(x=x, y=y, order="x:Q"),
         _three(data, x, y),
-        room.mark_text(fontSize=12, color="#444444").encode(x=x, y=y, text=impossible),
+        room.mark_text(color=QUIET).encode(x=x, y=y, text=impossible),
         dimensions.encode(x=x, y=y, text="label:N"),
     )
 
@@ -90,7 +90,7 @@ def _readouts(data):
         orient="bottom",
     )
     scale = alt.Scale(domain=[silent, active], range=[GREY, BLUE])
-    return (
+    bars = (
         alt.Chart(data)
         .transform_filter(f"datum.kind == {silent} || datum.kind == {active}")
         .mark_rect(opacity=0.65)
@@ -102,6 +102,8 @@ def _readouts(data):
             color=alt.Color("value:O", scale=scale, legend=legend),
         )
     )
+    instead = of(data, Linear.INSTEAD).mark_text(y=12, text="impossible: random directions instead")
+    return alt.layer(bars, instead.encode(x=alt.datum(1)))
 
 
 def gram_chart(
@@ -110,17 +112,26 @@ def gram_chart(
     subtitle: str = "cosines of the columns of W_p",
     reach: float = 1.0,
 ):
-    """A heat map of cosines; the colours end at plus and minus reach."""
-    scale = alt.Scale(scheme="blueorange", domain=[-reach, 0, reach], clamp=True)
+    """A heat map of cosines: the colour is the sign, its strength the size, full from reach on."""
+    x = alt.X("x:O", title="feature", axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    y = alt.Y("y:O", title="feature", axis=alt.Axis(labelOverlap=True))
+    sign = alt.Color(
+        "sign:O",
+        scale=alt.Scale(domain=[1, -1], range=[ORANGE, BLUE]),
+        legend=alt.Legend(
+            title=["cosine,", "full colour", f"from {reach:g} on"],
+            labelExpr="datum.value > 0 ? 'above 0' : 'below 0'",
+        ),
+    )
+    size = alt.FillOpacity(
+        "size:Q",
+        scale=alt.Scale(type="quantize", domain=[0, reach], range=[0, 0.2, 0.4, 0.6, 0.8, 1]),
+        legend=None,
+    )
     return styled(
         alt.Chart(data)
+        .transform_calculate(sign="datum.cosine < 0 ? -1 : 1", size="abs(datum.cosine)")
         .mark_rect()
-        .encode(
-            x=alt.X("x:O", title="feature", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-            y=alt.Y("y:O", title="feature", axis=alt.Axis(labelOverlap=True)),
-            color=alt.Color(
-                "cosine:Q", scale=scale, legend=alt.Legend(title="cosine", gradientLength=180)
-            ),
-        )
-        .properties(width=300, height=300, title=alt.Title(title, subtitle=subtitle))
+        .encode(x=x, y=y, color=sign, fillOpacity=size)
+        .properties(width=420, height=400, title=alt.Title(title, subtitle=subtitle))
     )

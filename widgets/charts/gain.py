@@ -8,7 +8,7 @@ from ..kinds import Anchored
 from .style import BLUE, ORANGE, POINTS, of, styled, zero
 
 PANELS = {
-    Anchored.TRUE: ("True anchors", "directions of true features", [-0.03, 0.03]),
+    Anchored.TRUE: ("True anchors", "share of held-out features found", [-0.03, 0.03]),
     Anchored.SHAM: ("Sham anchors", "as many random directions; mind the scale", [-0.85, 0.15]),
 }
 
@@ -41,7 +41,7 @@ def _panel(data, kind: Anchored, names: list[str], domain: list[float]):
     shape = alt.Shape("value:O", scale=scale(["circle", "triangle-up"]), legend=legend)
     x = alt.X(
         "x:Q",
-        title="held-out features found, anchored minus plain: points",
+        title="anchored minus plain, points",
         scale=alt.Scale(domain=domain, nice=False, clamp=True),
         axis=alt.Axis(labelExpr=POINTS, tickCount=6),
     )

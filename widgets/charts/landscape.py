@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import altair as alt
 
-from ..kinds import Layer
+from ..kinds import Arrow, Layer
 from .style import (
     ARROW_COLOURS,
     ARROW_NAMES,
     ARROW_SHAPES,
     BLACK,
+    HALO,
     ORANGE,
     codes,
     coordinates,
@@ -24,25 +25,42 @@ from .style import (
 
 def arrow_legend() -> alt.Legend:
     """Which arrow is which."""
-    return alt.Legend(title=None, labelExpr=named(ARROW_NAMES), orient="bottom", columns=2)
+    return alt.Legend(
+        title=None,
+        labelExpr=named(ARROW_NAMES),
+        values=[int(one) for one in (Arrow.W_1, Arrow.ROW, Arrow.COLUMN)],
+        orient="bottom",
+        columns=2,
+    )
 
 
 def disc(data, kind: int, legend: alt.Legend | None, *, size: int, axis=alt.Undefined):
-    """The arrows of one kind from the origin, features with their numbers."""
-    x, y = coordinates(1.3, axis)
+    """The arrows of one kind from the origin, features with their names."""
+    x, y = coordinates(1.4, axis)
     colour = alt.Color("value:O", scale=codes(ARROW_NAMES, ARROW_COLOURS), legend=legend)
     shape = alt.Shape("value:O", scale=codes(ARROW_NAMES, ARROW_SHAPES), legend=legend)
     arrows = of(data, kind)
-    numbers = arrows.transform_filter("datum.value < 2").transform_calculate(
-        label="datum.value + 1"
-    )
     return alt.layer(
         from_origin(arrows.mark_rule(strokeWidth=2.5), x, y, color=colour),
         arrows.mark_point(size=size, filled=True, opacity=1).encode(
             x=x, y=y, color=colour, shape=shape
         ),
-        numbers.mark_text(dy=-14, fontSize=12, fontWeight="bold").encode(x=x, y=y, text="label:N"),
+        *feature_names(arrows, x, y),
     )
+
+
+def feature_names(arrows, x: alt.X, y: alt.Y) -> list:
+    """The names of two features over their tips, apart where the tips are not, on a halo."""
+    apart = "40 * (1 - abs(datum.x)) * (datum.value ? 1 : -1)"
+    names = arrows.transform_filter(f"datum.value <= {Arrow.W_2}").transform_calculate(
+        label="'feature ' + (datum.value + 1)"
+    )
+    return [
+        names.mark_text(dy=-16, dx=alt.expr(apart), fontWeight="bold", **halo).encode(
+            x=x, y=y, text="label:N"
+        )
+        for halo in (HALO, {})
+    ]
 
 
 def landscape(data):
@@ -64,18 +82,16 @@ def landscape(data):
 def pair_chart(data):
     """Left: the features and the neuron on one disc. Right: the loss as the encoder row turns."""
     pair = disc(data, Layer.ARROW, arrow_legend(), size=130).properties(
-        width=235,
-        height=235,
-        title=alt.Title(
-            "Two features, one neuron", subtitle="neuron drawn at its stationary point"
-        ),
+        width=260,
+        height=260,
+        title=alt.Title("Two features, one neuron", subtitle="where it can sit still, if anywhere"),
     )
     turning = landscape(data).properties(
-        width=330,
-        height=235,
+        width=380,
+        height=260,
         title=alt.Title(
-            "A valley is a trap, a hilltop a saddle",
-            subtitle="shaded: the neuron fires for both features",
+            "Valley: a trap; hilltop: a saddle",
+            subtitle="shaded: the neuron fires for both",
         ),
     )
     return styled(

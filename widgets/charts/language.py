@@ -114,5 +114,5 @@ def sleep_chart(data):
         subtitle="above the dashed line they win nothing; at the top edge: 20 times or never",
     )
     return styled(
-        alt.layer(zero(y=alt.datum(1)), points).properties(width=430, height=270, title=head)
+        alt.layer(zero(y=alt.datum(1)), points).properties(width=640, height=300, title=head)
     )

@@ -23,16 +23,26 @@ def lattice_chart(data, edges: list[dict], labels: list[dict]):
     """Left: 15 partitions. Right: six descents from the chosen one.
 
     A partition's verdict is shown by colour and shape, its loss stands below.
+
+    labels : of each partition its place, its name, and the value that a click on it gives (`pick`).
     """
     lattice = _lattice(data, edges, labels).properties(
         width=440,
         height=300,
         title=alt.Title(
             "Every way to share out four features",
-            subtitle="12|34: one neuron for 1 and 2, one for 3 and 4; below: loss; ring: chosen",
+            subtitle=[
+                "12|34: one neuron for 1 and 2, one for 3 and 4",
+                "below: loss; ring: chosen, click another",
+            ],
         ),
     )
-    step = alt.X("x:Q", title="gradient descent step", scale=alt.Scale(domain=[0, 600]))
+    step = alt.X(
+        "x:Q",
+        title="gradient descent step",
+        scale=alt.Scale(domain=[0, 600]),
+        axis=alt.Axis(tickCount=4),
+    )
     loss = alt.Y("y:Q", title="approximate loss", scale=alt.Scale(domain=[0, 4]))
     curves = (
         of(data, Lattice.DESCENT)
@@ -45,7 +55,7 @@ def lattice_chart(data, edges: list[dict], labels: list[dict]):
         )
     )
     return styled(
-        alt.hconcat(lattice, curves, spacing=20).resolve_scale(
+        alt.hconcat(lattice, curves, spacing=20, usermeta={"pick": "partition"}).resolve_scale(
             color="independent", shape="independent"
         )
     )
@@ -83,14 +93,13 @@ def _lattice(data, edges: list[dict], labels: list[dict]):
             x=x, y=y, color=colour, shape=shape
         ),
         *(
-            names.mark_text(fontSize=12, fontWeight="bold", dy=-20, **halo).encode(
-                x=x, y=y, text="label:N"
-            )
+            names.mark_text(fontWeight="bold", dy=-20, **halo).encode(x=x, y=y, text="label:N")
             for halo in (HALO, {})
         ),
-        *(
-            losses.mark_text(fontSize=12, dy=21, **halo).encode(x=x, y=y, text=below)
-            for halo in (HALO, {})
+        *(losses.mark_text(dy=21, **halo).encode(x=x, y=y, text=below) for halo in (HALO, {})),
+        # on top of all, what a click on a node hits: its row says which partition to `pick`
+        names.mark_point(size=900, filled=True, opacity=0, color=BLACK, cursor="pointer").encode(
+            x=x, y=y
         ),
     )
 
@@ -114,8 +123,8 @@ def verdict_bars(rows: list[dict], n: int):
             ),
         )
         .properties(
-            width=380,
-            height=220,
+            width=560,
+            height=240,
             title=alt.Title(
                 f"{traps} of {total} partitions are traps",
                 subtitle=f"{n} features, all ways to share them out",

@@ -9,8 +9,8 @@ from .style import BLACK, BLUE, GREY, RED, SKY, named, of, styled
 
 LINES = {  # name, colour and dash of each
     Gap.GAP: ("gap |L - Lt|", BLACK, [1, 0]),
-    Gap.PAPER: ("Theorem 3.1's bound n^2 C (1-S)^2", SKY, [6, 4]),
-    Gap.TIGHT: ("tight bound C n(n-1)/2 (1-S)^2", BLUE, [2, 2]),
+    Gap.PAPER: ("as printed: n^2 C (1-S)^2", SKY, [6, 4]),
+    Gap.TIGHT: ("tight: C n(n-1)/2 (1-S)^2", BLUE, [2, 2]),
     Gap.CEILING: ("largest error C", GREY, [8, 3]),
 }
 
@@ -21,17 +21,17 @@ def gap_chart(data):
     Both axes on the left are logarithmic.
     """
     lines = _gap(data).properties(
-        width=380,
+        width=345,
         height=250,
         title=alt.Title(
-            "Where the gap runs below the bounds, the theorem speaks",
-            subtitle="dot: the chosen sparsity; slope 2 is order two",
+            "Below the bounds, the theorem speaks",
+            subtitle="dot: the chosen sparsity; slope 2: order two",
         ),
     )
     bars = _active(data).properties(
-        width=230,
+        width=200,
         height=250,
-        title=alt.Title("What the data look like", subtitle="Lt sees the middle bar alone"),
+        title=alt.Title("What the data look like", subtitle="Lt sees the middle bar"),
     )
     return styled(
         alt.hconcat(lines, bars, spacing=22).resolve_scale(
@@ -43,7 +43,7 @@ def gap_chart(data):
 def _gap(data):
     rate = alt.X(
         "x:Q",
-        title="1 - S, the rate at which a feature is active (log scale)",
+        title="1 - S, how often a feature is active (log scale)",
         scale=alt.Scale(type="log", domain=[1e-5, 1]),
         axis=alt.Axis(format=".0e", values=[1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1]),
     )
@@ -97,7 +97,5 @@ def _active(data):
     )
     return alt.layer(
         shares.mark_bar(color=SKY, width=44).encode(x=active, y=share),
-        shares.mark_text(dy=-8, fontSize=12).encode(
-            x=active, y=share, text=alt.Text("y:Q", format=".2~%")
-        ),
+        shares.mark_text(dy=-8).encode(x=active, y=share, text=alt.Text("y:Q", format=".2~%")),
     )

@@ -14,16 +14,16 @@ def three_chart(data):
     Positive ones are in colour.
     """
     field = _triangle(data).properties(
-        width=270,
-        height=250,
-        title=alt.Title("Where can one neuron sit?", subtitle="each dot is a direction of y > 0"),
+        width=290,
+        height=260,
+        title=alt.Title("Where can one neuron sit?", subtitle="each dot: a direction of y > 0"),
     )
     vectors = _eigenvectors(data).properties(
-        width=300,
-        height=250,
+        width=330,
+        height=260,
         title=alt.Title(
             "Only an all-positive eigenvector will do",
-            subtitle="first place: a trap; later: a saddle",
+            subtitle="first place: the top eigenvector, a trap; later: a saddle",
         ),
     )
     return styled(
@@ -48,11 +48,18 @@ def _triangle(data):
             title=["share of", "loss left"], orient="left", gradientLength=150, format="%"
         ),
     )
+    weights = of(data, Layer.DATA).transform_calculate(
+        label="'M = (' + format(datum.x, '.3~f') + ', ' + format(datum.y, '.3~f') + ', ' + "
+        "format(datum.x2, '.3~f') + ')'"
+    )
     dots = of(data, Layer.CURVE).mark_point(shape="circle", filled=True, size=95, opacity=1)
-    names = alt.Chart(alt.Data(values=corners)).mark_text(fontSize=12)
+    names = alt.Chart(alt.Data(values=corners)).mark_text()
     return alt.layer(
         dots.encode(x=x, y=y, color=left),
         names.encode(x=x, y=y, text="t:N"),
+        weights.mark_text(align="left", fontWeight="bold").encode(
+            x=alt.XDatum(-0.18, axis=None), y=alt.YDatum(0.78, axis=None), text="label:N"
+        ),
         verdict_point(data, x, y),
     ).resolve_scale(color="independent", shape="independent")
 
@@ -70,9 +77,9 @@ def _eigenvectors(data):
     component = alt.Y("y:Q", title="component of y", scale=alt.Scale(domain=[-1.1, 1.25]))
     labels = (
         bars.transform_filter("datum.x % 4 == 2")
-        .mark_text(fontSize=11)
+        .mark_text()
         .encode(x=feature, y=alt.datum(1.13), text=alt.Text("label:N"))
-        .transform_calculate(label="'eigenvalue ' + format(datum.x2, '.2f')")
+        .transform_calculate(label="'λ = ' + format(datum.x2, '.2f')")
     )
     names = {
         Sign.MIXED: "mixed signs: no",
@@ -127,10 +134,10 @@ def share_chart(rows: list[dict]):
             chance.mark_rule(strokeWidth=2).encode(x=x, y=low, y2="high:Q", color=colour),
             dots.encode(x=x, y=y, color=colour),
             traps.encode(x=x, y=y, color=colour),
-            names.mark_text(fontSize=12).encode(x=x, y="height:Q", text="name:N"),
+            names.mark_text().encode(x=x, y="height:Q", text="name:N"),
         ).properties(
-            width=560,
-            height=290,
+            width=600,
+            height=300,
             title=alt.Title(
                 "Real siblings are traps; random groups of five or more rarely are",
                 subtitle="1000 ImageNet class directions; bars: 95% intervals",

@@ -29,9 +29,7 @@ def bound_chart(data):
     dots = alt.Chart(data).mark_point(filled=True, size=80, opacity=0.8)
     corner = alt.Chart(alt.Data(values=[{"x": 0, "y": 0}, {"x": 1, "y": 0.95}]))
     ground = corner.mark_area(color=RED, opacity=0.08).encode(x=x, y=y)
-    words = alt.Chart(alt.Data(values=[{}])).mark_text(
-        text="M_IP < .95 M_GT", color=RED, fontSize=13
-    )
+    words = alt.Chart(alt.Data(values=[{}])).mark_text(text="M_IP < .95 M_GT")
     layers = alt.layer(
         ground,
         words.encode(x=alt.datum(0.76), y=alt.datum(0.1)),
@@ -42,7 +40,7 @@ def bound_chart(data):
             shape=alt.Shape("value:O", scale=scale(["circle", "triangle-down"]), legend=legend),
         ),
     )
-    return styled(layers.properties(width=420, height=300, title="Which printed pairs can hold?"))
+    return styled(layers.properties(width=580, height=330, title="Which printed pairs can hold?"))
 
 
 def table_chart(data, names: list[str]):
@@ -69,7 +67,7 @@ def table_chart(data, names: list[str]):
         ),
     )
     title = "What anchors change, as printed and in ours"
-    return styled(layers.properties(width=460, height=44 * len(names), title=title))
+    return styled(layers.properties(width=580, height=44 * len(names), title=title))
 
 
 def moves_chart(data, names: list[str], printed: tuple[float, float]):
@@ -80,7 +78,7 @@ def moves_chart(data, names: list[str], printed: tuple[float, float]):
     titles = ["M_GT, plain", "M_IP, plain", "M_GT, anchored - plain"]
     panels = [
         _moves(data, kind, names, printed).properties(
-            width=200, height=19 * len(names), title=alt.Title(title, frame="group")
+            width=195, height=19 * len(names), title=alt.Title(title, frame="group")
         )
         for kind, title in enumerate(titles)
     ]
@@ -144,7 +142,7 @@ def plane_chart(data):
         dots = rows.mark_point(filled=True, size=110, opacity=1).encode(
             x=x, y=y, color=colour, shape=shape
         )
-        panels.append((spokes + dots).properties(width=150, height=150, title=title))
+        panels.append((spokes + dots).properties(width=180, height=180, title=title))
     return styled(alt.hconcat(*panels, spacing=10))
 
 
@@ -161,7 +159,7 @@ def ends_chart(data, names: list[str]):
     colour = alt.Color("value:O", scale=pick, legend=_legend(ENDED, columns=4))
     layers = bars.encode(x=x, x2="x2:Q", y=named_lines(names), color=colour)
     title = "How trainings of four features in the plane end"
-    return styled(layers.properties(width=420, height=24 * len(names), title=title))
+    return styled(layers.properties(width=480, height=24 * len(names), title=title))
 
 
 def threshold_chart(data, names: list[str]):
@@ -186,8 +184,8 @@ def threshold_chart(data, names: list[str]):
         line = rows.mark_line(strokeWidth=2).encode(
             x=x, y=y("y:Q"), color=colour, strokeDash=dash, order="x:Q"
         )
-        panels.append((band + line).properties(width=150, height=130, title=name))
-    return styled(alt.concat(*panels, columns=4, spacing=12))
+        panels.append((band + line).properties(width=195, height=130, title=name))
+    return styled(alt.concat(*panels, columns=3, spacing=12))
 
 
 def tau_chart(data, names: list[str]):
@@ -210,4 +208,4 @@ def tau_chart(data, names: list[str]):
         bars.encode(x=x("low:Q"), x2="high:Q", y=y, color=colour),
         dots.encode(x=x("x:Q"), y=y, color=colour, shape=shape),
     )
-    return styled(layers.properties(width=420, height=36 * len(names)))
+    return styled(layers.properties(width=580, height=36 * len(names)))

@@ -116,8 +116,8 @@ def layers_chart(data):
             intervals.encode(x=x, y=y, y2="high:Q"),
             dots.encode(x=x, y=y, color=colour, shape=shape),
         ).properties(
-            width=420,
-            height=260,
+            width=600,
+            height=280,
             title=alt.Title("Dead latents", subtitle="a mark a layer; lines: 95% over seeds"),
         )
     )

@@ -8,7 +8,7 @@ from ..kinds import Regions
 from .style import BLACK, BLUE, GREEN, GREY, HALO, ORANGE, from_origin, named, of, styled
 
 Sector = tuple[float, float, list[int]]  # bearings from and to, and the features fired for
-SIDE = 178  # of each panel
+SIDE = 196  # of each panel
 
 
 def region_chart(data, sectors: list[Sector]):
@@ -21,9 +21,9 @@ def region_chart(data, sectors: list[Sector]):
     )
     return styled(
         alt.hconcat(
-            panel(_disc(data, sectors), "Six regions", "dashed: walls; braces: who it fires for"),
+            panel(_disc(data, sectors), "Six regions", "braces: who it fires for"),
             panel(_landscape(data), "The loss over both", "lines: the two slices"),
-            panel(_slices(data), "Slices", "inside a region convex one by one"),
+            panel(_slices(data), "Slices", "one by one convex inside"),
             spacing=14,
         ).resolve_scale(color="independent")
     )
@@ -36,13 +36,13 @@ def _disc(data, sectors: list[Sector]):
     y = alt.Y("y:Q", scale=reach, title="second entry of w_E")
     here = (
         of(data, Regions.SECTOR)
-        .mark_arc(radius=71, radius2=0, opacity=0.25, color=ORANGE)
+        .mark_arc(radius=SIDE / 2.5, radius2=0, opacity=0.25, color=ORANGE)
         .encode(theta=alt.Theta("x:Q", scale=None), theta2="x2:Q")
     )
     feature, row = of(data, Regions.FEATURE), of(data, Regions.ROW)
     numbers = feature.transform_calculate(
         label="datum.value + 1", x="1.4 * datum.x", y="1.4 * datum.y"
-    ).mark_text(fontSize=12, fontWeight="bold", color=BLUE)
+    ).mark_text(fontWeight="bold", color=BLUE)
     dots = feature.mark_point(size=120, filled=True, opacity=1, color=BLUE, shape="circle")
     tip = row.mark_point(
         size=150, filled=True, opacity=1, color=ORANGE, shape="square", stroke="white"
@@ -74,9 +74,7 @@ def _walls(sectors: list[Sector], x: alt.X, y: alt.Y) -> list:
         x="2 * sin(datum.start * PI / 180)", y="2 * cos(datum.start * PI / 180)"
     ).mark_rule(strokeDash=[4, 3], color=GREY, strokeWidth=1.5)
     spots = base.transform_calculate(x="1.8 * sin(datum.middle)", y="1.8 * cos(datum.middle)")
-    names = [
-        spots.mark_text(fontSize=13, **halo).encode(x=x, y=y, text="label:N") for halo in (HALO, {})
-    ]
+    names = [spots.mark_text(**halo).encode(x=x, y=y, text="label:N") for halo in (HALO, {})]
     return [from_origin(walls, x, y), *names]
 
 
@@ -121,7 +119,7 @@ def _slices(data):
     lines = {  # name, colour and dash of each
         Regions.SLICE_E: ("along W_E", ORANGE, [1, 0]),
         Regions.SLICE_D: ("along W_D", GREEN, [1, 0]),
-        Regions.SLICE_BOTH: ("along both, where it bends down", BLACK, [6, 4]),
+        Regions.SLICE_BOTH: ("along both, bending down", BLACK, [6, 4]),
     }
     legend = alt.Legend(
         title=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from ..kinds import NOTE, Solution
-from .landscape import arrow_legend
+from .landscape import arrow_legend, feature_names
 from .style import ARROW_COLOURS, ARROW_NAMES, ARROW_SHAPES, codes, from_origin, of, styled
 
 PANELS = {
@@ -21,7 +21,7 @@ def solution_chart(data):
     Each with its loss and how well it recovers the features.
     """
     panels = [
-        _disc(data, kind).properties(width=225, height=225, title=alt.Title(name, subtitle=about))
+        _disc(data, kind).properties(width=215, height=215, title=alt.Title(name, subtitle=about))
         for kind, (name, about) in PANELS.items()
     ]
     return styled(alt.hconcat(*panels, spacing=12))
@@ -42,14 +42,16 @@ def _disc(data, kind: Solution):
     tips = arrows.mark_point(filled=True, opacity=1, stroke="white", strokeWidth=0.7)
     note = of(data, NOTE + kind).transform_calculate(
         loss="'loss ' + format(datum.x, datum.x > 1e-12 && datum.x < .005 ? '.1e' : '.2f')",
-        cosines="'cosine: rows ' + format(datum.y, '.2f') + ', columns ' + format(datum.x2, '.2f')",
+        rows="'rows: cosine ' + format(datum.y, '.2f')",
+        columns="'columns: cosine ' + format(datum.x2, '.2f')",
     )
     words = [
-        note.mark_text(fontSize=11).encode(x=alt.datum(0), y=alt.datum(height), text=text)
-        for height, text in ((1.6, "loss:N"), (1.35, "cosines:N"))
+        note.mark_text().encode(x=alt.datum(0), y=alt.datum(height), text=text)
+        for height, text in ((1.6, "loss:N"), (-1.34, "rows:N"), (-1.6, "columns:N"))
     ]
     return alt.layer(
         from_origin(arrows.mark_rule(strokeWidth=2), x, y, color=colour),
         tips.encode(x=x, y=y, color=colour, shape=shape, size=size),
+        *feature_names(arrows, x, y),
         *words,
     )

@@ -14,15 +14,15 @@ def start_chart(data):
     Both as the encoder row turns.
     """
     samples = _samples(data).properties(
-        width=235,
-        height=235,
+        width=270,
+        height=260,
         title=alt.Title(
             "What a network shows us", subtitle="samples x_p = W_p x with something in them"
         ),
     )
     losses = _losses(data).properties(
-        width=330,
-        height=235,
+        width=380,
+        height=260,
         title=alt.Title(
             "Two losses of one neuron",
             subtitle="each with its best decoder, as a share of its signal",
@@ -50,7 +50,6 @@ def _samples(data):
     labels = arrows.transform_calculate(label="'w_' + (datum.value + 1)").mark_text(
         dy=-14,
         dx=alt.expr("datum.value ? 20 : -20"),
-        fontSize=13,
         fontWeight="bold",
         color=BLUE,
     )
@@ -100,5 +99,5 @@ def _losses(data):
         stroke="white",
         strokeWidth=1.5,
     )
-    word = trap.mark_text(dy=-17, fontSize=12, fontWeight="bold", color=RED)
+    word = trap.mark_text(dy=-17, fontWeight="bold")
     return alt.layer(curves, mark, word.encode(text=alt.value("trap")))

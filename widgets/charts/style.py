@@ -12,11 +12,14 @@ from ..kinds import Code, Layer
 # Okabe-Ito
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PINK, BLACK = "#56B4E9", "#CC79A7", "#000000"
-GREY = "#777777"
+GREY, QUIET, PALE = "#777777", "#444444", "#F2F2F2"
+# alike in width, so that what was measured with one has its room in another
+FONT = "Arial, Helvetica, Liberation Sans, DejaVu Sans Condensed, sans-serif"
+TEXT = 14  # pixels of the smallest words, where a picture has its own width or more
 VERDICT_NAMES = [code.name.lower() for code in Code]
 VERDICT_COLOURS = [RED, SKY, GREY, PINK, ORANGE, GREEN]
 VERDICT_SHAPES = ["triangle-down", "cross", "circle", "square", "diamond", "circle"]
-ARROW_NAMES = ["feature 1", "feature 2", "encoder row w_E", "decoder column w_D"]
+ARROW_NAMES = ["features", "", "encoder row w_E", "decoder column w_D"]
 ARROW_COLOURS = [BLUE, BLUE, ORANGE, GREEN]
 ARROW_SHAPES = ["circle", "circle", "square", "diamond"]
 HALO = {"stroke": "white", "strokeWidth": 4}  # keeps names readable where lines cross them
@@ -45,13 +48,20 @@ def inline(columns) -> alt.InlineData:
 def styled(chart):
     """Fonts that can be read from the back of a room, quiet axes."""
     return (
-        chart.configure_axis(
-            labelFontSize=12, titleFontSize=13, titleFontWeight="normal", gridOpacity=0.35
+        chart.configure(font=FONT, padding={"left": 5, "top": 5, "right": 12, "bottom": 5})
+        .configure_axis(
+            labelFontSize=TEXT,
+            titleFontSize=TEXT,
+            titleFontWeight="normal",
+            titlePadding=8,
+            gridOpacity=0.35,
         )
+        .configure_axisX(labelSeparation=8)
         .configure_title(
-            fontSize=15, anchor="start", fontWeight="bold", subtitleFontSize=12, subtitlePadding=4
+            fontSize=16, anchor="start", fontWeight="bold", subtitleFontSize=TEXT, subtitlePadding=4
         )
-        .configure_legend(labelFontSize=12, titleFontSize=12, symbolSize=110, labelLimit=320)
+        .configure_legend(labelFontSize=TEXT, titleFontSize=TEXT, symbolSize=110, labelLimit=320)
+        .configure_text(fontSize=TEXT)
         .configure_view(strokeOpacity=0.25)
     )
 

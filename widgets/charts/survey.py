@@ -12,7 +12,7 @@ def survey_chart(data, names: list[str], times: list[str]):
     """The grid: a line a cell, the paired difference with its interval, early to late."""
     panels = [
         _cells(data, kind, names).properties(
-            width=210, height=18 * len(names), title=alt.Title(when, frame="group")
+            width=185, height=18 * len(names), title=alt.Title(when, frame="group")
         )
         for kind, when in enumerate(times)
     ]
@@ -32,7 +32,7 @@ def _cells(data, kind: int, names: list[str]):
     shape = alt.Shape("value:O", scale=scale(shapes), legend=legend)
     x = alt.X(
         "x:Q",
-        title="anchored minus not, in points",
+        title="anchored minus not, points",
         scale=alt.Scale(domain=[-0.45, 0.65], nice=False, clamp=True),
         axis=alt.Axis(labelExpr=POINTS, values=[-0.4, -0.2, 0, 0.2, 0.4, 0.6]),
     )

@@ -47,13 +47,18 @@ def race_chart(data, samples: int = 64_000):
 
     The difference is the paired one in the share found.
     """
-    panels = [_recovery(data, kind, samples, RACE, of_what="held-out features") for kind in ABOUT]
-    return styled(alt.hconcat(*panels, _difference(data, samples), spacing=14))
+    panels = [
+        _recovery(data, kind, samples, RACE, of_what="held-out features", width=205)
+        for kind in ABOUT
+    ]
+    return styled(alt.hconcat(*panels, _difference(data, samples), spacing=10))
 
 
 def history_chart(data, samples: int):
     """Recovery of one training run's seeds over samples seen: decoder, encoder, null."""
-    panels = [_recovery(data, kind, samples, HISTORY, of_what="features") for kind in ABOUT]
+    panels = [
+        _recovery(data, kind, samples, HISTORY, of_what="features", width=310) for kind in ABOUT
+    ]
     return styled(alt.hconcat(*panels, spacing=18))
 
 
@@ -66,7 +71,7 @@ def _samples(samples: int) -> alt.X:
     )
 
 
-def _recovery(data, kind: Panel, samples: int, lines: Lines, *, of_what: str):
+def _recovery(data, kind: Panel, samples: int, lines: Lines, *, of_what: str, width: int):
     """Means over the seeds, with bands where decoders are.
 
     of_what : which features count.
@@ -77,7 +82,7 @@ def _recovery(data, kind: Panel, samples: int, lines: Lines, *, of_what: str):
         title=None,
         labelExpr=named(list(names)),
         orient="bottom",
-        columns=5,
+        columns=3,
         symbolType="stroke",
         symbolSize=350,
         symbolOpacity=1,
@@ -104,7 +109,7 @@ def _recovery(data, kind: Panel, samples: int, lines: Lines, *, of_what: str):
     return alt.layer(
         bands.encode(x=x, y=y("low:Q"), y2="high:Q", color=colour),
         means.encode(x=x, y=y("y:Q"), color=colour, strokeDash=dash, order="x:Q", size=size),
-    ).properties(width=245, height=230, title=alt.Title(title, subtitle=about))
+    ).properties(width=width, height=230, title=alt.Title(title, subtitle=about))
 
 
 def _difference(data, samples: int):
@@ -122,9 +127,9 @@ def _difference(data, samples: int):
         band.encode(x=x, y=y("low:Q"), y2="high:Q"),
         mean.encode(x=x, y=y("y:Q"), order="x:Q"),
     ).properties(
-        width=245,
+        width=205,
         height=230,
-        title=alt.Title("Anchored minus not", subtitle="in the decoder, seed by seed; band: 95%"),
+        title=alt.Title("Anchored minus not", subtitle="in the decoder; band: 95%"),
     )
 
 
@@ -164,8 +169,8 @@ def encoder_chart(data):
             shape=alt.Shape("value:O", scale=codes(names, shapes), legend=legend),
         )
         .properties(
-            width=330,
-            height=300,
+            width=460,
+            height=330,
             title=alt.Title("Which way do encoder rows point?", subtitle="one mark a feature"),
         )
     )

@@ -22,9 +22,20 @@ def _absorption_story(strength: float, child: int, theta: float) -> tuple[dict, 
     )
     one, two = (figure(point.loss - seen["other"], 3) for point in (parent, after))
     words = (
-        f"The family's loss falls from {one} to {two}. {first} the child whose leaving helps most."
+        f"The family's loss falls from {one} to {two}. {first} the child whose leaving helps most. "
+        f"{_spoken(seen['silent'], seen['loss'], theta)}"
     )
     return data, f"absorbed, a {after.verdict}", words
+
+
+def _spoken(silent: list[int], loss: float, theta: float) -> str:
+    """What the threshold alone does to the family's row, held at length 1."""
+    names = " and ".join(", ".join(str(d + 1) for d in silent).rsplit(", ", 1))
+    who = {0: "no child", 1: f"child {names}", 4: "all four"}.get(len(silent), f"children {names}")
+    return (
+        f"Theta = {theta:.2f} silences {who} on a family row of length 1, "
+        f"which leaves a loss of {figure(loss, 3)}."
+    )
 
 
 def absorption_explorer(strength: float = 0.8, child: int = 3, theta: float = 0.1) -> Explorer:

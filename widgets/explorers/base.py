@@ -13,8 +13,8 @@ from ..live import LiveChart
 
 
 def _room(name: str) -> W.Layout:
-    """Wide enough for the name, a handle's way and the number."""
-    return W.Layout(width=f"{16 + 0.6 * len(name):.0f}em", flex="0 0 auto")
+    """Wide enough for the name, 300 pixels of a handle's way, and the number."""
+    return W.Layout(width=f"{31 + 0.6 * len(name):.0f}em", max_width="100%", flex="0 0 auto")
 
 
 def slider(name: str, value: float, low: float, high: float, step: float) -> W.FloatSlider:
@@ -114,6 +114,8 @@ class Explorer:
         self.code = W.Textarea(
             self._code(**self.state), layout=W.Layout(width="auto", height="5.5em")
         )
+        pick = lambda change: self.set(**{change["new"]["name"]: change["new"]["value"]})
+        self.chart.observe(pick, "picked")
         for control in controls.values():
             control.continuous_update = not slow
             control.observe(self._update, "value")

@@ -11,8 +11,6 @@ from .base import Explorer, count, slider
 
 def _linear_story(n: int, n_p: int, mu: float, S: float) -> tuple[dict, str, str]:
     data, seen = linear_rows(int(n), int(n_p), round(mu, 3), round(S, 3))
-    if seen["reached"] is None:
-        return data, "impossible", seen["trouble"] + "."
     room = (
         "there is room for all of them: n <= n_p"
         if n <= n_p
@@ -27,6 +25,9 @@ def _linear_story(n: int, n_p: int, mu: float, S: float) -> tuple[dict, str, str
         reading = (
             f"a silent feature reads higher than an active one in {seen['confusion']:.1%} of pairs"
         )
+    if seen["reached"] is None:
+        words = f"{seen['trouble']}. With random directions instead {reading}."
+        return data, "impossible", words
     if seen["trouble"]:
         return data, "not reached", f"{seen['trouble']}. With those directions {reading}."
     return (

@@ -71,6 +71,12 @@ def pair_explorer(rho: float = 0.6) -> Explorer:
     )
 
 
+def _three_story(t: float) -> tuple[dict, str, str]:
+    weights = three_worlds(t)
+    data, verdict, words = _verdict_story(three_rows(three_features(weights)))
+    return data, verdict, f"M = ({', '.join(f'{m:.3g}' for m in weights)}): {words}"
+
+
 def three_explorer(t: float = 1.0) -> Explorer:
     """Three features on one neuron: from a saddle through nothing to a trap, and to nothing again.
 
@@ -83,10 +89,9 @@ def three_explorer(t: float = 1.0) -> Explorer:
         f"print(group_minimum(three_features({tuple(round(m, 3) for m in three_worlds(t))}), "
         "[0, 1, 2]))"
     )
-    story = lambda t: _verdict_story(three_rows(three_features(three_worlds(t))))
     return Explorer(
         controls,
-        story,
+        _three_story,
         three_chart,
         code=code,
         presets={"a saddle": {"t": 0.0}, "a trap": {"t": 1.0}, "none at all": {"t": 2.0}},
@@ -96,7 +101,8 @@ def three_explorer(t: float = 1.0) -> Explorer:
 def lattice_picture(data):
     """The lattice with its edges and names."""
     labels = [
-        {"x": x, "y": y, "label": label(groups)} for groups, (x, y) in zip(PARTITIONS, places())
+        {"x": x, "y": y, "label": label(groups), "pick": number}
+        for number, (groups, (x, y)) in enumerate(zip(PARTITIONS, places()), 1)
     ]
     return lattice_chart(data, edges(), labels)
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 import ipywidgets as W
+import torch
 
 from ..charts import race_chart
 from ..rows import race_rows
@@ -35,6 +36,8 @@ class TrainingExplorer(Explorer):
         self._failed: dict[Race, str] = {}
         self._at_work = self._stop = False
         self._main = main_loop()
+        # a process's first optimizer loads much of torch: a second in which Stop would not be heard
+        torch.optim.Adam([torch.zeros(1)])
         super().__init__(controls, self._tell, race_chart, code=code, presets=presets)
         self.train_button = W.Button(description="Train", icon="play", button_style="primary")
         self.stop_button = W.Button(description="Stop", icon="stop", disabled=True)

@@ -39,7 +39,9 @@ def absorption_rows(
 ) -> tuple[dict[str, np.ndarray], dict]:
     """One parent's neuron, `child` (0 to 3) leaving it.
 
-    The patterns before and after, and the ladder of losses of the whole family.
+    What the children give on each row, before and after, all rows drawn at length 1, and each row's
+    threshold over its length; the ladder of losses of the whole family; and the loss that is left
+    where a row of length 1 has merely fallen silent for some children, which nobody took over.
     """
     problem, sigma = family(strength), JumpReLU(theta)
     groups = [list(range(CHILDREN)), list(range(CHILDREN, 2 * CHILDREN))]
@@ -48,15 +50,15 @@ def absorption_rows(
     if parent.exists:
         answer = absorb(problem, parent.weights, sigma, neuron=0, child=child)
         after = partial_minimum(problem, answer.pattern, sigma) if answer.realizable else None
-    patterns = [(Absorbed.BEFORE, together)]
+    rows, silenced = [], {}
+    if parent.exists:
+        row = parent.weights.W_E[0]
+        rows += _on_row(Absorbed.BEFORE, problem, row / row.norm(), theta)
+        silenced = _silenced(problem, row / row.norm(), theta)
+        rows.append({"kind": Absorbed.LEFT, "x": len(silenced["silent"]), "y": silenced["loss"]})
     if answer and answer.realizable:
-        patterns.append((Absorbed.AFTER, answer.pattern))
-    rows = [
-        {"kind": kind, "x": d + 1, "y": i + 1, "value": float(P[i, d])}
-        for kind, P in patterns
-        for i in range(3)
-        for d in range(2 * CHILDREN)
-    ]
+        rows += _on_row(Absorbed.AFTER, problem, answer.weights.W_E[0], theta)
+        rows += _on_row(Absorbed.OWN, problem, answer.weights.W_E[2], theta)
     ladder = loss_ladder(problem, groups[0])
     rows += [
         {"kind": Absorbed.BOUND, "x": step, "y": rung.bound} for step, rung in enumerate(ladder)
@@ -82,7 +84,28 @@ def absorption_rows(
         "after": after,
         "other": other.loss,
         "first": ladder[1].absorbed[0],
+        **silenced,
     }
+
+
+def _on_row(kind: Absorbed, problem: Problem, row: torch.Tensor, theta: float) -> list[dict]:
+    """What the first family's children give on a row, and its threshold, both over its length."""
+    length = row.norm().item()
+    z = (row @ problem.W_p)[:CHILDREN] / length
+    bars = [
+        {"kind": kind, "x": d + 1, "y": one, "value": float(one > theta / length)}
+        for d, one in enumerate(z.tolist())
+    ]
+    return [*bars, {"kind": Absorbed.THETA, "y": theta / length, "value": kind}]
+
+
+def _silenced(problem: Problem, row: torch.Tensor, theta: float) -> dict:
+    """The children that do not pass theta on this row, and the family's loss, best decoder."""
+    z, M = (row @ problem.W_p)[:CHILDREN], problem.M_d[:CHILDREN]
+    W, z = problem.W_r[:, :CHILDREN], z * (z > theta)
+    explained = (W @ (M * z)).square().sum() / (M * z.square()).sum().clamp(min=1e-15)
+    loss = (M * W.square().sum(0)).sum() - explained
+    return {"silent": (z == 0).nonzero()[:, 0].tolist(), "loss": loss.item()}
 
 
 def ladder_rows(problem: Problem, directions: Directions, name: str) -> list[dict]:

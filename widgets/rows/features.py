@@ -18,13 +18,13 @@ BINS = np.linspace(-3, 5, 33)
 
 
 @lru_cache(maxsize=256)
-def directions(n: int, n_p: int, mu: float) -> tuple[torch.Tensor | None, float, str]:
-    """Feature directions with interference mu at most, the random start's, and what went wrong.
+def directions(n: int, n_p: int, mu: float) -> tuple[torch.Tensor | None, torch.Tensor, str]:
+    """Feature directions with interference mu at most, the random start, and what went wrong.
 
-    The directions are None where nothing was reached, the words empty where nothing went wrong.
+    The directions are None where there are none, the words empty where nothing went wrong.
     """
     start = torch.randn(n_p, n, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    start = interference(start / start.norm(dim=0))
+    start = start / start.norm(dim=0)
     try:
         return feature_matrix(n, n_p, mu, generator=torch.Generator().manual_seed(0)), start, ""
     except InterferenceNotReached as error:
@@ -63,36 +63,39 @@ def confusion(silent: np.ndarray, active: np.ndarray) -> float:
 def linear_rows(n: int, n_p: int, mu: float, S: float) -> tuple[dict[str, np.ndarray], dict]:
     """Least interference over the number of features; asked, random and reached; two histograms.
 
-    The histograms are of readouts.
+    The histograms are of readouts; where no such directions exist, of the random ones'.
     """
     W, start, trouble = directions(n, n_p, mu)
+    random = interference(start)
     rows = [
         {"kind": Linear.BOUND, "x": k, "y": levenshtein_bound(k, n_p)} for k in range(2, MOST + 1)
     ]
     rows += [
-        {"kind": Linear.RANDOM, "x": n, "y": start, "value": Linear.RANDOM},
+        {"kind": Linear.RANDOM, "x": n, "y": random, "value": Linear.RANDOM},
         {"kind": Linear.SIZE, "x": 2, "y": 0.9, "value": n_p},
     ]
     seen = {
         "trouble": trouble,
         "bound": levenshtein_bound(n, n_p),
-        "random": start,
+        "random": random,
         "reached": None,
         "confusion": math.nan,
     }
-    if W is not None:
+    if W is None:
+        rows.append({"kind": Linear.INSTEAD})
+    else:
         seen["reached"] = interference(W)
         rows.append({"kind": Linear.REACHED, "x": n, "y": seen["reached"], "value": Linear.REACHED})
-        parts = readouts(W, S)
-        seen["confusion"] = confusion(*parts)
-        for kind, part in zip((Linear.SILENT, Linear.ACTIVE), parts):
-            if len(part):
-                shares = np.histogram(np.clip(part, BINS[0], BINS[-1]), BINS)[0] / len(part)
-                rows += [
-                    {"kind": kind, "x": left, "x2": right, "y": share, "value": kind}
-                    for left, right, share in zip(BINS, BINS[1:], shares)
-                    if share
-                ]
+    parts = readouts(start if W is None else W, S)
+    seen["confusion"] = confusion(*parts)
+    for kind, part in zip((Linear.SILENT, Linear.ACTIVE), parts):
+        if len(part):
+            shares = np.histogram(np.clip(part, BINS[0], BINS[-1]), BINS)[0] / len(part)
+            rows += [
+                {"kind": kind, "x": left, "x2": right, "y": share, "value": kind}
+                for left, right, share in zip(BINS, BINS[1:], shares)
+                if share
+            ]
     # last, so that it is drawn on top
     rows.append({"kind": Linear.ASKED, "x": n, "y": mu, "value": Linear.ASKED})
     return table(rows), seen

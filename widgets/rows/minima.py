@@ -92,7 +92,7 @@ def triangle(p: np.ndarray) -> np.ndarray:
 def three_rows(problem: Problem) -> tuple[dict[str, np.ndarray], GroupMinimum]:
     """Lt / tr K, the share of loss left, over all positive y of a group of three, as a triangle.
 
-    With its positive eigenvector, if any, and the three eigenvectors' components.
+    With its positive eigenvector, if any, the three eigenvectors' components, and M_d.
     """
     minimum = group_minimum(problem, [0, 1, 2])
     A = (problem.W_r * problem.M_d.sqrt()).numpy()
@@ -109,6 +109,7 @@ def three_rows(problem: Problem) -> tuple[dict[str, np.ndarray], GroupMinimum]:
         rows.append(
             {"kind": Layer.POINT, "x": x, "y": height, "value": VERDICTS.index(minimum.verdict)}
         )
+    rows.append({"kind": Layer.DATA, **dict(zip(("x", "y", "x2"), problem.M_d.tolist()))})
     values, vectors = np.linalg.eigh(K)
     for rank in range(3):
         v = vectors[:, 2 - rank] * np.sign(vectors[:, 2 - rank].sum())

@@ -29,6 +29,7 @@ from sdl_theory import (
     null_baseline,
 )
 from sdl_theory.training.anchor_loss import AnchorLoss
+from sdl_theory.training.threads import SMALL, one_thread
 
 TAU, EVERY, NO_CLIP = 0.95, 25, 1e9
 # the explorer's first picture, made by `python -m widgets.rows.survey`
@@ -122,12 +123,23 @@ class Race:
     def run(self, upto: int | None = None) -> Iterator[Curves]:
         """Train, by default to the end: yields the same Curves after every step.
 
-        It measures every 25 steps. Raises what training raises.
+        It measures every 25 steps. Raises what training raises. Between two steps torch has the
+        threads that it had before.
         """
+        steps = self._steps(self.steps if upto is None else upto)
+        small = 2 * len(self.seeds) * self.n_q * self.n_p * self.batch < SMALL
+        while True:
+            with one_thread(small):
+                curves = next(steps, None)
+            if curves is None:
+                return
+            yield curves
+
+    def _steps(self, upto: int) -> Iterator[Curves]:
         trainer, truth = self.start()
         curves = Curves(self, _null(self.n_q, truth[: len(self.seeds)]))
         curves.measure(trainer.model, truth, 0)
-        while trainer.steps_done < (upto or self.steps):
+        while trainer.steps_done < upto:
             trainer.step()
             if not torch.isfinite(trainer.sums).all():
                 raise TrainingError(f"the loss is not finite at step {trainer.steps_done}")
