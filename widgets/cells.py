@@ -13,6 +13,7 @@ import json
 import nbformat
 
 from . import explorers
+from .teaching.forms import quiz_of
 
 CHART = "application/vnd.vegalite.v5+json"
 EXPLORER = """<figure class="sdl-explorer">
@@ -101,6 +102,8 @@ def show(cell: nbformat.NotebookNode) -> None:
     if explorer:
         shown = figure(explorer, pictures[-1] if pictures else None)
         cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": shown})]
+    if form := quiz_of(cell.source):
+        cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": form})]
     for output in cell.outputs:
         data = output.get("data", {})
         if "image/png" in data:
