@@ -53,7 +53,7 @@ def recipe():
     along = (point.W_E * slope.W_E).sum(dim=1).abs().max()
     zero_D, zero_E = slope.W_D.norm() < 1e-12, slope.W_E.norm() < 1e-12
     assert abs(slope.W_E.norm() - 4 * 2**0.5 / 9) < 1e-12
-    return [bool(zero_D and zero_E), bool(zero_D and not zero_E and along < 1e-12), not zero_D]
+    return [bool(zero_D and not zero_E and along < 1e-12), bool(zero_D and zero_E), not zero_D]
 
 
 def weights():
@@ -90,7 +90,7 @@ def first():
     y = group_minimum(problem, herd).y
     assert directions.names[herd[int(y.argmin())]] == "Komondor" and len(herd) == 12
     assert order.index("Border Collie") == 9  # of ten who leave before one is left with another
-    return [order[0] == "Border Collie", order[0] == "Komondor", max(falls) - min(falls) < 1e-9]
+    return [order[0] == "Komondor", order[0] == "Border Collie", max(falls) - min(falls) < 1e-9]
 
 
 def shrink():
@@ -108,7 +108,7 @@ def nudges():
     beside = lambda row: Weights(torch.cat([trap.W_E, row]), torch.cat([trap.W_D, column], dim=1))
     slope = lambda row: gradients(pair, beside(row)).W_E[1].norm().item()
     down = -0.01 * pair.W_p.sum(dim=1)[None]
-    return [None, slope(down) == 0 < slope(0.01 * pair.W_p[:, :1].mT), slope(down) > 0]
+    return [slope(down) == 0 < slope(0.01 * pair.W_p[:, :1].mT), None, slope(down) > 0]
 
 
 def jump():
@@ -143,7 +143,7 @@ def unlike():
 def sum_of():
     said = lambda other: judged(machine("crosscoder", 0.5, other), [0, 1])
     assert said(-0.5) is Verdict.DEGENERATE and said(-0.4) is TRAP
-    return [said(-0.6) is TRAP, said(-0.6) is SADDLE, None]
+    return [said(-0.6) is SADDLE, said(-0.6) is TRAP, None]
 
 
 def walls():
@@ -154,7 +154,7 @@ def walls():
     seen = [[ask(W_p, W_r) for W_r in targets] for W_p in inputs]
     by_targets = any(row[0] != row[1] for row in seen)
     by_inputs = seen[0][0] != seen[1][0]
-    return [by_targets and not by_inputs, by_inputs and not by_targets, by_targets and by_inputs]
+    return [by_targets and not by_inputs, by_targets and by_inputs, by_inputs and not by_targets]
 
 
 def example():
@@ -162,7 +162,7 @@ def example():
     at = point.grad_E.subs({point.a: 1, point.b: 1, point.m_1: 1, point.m_2: 2}).norm()
     assert sp.simplify(at - 4 * sp.sqrt(2) / 9) == 0
     equal = point.equal_weights == sp.zeros(2, 1)
-    return [at == 0, equal and at != 0, at == 0]
+    return [equal and at != 0, at == 0, at == 0]
 
 
 def sign():
@@ -186,7 +186,7 @@ def level():
     inertia = two_features().at("3/5", 1, 1).hessian_inertia()
     bends = two_features().points[0].curvature
     return [
-        bends.subs({s: 1 for s in bends.free_symbols}) == 0,
         same and inertia == (0, 1, 3),
+        bends.subs({s: 1 for s in bends.free_symbols}) == 0,
         inertia[0] > 0,
     ]

@@ -83,8 +83,8 @@ def blocks():
     assert round(largest(random), 2) == 0.12
     return [
         W_p.shape[1] > W_p.shape[0],
-        block.mean().item() < 0.05 < gram(W_p)[classes().group("spaniel")].max().item(),
         largest(random) > 0.6,
+        block.mean().item() < 0.05 < gram(W_p)[classes().group("spaniel")].max().item(),
     ]
 
 
@@ -119,8 +119,8 @@ def unseen():
     x_p = problem.W_p.sum(dim=1)
     error = (x_p - answer(x_p)).square().sum()
     return [
-        answer(0 * x_p).norm().item() > 0,
         abs(gap - 0.1**2 * error).item() < 1e-12,
+        answer(0 * x_p).norm().item() > 0,
         None,
     ]
 
@@ -158,8 +158,8 @@ def both():
     saddle = partial_minimum(pair_problem(-0.6), BOTH)
     convex = least("E") > -1e-12 and least("D") > -1e-12
     return [
-        bool(least("joint") >= 0),
         bool(convex and least("joint") < -0.1),
+        bool(least("joint") >= 0),
         saddle.verdict is not Verdict.SADDLE,
     ]
 

@@ -29,7 +29,8 @@ OPTION = """<div><label><input type="radio" name="{name}" value="{value}">
 
 
 def inline(text: str) -> str:
-    """Markdown of one paragraph, without the paragraph."""
+    """Markdown of one paragraph, without the paragraph; a number at its head begins no list."""
+    text = re.sub(r"^(\d+)\.(?=\s|$)", r"\1\\.", text)
     return markdown(text).strip().removeprefix("<p>").removesuffix("</p>")
 
 

@@ -68,9 +68,9 @@ def _branches():
 PICTURES = {
     "two losses at S = 0.5": (
         _start,
-        "Left: samples; of those that are not empty a third have both features. Right: two losses as the "
-        "encoder row turns. The approximate one, dashed, is marked as a trap at its lowest point; "
-        "the true one, solid, has another shape and lies deeper there.",
+        "Left: samples; of those that are not empty a third have both features. Right: two losses "
+        "as the encoder row turns. The approximate one, dashed, is marked as a trap at its lowest "
+        "point; the true one, solid, has another shape and lies deeper there.",
     ),
     "three families": (
         _families,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import anywidget
 import traitlets
 
@@ -34,12 +36,17 @@ class Quiz(anywidget.AnyWidget):
         self.kept = load(lesson)
         super().__init__(html=quiz_html(self.kept))
 
+    def stored(self) -> str:
+        """The form for viewers that run nothing: answers folded, pictures left out."""
+        still = re.sub(r"<img[^>]*>", "<p>(There is a picture when it runs.)</p>", self.html)
+        return f"<p><em>Run this cell to answer here.</em></p>\n{still}"
+
     def _repr_mimebundle_(self, **kwargs):
         """The live form, and beside it the questions for viewers that run nothing."""
         bundle = super()._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        stored = f"<p><em>Run this cell to answer here.</em></p>\n{self.html}"
-        return {**data, "text/plain": quiz_words(self.kept), "text/html": stored}, metadata
+        words = {"text/plain": quiz_words(self.kept), "text/html": self.stored()}
+        return {**data, **words}, metadata
 
 
 def quiz(lesson: str) -> Quiz:
