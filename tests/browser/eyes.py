@@ -21,3 +21,8 @@ def settle(page, chart):
 def shot(chart, name: str) -> str:
     SHOTS.mkdir(parents=True, exist_ok=True)
     return hashlib.sha256(chart.screenshot(path=SHOTS / f"{name}.png")).hexdigest()
+
+
+def plain(text: str) -> str:
+    """The first words of some markdown, up to a formula: as a page shows them."""
+    return text.replace("*", "").split("$")[0].split("`")[0].strip()[:40]

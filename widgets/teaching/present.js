@@ -51,8 +51,8 @@ function presenting() {
   const where = add(row, 'span', {});
   where.setAttribute('role', 'status');
   const on = add(row, 'button', { type: 'button', textContent: '→', title: 'Right arrow' });
-  const tell = add(row, 'button', { type: 'button', textContent: 'Notes (N)' });
-  const out = add(row, 'button', { type: 'button', textContent: 'Leave (Esc)' });
+  const tell = add(row, 'button', { type: 'button', innerHTML: 'Notes <kbd>N</kbd>' });
+  const out = add(row, 'button', { type: 'button', innerHTML: 'Leave <kbd>Esc</kbd>' });
   back.setAttribute('aria-label', 'Section before');
   on.setAttribute('aria-label', 'Next section');
   const below = () => document.documentElement.scrollHeight - innerHeight - scrollY > 4;
