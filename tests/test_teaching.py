@@ -170,6 +170,28 @@ def test_every_task_has_its_solution_folded_below(lesson):
     assert solved == SOLUTIONS[lesson]
 
 
+def test_the_page_for_teachers_leads_somewhere():
+    """Sections, presets, minutes; presets of the notes, too."""
+    text = (NOTEBOOKS / "teaching.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)(?:#([^)]*))?\)(?!\))", text)
+    assert len(links) > 15
+    for file, part in links:
+        found = headings(NOTEBOOKS / file)
+        assert not part or part in map(anchor, found), (file, part)
+    explorers = Path(questions.__file__).parents[1] / "explorers"
+    code = "".join(path.read_text(encoding="utf-8") for path in explorers.glob("*.py"))
+    notes = [note for lesson in lessons() for note in load(lesson).notes.values()]
+    named = [
+        name
+        for said in [text, *notes]
+        for these in re.findall(r"[Pp]resets? (?:in this order: )?((?:[^.*]*\*[^*]+\*)+)", said)
+        for name in re.findall(r"\*([^*]+)\*", these.split(":")[0].split(". ")[0])
+    ]
+    assert len(named) > 20 and [name for name in named if f'"{name}"' not in code] == []
+    for total, path in re.findall(r"## (\d+) minutes(.*?)(?=\n## )", text, re.S):
+        assert sum(map(int, re.findall(r"\((\d+) minutes\)", path))) == int(total)
+
+
 def lesson_file(folder, monkeypatch, **changed):
     """A lesson 00 of one question, changed, in a folder of its own."""
     options = [{"says": "yes", "because": "so", "right": True}, {"says": "no", "because": "not"}]
