@@ -1,7 +1,8 @@
 // The presenting view of a lesson: one section a screen, without code, explorers alive. Nothing is
 // moved or copied: what belongs to other sections is hidden. On paper the page stays whole.
 const HELD = 'input, select, textarea, [role="slider"], [contenteditable]';
-// [{ title, chapter, blocks }]: a section begins at each heading, and has what follows it
+// [{ title, chapter, id, blocks }]: a section begins at each heading and has what follows it; each
+// question is a section, to be voted on
 function sections(main) {
   const found = [];
   let chapter = '';
@@ -16,8 +17,11 @@ function sections(main) {
   };
   for (const cell of main.querySelectorAll(':scope > .cell')) {
     const prose = cell.querySelector('.text_cell_render');
+    const asked = cell.querySelectorAll('.sdl-quiz fieldset');
     if (prose) [...prose.children].forEach(put);
-    else put(cell);
+    else if (!asked.length) put(cell);
+    asked.forEach((block, i) =>
+      found.push({ title: `Question ${i + 1}`, chapter, id: '', blocks: [block] }));
   }
   // a task is its code
   for (const { title, blocks } of found) {
