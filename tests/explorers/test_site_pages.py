@@ -145,6 +145,15 @@ def test_every_internal_link_resolves(site):
         )
 
 
+def test_every_note_of_a_speaker_belongs_to_a_section(site):
+    notes = 0
+    for stem, page in site[1].items():
+        for note in page.find_all("div", attrs={"data-heading": True}):
+            assert page.find(re.compile("h[1-3]"), id=note["data-heading"]), (stem, note)
+            notes += 1
+    assert notes > 30
+
+
 def test_formulas_are_typeset(site):
     number = 0
     for path in NOTEBOOKS:
