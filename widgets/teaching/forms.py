@@ -35,8 +35,8 @@ def inline(text: str) -> str:
 
 
 def anchor(heading: str) -> str:
-    """The name by which a heading of a lesson is linked to, on a page and in JupyterLab."""
-    return re.sub(r"\s+", "-", heading.strip())
+    """The name by which a heading of a lesson is linked to, as nbconvert writes it."""
+    return re.sub(r"\s+", "-", heading.strip()).replace('"', "%22")
 
 
 def _picture(name: str) -> str:

@@ -117,8 +117,9 @@ function presenting() {
     event.preventDefault();
   });
   document.addEventListener('click', event => {
-    const link = at < 0 ? null : event.target.closest('a[href^="#"]');
-    const target = link && document.getElementById(decodeURIComponent(link.hash.slice(1)));
+    const link = at < 0 ? null : event.target.closest('a[href^="#"]'), name = link?.hash.slice(1);
+    const target = link && (document.getElementById(name)
+      ?? document.getElementById(decodeURIComponent(name)));
     const to = parts.findIndex(({ blocks }) => blocks.some(block => block.contains(target)));
     if (target && to >= 0) go(to);
   });
