@@ -14,6 +14,7 @@ import nbformat
 
 from . import explorers
 from .drawing import picture
+from .teaching.forms import quiz_of
 
 CHART = "application/vnd.vegalite.v5+json"
 EXPLORER = """<figure class="sdl-explorer">
@@ -99,6 +100,8 @@ def show(cell: nbformat.NotebookNode) -> None:
     if explorer:
         shown = figure(explorer)
         cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": shown})]
+    if form := quiz_of(cell.source):
+        cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": form})]
     for output in cell.outputs:
         data = output.get("data", {})
         if CHART in data:

@@ -20,6 +20,7 @@ from .cells import show
 from .charts.theme import in_the_dark
 from .live import HERE, bundle
 from .markup import Exporter, colours, exporter, markdown
+from .teaching.forms import notes_of, teach_script, teach_sheet
 
 ROOT = HERE.parent
 PAGE = """<!doctype html>
@@ -30,6 +31,7 @@ PAGE = """<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>{title}</title>
 <link rel="stylesheet" href="page.css">{script}
+<script src="teach.js" defer></script>
 </head>
 <body>
 <nav aria-label="Lessons">{nav}</nav>
@@ -40,6 +42,7 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
+GUIDE = '<p class="sdl-guide">For teachers: <a href="teaching.md">how to teach with these</a>.</p>'
 
 
 def mend(body: str, folder: Path) -> str:
@@ -54,10 +57,10 @@ def mend(body: str, folder: Path) -> str:
         if re.match(r"[a-z]+:|#", target):
             continue
         if (
-            re.fullmatch(r"[\w.-]+\.ipynb(#.*)?", target)
+            re.fullmatch(r"[\w.-]+\.(ipynb|md)(#.*)?", target)
             and (folder / target.split("#")[0]).exists()
         ):
-            link["href"] = re.sub(r"\.ipynb(#|$)", r".html\1", target)
+            link["href"] = re.sub(r"\.(ipynb|md)(#|$)", r".html\2", target)
         else:
             link.unwrap()  # the file is in the repository and not on the site: its name stays
     for image in soup.select("img:not([src^='data:'])"):
@@ -106,7 +109,7 @@ def lesson(path: Path, export: Exporter) -> Lesson:
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 show(cell)
-        body = mend(export.from_notebook_node(notebook)[0], path.parent)
+        body = mend(export.from_notebook_node(notebook)[0], path.parent) + notes_of(path.stem)
         return Lesson(path.stem, *heads(notebook), body)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
@@ -132,7 +135,7 @@ def index(lessons: list[Lesson], notebooks: Path) -> str:
         f"<p>{one.about}</p></li>"
         for one in lessons
     )
-    contents = f'{markdown(name)}\n{markdown(words)}\n<ul class="lessons">\n{items}\n</ul>'
+    contents = f'{markdown(name)}\n{markdown(words)}\n<ul class="lessons">\n{items}\n</ul>\n{GUIDE}'
     return page(name.lstrip("# "), "", mend(contents, notebooks))
 
 
@@ -148,11 +151,17 @@ def build(folder: Path, notebooks: Path = ROOT / "notebooks") -> list[Path]:
     for before, one, after in zip([None, *lessons], lessons, [*lessons[1:], None]):
         write(f"{one.stem}.html", page(one.title, navigation(before, after), one.body))
     write("index.html", index(lessons, notebooks))
+    guide = markdown((notebooks / "teaching.md").read_text(encoding="utf-8"))
+    write("teaching.html", page("Teaching", navigation(None, None), mend(guide, notebooks)))
     sheets = [(HERE / name).read_text(encoding="utf-8") for name in ("live.css", "page.css")]
-    write("page.css", "\n".join([*sheets, in_the_dark(".sdl-live-chart svg"), colours()]))
+    dark = in_the_dark(".sdl-live-chart svg")
+    write("page.css", "
+".join([*sheets, teach_sheet(), dark, colours()]))
+    write("teach.js", teach_script())
     # a classic script, since browsers load no modules from file://
     write("vega.js", f'"use strict";(() => {{{bundle("page.js")}}})();\n')
-    return [folder / f"{stem}.html" for stem in [*(one.stem for one in lessons), "index"]]
+    stems = [*(one.stem for one in lessons), "teaching", "index"]
+    return [folder / f"{stem}.html" for stem in stems]
 
 
 def main() -> None:

@@ -19,8 +19,13 @@ def settle(page, chart):
 
 
 def shot(chart, name: str) -> str:
-    SHOTS.mkdir(parents=True, exist_ok=True)
     """A fingerprint of what is drawn; a picture of it is kept to be looked at."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
     chart.screenshot(path=SHOTS / f"{name}.png")
     drawn = chart.locator("svg").evaluate("svg => svg.outerHTML")
     return hashlib.sha256(drawn.encode()).hexdigest()
+
+
+def plain(text: str) -> str:
+    """The first words of some markdown, up to a formula: as a page shows them."""
+    return text.replace("*", "").split("$")[0].split("`")[0].strip()[:40]

@@ -37,12 +37,20 @@ def prose(path) -> str:
     )
 
 
+def lesson_alone(page):
+    """The page without its questions and the speaker's notes, which test_teaching.py looks at."""
+    page = BeautifulSoup(str(page), "html.parser")
+    for element in page.select("form.sdl-quiz, template.sdl-notes"):
+        element.decompose()
+    return page
+
+
 def test_one_page_a_notebook(site):
     folder, pages = site
     stems = [path.stem for path in NOTEBOOKS]
-    assert sorted(pages) == sorted([*stems, "index"]) and len(stems) >= 5
+    assert sorted(pages) == sorted([*stems, "index", "teaching"]) and len(stems) >= 5
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        [*(f"{stem}.html" for stem in pages), "page.css", "vega.js"]
+        [*(f"{stem}.html" for stem in pages), "page.css", "vega.js", "teach.js"]
     )
     assert [link["href"] for link in pages["index"].select(".lessons > li > a")] == [
         f"{stem}.html" for stem in stems
@@ -61,7 +69,7 @@ def test_one_page_a_notebook(site):
 
 def test_every_chart_and_explorer_has_a_picture_in_words(site):
     for path in NOTEBOOKS:
-        page, code = site[1][path.stem], cells(path, "code")
+        page, code = lesson_alone(site[1][path.stem]), cells(path, "code")
         explorers = [
             cell
             for cell in code
@@ -105,16 +113,16 @@ def test_nothing_is_fetched(site):
                 "action",
                 "xlink:href",
             } & set(element.attrs):
-                assert element[name].startswith("data:") or (element.name, element[name]) == (
-                    "script",
-                    "vega.js",
+                assert element[name].startswith("data:") or (element.name, element[name]) in (
+                    ("script", "vega.js"),
+                    ("script", "teach.js"),
                 ), element
             assert element.name not in ("iframe", "object", "embed", "base")
             assert not re.search(r"url\(|@import", element.get("style", ""))
         assert [link["href"] for link in page.select("link")] == ["page.css"]
         assert page.select("style") == []
         assert all(
-            script.get("src") == "vega.js" or script["type"] == "application/json"
+            script.get("src") in ("vega.js", "teach.js") or script["type"] == "application/json"
             for script in page.select("script")
         )
     assert not re.search(r"url\(|@import|https?:", (folder / "page.css").read_text())
@@ -137,10 +145,19 @@ def test_every_internal_link_resolves(site):
         )
 
 
+def test_every_note_of_a_speaker_belongs_to_a_section(site):
+    notes = 0
+    for stem, page in site[1].items():
+        for note in page.find_all("div", attrs={"data-heading": True}):
+            assert page.find(re.compile("h[1-3]"), id=note["data-heading"]), (stem, note)
+            notes += 1
+    assert notes > 30
+
+
 def test_formulas_are_typeset(site):
     number = 0
     for path in NOTEBOOKS:
-        page = BeautifulSoup(str(site[1][path.stem]), "html.parser")
+        page = lesson_alone(site[1][path.stem])
         latex = sum(
             "text/latex" in out.get("data", {})
             for cell in cells(path, "code")
