@@ -6,6 +6,7 @@ from pathlib import Path
 
 import answers_05_for_tests as middle
 import answers_11_for_tests as records
+import answers_15_for_tests as last
 import answers_for_tests as first
 import pytest
 from bs4 import BeautifulSoup
@@ -22,6 +23,7 @@ PATHS = {path.stem[:2]: path for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))}
 ASKED = [(lesson, one.id) for lesson in lessons() for one in load(lesson).questions]
 # the module that computes which options of a lesson's questions are true
 MODULES = {"0": first, "05": middle, "06": middle, "07": middle, "08": middle, "09": middle}
+MODULES |= {"15": last, "16": last}
 NAMES = {("01", "blocks"): "blocks", ("08", "sum"): "sum_of", ("03", "both"): "both"}
 # what the right answer rests on is no figure
 WORDS = {

@@ -155,8 +155,7 @@ def build(folder: Path, notebooks: Path = ROOT / "notebooks") -> list[Path]:
     write("teaching.html", page("Teaching", navigation(None, None), mend(guide, notebooks)))
     sheets = [(HERE / name).read_text(encoding="utf-8") for name in ("live.css", "page.css")]
     dark = in_the_dark(".sdl-live-chart svg")
-    write("page.css", "
-".join([*sheets, teach_sheet(), dark, colours()]))
+    write("page.css", "\n".join([*sheets, teach_sheet(), dark, colours()]))
     write("teach.js", teach_script())
     # a classic script, since browsers load no modules from file://
     write("vega.js", f'"use strict";(() => {{{bundle("page.js")}}})();\n')
