@@ -65,6 +65,7 @@ def linear_explorer(n: int = 40, n_p: int = 20, mu: float = 0.2, S: float = 0.9)
         _linear_story,
         linear_chart,
         code=code,
+        name="linear",
         presets={
             "room for all": {"n": 16, "n_p": 20, "mu": 0.0, "S": 0.9},
             "superposition": {"n": 40, "n_p": 20, "mu": 0.2, "S": 0.95},
