@@ -29,23 +29,29 @@ def grid(explorer: Explorer, states: int) -> dict[str, list]:
     """The values on which each handle moves on a page: at most `states` of them all together.
 
     Choices, whole numbers with few values, and what the explorer's `grid` lists stay whole; the
-    longest of the other controls is thinned until all fit. The first state and those of the presets
-    are always there.
+    longest of the other controls is thinned until all fit. 0, the first state and those of the
+    presets are always there.
     """
     full = {name: control_values(control) for name, control in explorer.controls.items()}
     full |= {name: list(values) for name, values in explorer.grid.items()}
     asked = [explorer.state, *explorer.preset_values.values()]
     strides = {
-        name: _strides(len(values))
+        name: 1
         for name, values in full.items()
         if name not in explorer.grid and not _is_choice(explorer.controls[name], values)
     }
-    kept = {name: _with(values, [one[name] for one in asked]) for name, values in full.items()}
-    while prod(map(len, kept.values())) > states and any(strides.values()):
-        name = max((name for name, left in strides.items() if left), key=lambda n: len(kept[n]))
-        stride = strides[name].pop(0)
-        thinned = [*full[name][::stride], full[name][-1]]
-        kept[name] = _with(thinned, [one[name] for one in asked])
+    thinned = lambda name: _with(
+        [*full[name][:: strides.get(name, 1)], *full[name][-1:]],
+        [one[name] for one in asked] + [value for value in full[name] if value == 0],
+    )
+    kept = {name: thinned(name) for name in full}
+    while prod(map(len, kept.values())) > states:
+        wide = [name for name, stride in strides.items() if stride < len(full[name])]
+        if not wide:
+            break
+        longest = max(wide, key=lambda name: len(kept[name]))
+        strides[longest] += 1
+        kept[longest] = thinned(longest)
     return kept
 
 
@@ -59,19 +65,15 @@ def _is_choice(control, values: list) -> bool:
     return hasattr(control, "options") or whole
 
 
-def _strides(number: int) -> list[int]:
-    """Steps wider than one, those first that end on the last value: so 0 stays where it is."""
-    whole = [step for step in range(2, number) if (number - 1) % step == 0]
-    return whole if len(whole) >= 3 else list(range(2, number))
-
-
 def _with(values: list, asked: list) -> list:
     """The values, each once, and what was asked for among them; numbers in order."""
     if isinstance(values[0], str):
-        return values
+        return list(dict.fromkeys(values))
     same = lambda a, b: abs(a - b) < 1e-9
     ordered = sorted([*values, *asked])
-    return [v for v, before in zip(ordered, [None, *ordered]) if before is None or not same(v, before)]
+    return [
+        v for v, before in zip(ordered, [None, *ordered]) if before is None or not same(v, before)
+    ]
 
 
 def shorten(columns: np.ndarray) -> np.ndarray:
@@ -142,6 +144,7 @@ def record(explorer: Explorer, states: int | None = None) -> tuple[dict, bytes]:
         "start": place(explorer.state),
         "presets": {label: place(values) for label, values in explorer.preset_values.items()},
         "note": explorer.note,
+        "plays": list(dials).index(explorer.plays) if explorer.plays else None,
         "spec": explorer.chart.spec,
         "columns": explorer.chart.columns,
         "ends": np.cumsum([frame.shape[1] for frame in frames]).tolist(),

@@ -105,6 +105,27 @@ function control(row, dial, id, moved) {
   };
 }
 
+// a button that walks one control from its start, or from where it is, to its end; and stops
+function playing(button, go, { dials, plays }, where) {
+  let timer = null;
+  const last = dials[plays].values.length - 1;
+  const stop = () => {
+    clearInterval(timer);
+    timer = null;
+    button.textContent = 'Play';
+  };
+  const step = () => {
+    if (where()[plays] === last) return stop();
+    go(where().with(plays, where()[plays] + 1));
+  };
+  button.onclick = () => {
+    if (timer !== null) return stop();
+    button.textContent = 'Pause';
+    if (where()[plays] === last) go(where().with(plays, 0));
+    timer = setInterval(step, 150);
+  };
+}
+
 async function enliven(figure) {
   const name = figure.dataset.explorer;
   const [data] = await Promise.all([recorded(figure.dataset.frames), withVega()]);
@@ -152,6 +173,7 @@ async function enliven(figure) {
     copy(location.href, link);
   });
   link.classList.add('sdl-link');
+  if (data.plays !== null) playing(button(presets, 'Play', null), at => go(at), data, () => at);
   const take = button(fold, 'copy', () => copy(code.textContent, take));
   show();
   figure.replaceChildren(stage);

@@ -33,12 +33,13 @@ def slider(name: str, value: float, low: float, high: float, step: float) -> W.F
     )
 
 
-def count(name: str, value: int, low: int, high: int) -> W.IntSlider:
+def count(name: str, value: int, low: int, high: int, step: int = 1) -> W.IntSlider:
     """A named whole-number control."""
     return W.IntSlider(
         value=int(check_number(name, value)),
         min=low,
         max=high,
+        step=step,
         description=name,
         style={"description_width": "initial"},
         layout=_room(name),
@@ -101,7 +102,8 @@ class Explorer:
     no kernel is asked.
     """
 
-    note = ""  # what a web page says beside the controls
+    # what a web page says beside the controls, and the control that it plays, if any
+    note, plays = "", ""
 
     def __init__(
         self,

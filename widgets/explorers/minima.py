@@ -157,6 +157,7 @@ def lattice_explorer(rho: float = 0.5, partition: int = 5, theta: float = 0.0) -
         lattice_picture,
         code=code,
         name="lattice",
+        states=1450,
         presets={
             "siblings share": {"rho": 0.5, "partition": 3, "theta": 0.0},
             "strangers share": {"rho": 0.5, "partition": 5, "theta": 0.0},
