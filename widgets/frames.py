@@ -22,7 +22,6 @@ from .explorers.base import Explorer, address_text, ticks
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "build" / "frames"
 FEW = 16  # whole numbers that are no more than these are a choice: none is left out
-VERSION = 1  # of the script
 
 
 def grid(explorer: Explorer, states: int) -> dict[str, list]:
@@ -171,9 +170,12 @@ def script(about: dict, packed: bytes) -> str:
 @cache
 def sources() -> bytes:
     """A hash of all that stories are made of: the library, the explorers, stored results."""
-    folders = (ROOT / "sdl_theory", ROOT / "widgets", ROOT / "notebooks" / "results")
+    folders = [ROOT / "sdl_theory", ROOT / "notebooks" / "results"]
+    folders += [ROOT / "widgets" / name for name in ("rows", "charts", "explorers")]
     files = [p for folder in folders for p in folder.rglob("*") if p.suffix in (".py", ".json")]
-    together = hashlib.sha256(str(VERSION).encode())
+    files += [ROOT / "widgets" / name for name in ("frames.py", "kinds.py", "live.py")]
+    files += (ROOT / "widgets").glob("*.json")
+    together = hashlib.sha256()
     for path in sorted(files):
         together.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
     return together.digest()

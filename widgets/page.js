@@ -165,6 +165,7 @@ async function enliven(figure) {
   };
   const button = (parent, textContent, onclick) =>
     add(parent, 'button', { type: 'button', textContent, onclick });
+  if (data.plays !== null) playing(button(presets, 'Play', null), go, data, () => at);
   for (const [label, places] of Object.entries(data.presets))
     button(presets, label, () => go([...places]));
   const link = button(presets, 'link to this', () => {
@@ -173,9 +174,9 @@ async function enliven(figure) {
     copy(location.href, link);
   });
   link.classList.add('sdl-link');
-  if (data.plays !== null) playing(button(presets, 'Play', null), at => go(at), data, () => at);
   const take = button(fold, 'copy', () => copy(code.textContent, take));
   show();
+  if (first?.name === name) remember(address());  // with its values made legal
   figure.replaceChildren(stage);
   figure.classList.add('sdl-alive');
   // for the console, and for tests

@@ -13,6 +13,9 @@ from ..charts import live
 from ..live import LiveChart
 
 
+RUN = "Run all cells, then drag"  # under the picture that a notebook keeps, until something runs
+
+
 def _room(name: str) -> W.Layout:
     """Wide enough for the name, a handle's way and the number."""
     return W.Layout(width=f"{16 + 0.6 * len(name):.0f}em", flex="0 0 auto")
@@ -232,11 +235,11 @@ class Explorer:
         self.code.value = self.code_of(self.state)
 
     def _repr_mimebundle_(self, **kwargs):
-        """The live view, and beside it a picture for viewers that run nothing."""
+        """The live view, and beside it a picture for viewers that run nothing, which says so."""
         bundle = self.view._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {
             **data,
-            "text/plain": f"{self.headline}: {self.words}",
-            "image/png": self.chart.png64(),
+            "text/plain": f"{self.headline}: {self.words}\n({RUN})",
+            "image/png": self.chart.png64(under=RUN),
         }, metadata
