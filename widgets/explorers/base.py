@@ -12,7 +12,6 @@ from sdl_theory.checks import check_number, refuse
 from ..charts import live
 from ..live import LiveChart
 
-
 RUN = "Run all cells, then drag"  # under the picture that a notebook keeps, until something runs
 
 

@@ -41,7 +41,7 @@ def recorded_races(presets: dict[str, dict], short: Callable[[Race], str]) -> Re
     kept = {curves.race: curves for curves in (first_curves(), *stored_races())}
     if missing := [label for label, race in races.items() if race not in kept]:
         raise ValueError(
-            f"no recorded run of {', '.join(missing)}; python -m widgets.explorers.recorded makes it"
+            f"no recorded run of {', '.join(missing)}: run python -m widgets.explorers.recorded"
         )
     steps = first_curves().race.steps
 
