@@ -35,14 +35,14 @@ def recorded_races(presets: dict[str, dict], short: Callable[[Race], str]) -> Re
 
     short : a race as code writes it.
     """
-    races = {
-        OPENS if label == "reset" else label: race_of(**values) for label, values in presets.items()
-    }
     kept = {curves.race: curves for curves in (first_curves(), *stored_races())}
-    if missing := [label for label, race in races.items() if race not in kept]:
+    if missing := [label for label, values in presets.items() if race_of(**values) not in kept]:
         raise ValueError(
             f"no recorded run of {', '.join(missing)}: run python -m widgets.explorers.recorded"
         )
+    races = {
+        OPENS if label == "reset" else label: race_of(**values) for label, values in presets.items()
+    }
     steps = first_curves().race.steps
 
     def story(run: str, step: int) -> tuple[dict, str, str]:
