@@ -29,7 +29,8 @@ def grid(explorer: Explorer, states: int) -> dict[str, list]:
 
     Choices, whole numbers with few values, and what the explorer's `grid` lists stay whole; the
     longest of the other controls is thinned until all fit. 0, the first state and those of the
-    presets are always there.
+    presets are always there. (With fewer states than the explorer asks for, its `grid` is thinned,
+    too.)
     """
     full = {name: control_values(control) for name, control in explorer.controls.items()}
     full |= {name: list(values) for name, values in explorer.grid.items()}
@@ -37,7 +38,8 @@ def grid(explorer: Explorer, states: int) -> dict[str, list]:
     strides = {
         name: 1
         for name, values in full.items()
-        if name not in explorer.grid and not _is_choice(explorer.controls[name], values)
+        if not _is_choice(explorer.controls[name], values)
+        and (name not in explorer.grid or states < explorer.states)
     }
     thinned = lambda name: _with(
         [*full[name][:: strides.get(name, 1)], *full[name][-1:]],

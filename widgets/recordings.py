@@ -21,10 +21,16 @@ WORKERS = 2
 
 
 class Call(NamedTuple):
-    """A cell's last line that makes an explorer, and the explorer's name on its page."""
+    """A cell's last line that makes an explorer, the explorer's name on its page, and the page."""
 
     source: str
     name: str
+    stem: str
+
+    @property
+    def file(self) -> str:
+        """Where the page finds the explorer's states."""
+        return f"frames/{self.stem}-{self.name}.js"
 
 
 class Recording(NamedTuple):
@@ -59,31 +65,30 @@ def explorer_of(source: str) -> explorers.Explorer | None:
     return getattr(explorers, call.func.id)(*places, **words)
 
 
-def calls(sources_of_cells: list[str]) -> dict[str, Call]:
+def calls(cells: list[str], stem: str) -> dict[str, Call]:
     """The explorers of a page by their cell's source; a second one of a kind is "pair-2"."""
     found: dict[str, Call] = {}
-    for source in sources_of_cells:
+    for source in cells:
         if line := call_of(source):
             short = line.split("(")[0].removesuffix("_explorer")
             before = sum(one.name.split("-")[0] == short for one in found.values())
-            found[source] = Call(line, f"{short}-{before + 1}" if before else short)
+            found[source] = Call(line, f"{short}-{before + 1}" if before else short, stem)
     return found
 
 
 def recording(call: Call, states: int | None = None) -> Recording:
     """The recording of one explorer, from the store if it is there."""
-    key = hashlib.sha256(repr((call, states)).encode() + sources()).hexdigest()[:24]
+    key = hashlib.sha256(repr((*call[:2], states)).encode() + sources()).hexdigest()[:24]
     kept = CACHE / f"{key}.json"
     if kept.is_file():
         return Recording(**json.loads(kept.read_text(encoding="utf-8")))
-    explorer = explorer_of(call.source).recorded()
+    try:
+        explorer = explorer_of(call.source).recorded()
+    except ValueError as error:
+        raise ValueError(f"{call.stem}.ipynb: {call.source}: {error}") from error
     explorer.name = call.name
-    made = Recording(
-        explorer.headline,
-        explorer.words,
-        explorer.chart.png64(),
-        script(*record(explorer, states)),
-    )
+    png, told = explorer.chart.png64(), script(*record(explorer, states))
+    made = Recording(explorer.headline, explorer.words, png, told)
     CACHE.mkdir(parents=True, exist_ok=True)
     part = kept.with_suffix(f".{os.getpid()}")
     part.write_text(json.dumps(made._asdict()), encoding="utf-8")

@@ -109,11 +109,8 @@ class Notebook(NamedTuple):
     def read(cls, path: Path) -> Notebook:
         """From its file."""
         node = nbformat.read(path, as_version=4)
-        return cls(path, node, calls([c.source for c in node.cells if c.cell_type == "code"]))
-
-    def frames(self, call: Call) -> str:
-        """Where its page finds the stories of one of its explorers."""
-        return f"frames/{self.path.stem}-{call.name}.js"
+        cells = [cell.source for cell in node.cells if cell.cell_type == "code"]
+        return cls(path, node, calls(cells, path.stem))
 
 
 def lesson(notebook: Notebook, told: dict[Call, Recording], export: Exporter) -> Lesson:
@@ -123,7 +120,7 @@ def lesson(notebook: Notebook, told: dict[Call, Recording], export: Exporter) ->
         for cell in node.cells:
             if cell.cell_type == "code":
                 call = here.get(cell.source)
-                show(cell, call and figure(told[call], call.name, notebook.frames(call)))
+                show(cell, call and figure(told[call], call.name, call.file))
         body = mend(export.from_notebook_node(node)[0], path.parent)
         return Lesson(path.stem, *heads(node), body)
     except ValueError as error:
@@ -168,9 +165,8 @@ def build(
     export = exporter()
     read = [Notebook.read(path) for path in sorted(notebooks.glob("*.ipynb"))]
     told = recordings([call for one in read for call in one.calls.values()], states)
-    for one in read:
-        for call in one.calls.values():
-            write(one.frames(call), told[call].script)
+    for call, recording in told.items():
+        write(call.file, recording.script)
     lessons = [lesson(one, told, export) for one in read]
     for before, one, after in zip([None, *lessons], lessons, [*lessons[1:], None]):
         write(f"{one.stem}.html", page(one.title, navigation(before, after), one.body))

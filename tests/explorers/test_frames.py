@@ -75,9 +75,6 @@ def test_the_first_state_presets_zero_and_both_ends_are_kept(shown, maker):
 def test_a_page_is_told_what_the_notebook_would_say(shown, maker):
     """Every state of a coarse grid: rows, words and code, unpacked as page.js unpacks them."""
     explorer = shown[maker]
-    if maker in ("linear_explorer", "exact_explorer"):
-        explorer = getattr(explorers, maker)()
-        explorer.grid = {name: values[::2] for name, values in explorer.grid.items()}
     about, packed = record(explorer, 20)
     whole = zlib.decompress(packed, wbits=-15)
     told = 4 + int.from_bytes(whole[:4], "little")
