@@ -53,5 +53,5 @@ async function persistentChart(el, spec, renderer, first) {
     }
     painting = false;
   };
-  return { show, say, host, finalize };
+  return { show, say, host, view, finalize };
 }
