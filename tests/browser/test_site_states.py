@@ -201,5 +201,5 @@ def as_the_library_says(explorer, seen: dict) -> None:
         assert np.array_equal(drawn[name], lengthen(shorten(column))), (explorer.name, state, name)
     assert (seen["headline"], seen["words"]) == (headline, words), json.dumps(state)
     assert seen["code"] == explorer.code_of(state)
-    short = explorer.name.split("-")[0]
-    assert list(DISAGREE[short](drawn, headline, words)) == [], state
+    if check := DISAGREE.get(explorer.name.split("-")[0]):
+        assert list(check(drawn, headline, words)) == [], state

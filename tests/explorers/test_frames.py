@@ -19,6 +19,7 @@ from widgets.frames import control_values, grid, lengthen, pack, record, shorten
 from widgets.rows.training import first_curves
 
 MAKERS = [name for name in dir(explorers) if name.endswith("_explorer")]
+CHECKED = [name for name in MAKERS if name.removesuffix("_explorer") in DISAGREE]
 SAMPLED = 30  # states of each explorer, at random; the browser's test takes others
 
 
@@ -92,7 +93,7 @@ def test_a_page_is_told_what_the_notebook_would_say(shown, maker):
     assert list(about["columns"]) == list(columns)
 
 
-@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("maker", CHECKED)
 def test_words_say_what_the_picture_shows(shown, maker):
     explorer, draw = shown[maker], random.Random(maker)
     dials = grid(explorer, explorer.states)
@@ -105,7 +106,8 @@ def test_words_say_what_the_picture_shows(shown, maker):
 
 def test_a_wrong_word_is_seen(shown):
     """The check itself can fail: every explorer's words, put to another state's picture."""
-    for maker, explorer in shown.items():
+    for maker in CHECKED:
+        explorer = shown[maker]
         dials, draw = grid(explorer, explorer.states), random.Random(1)
         caught = 0
         for _ in range(12):

@@ -53,7 +53,7 @@ def recorded_races(presets: dict[str, dict], short: Callable[[Race], str]) -> Re
     return RecordedExplorer(
         {
             "run": choice("recorded run", OPENS, list(races), 14),
-            "step": count("steps of training", steps, 0, steps, EVERY),
+            "step": count("steps of training", steps, 0, steps, step=EVERY),
         },
         story,
         race_chart,
