@@ -21,6 +21,7 @@ from .explorers.base import Explorer, address_text, ticks
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "build" / "frames"
+COARSE = "Here handles move in coarser steps than in the notebook."
 FEW = 16  # whole numbers that are no more than these are a choice: none is left out
 
 
@@ -124,6 +125,7 @@ def record(explorer: Explorer, states: int | None = None) -> tuple[dict, bytes]:
     The order of states is that of the controls, the last one fastest.
     """
     dials = grid(explorer, states or explorer.states)
+    coarse = any(len(dials[k]) < len(control_values(c)) for k, c in explorer.controls.items())
     frames, lines = [], []
     for values in itertools.product(*dials.values()):
         state = dict(zip(dials, values))
@@ -144,7 +146,7 @@ def record(explorer: Explorer, states: int | None = None) -> tuple[dict, bytes]:
         ],
         "start": place(explorer.state),
         "presets": {label: place(values) for label, values in explorer.preset_values.items()},
-        "note": explorer.note,
+        "note": explorer.note or (COARSE if coarse else ""),
         "plays": list(dials).index(explorer.plays) if explorer.plays else None,
         "spec": explorer.chart.spec,
         "columns": explorer.chart.columns,

@@ -67,7 +67,9 @@ function asked() {
 let turn = null;
 function remember(address) {  // browsers allow about six changes a second
   clearTimeout(turn);
-  turn = setTimeout(() => history.replaceState(null, '', address), 250);
+  turn = setTimeout(() => {
+    try { history.replaceState(null, '', address); } catch (error) { console.warn(error); }
+  }, 250);
 }
 async function copy(text, button) {
   const words = button.textContent;
@@ -148,11 +150,11 @@ async function enliven(figure) {
   const controls = row(), presets = row();
   const shown = dials.map((dial, d) =>
     control(controls, dial, `${name}-${dial.name}`, i => go(at.with(d, i))));
-  if (data.note) add(stage, 'p', { className: 'sdl-note', textContent: data.note });
   const chart = await persistentChart(stage, data.spec, 'svg', story());
   const fold = add(stage, 'details', { className: 'sdl-code' });
   add(fold, 'summary', { textContent: 'copy as code' });
   const code = add(add(fold, 'pre', {}), 'code', {});
+  if (data.note) add(stage, 'p', { className: 'sdl-note', textContent: data.note });
   const show = () => {
     shown.forEach((set, d) => set(at[d]));
     code.textContent = data.lines[number()][2];
@@ -169,9 +171,8 @@ async function enliven(figure) {
   for (const [label, places] of Object.entries(data.presets))
     button(presets, label, () => go([...places]));
   const link = button(presets, 'link to this', () => {
-    clearTimeout(turn);
-    history.replaceState(null, '', address());
-    copy(location.href, link);
+    remember(address());
+    copy(location.href.split('#')[0] + address(), link);
   });
   link.classList.add('sdl-link');
   const take = button(fold, 'copy', () => copy(code.textContent, take));

@@ -97,7 +97,8 @@ class Explorer:
         until it comes.
     name : in the address of a state: that of the function that makes the explorer, without
         "_explorer".
-    states : how many states a web page keeps, at most (`widgets.frames.grid`).
+    states : how many states a web page keeps, at most (`widgets.frames.grid`); by default 1500,
+        200 of a slow one.
     grid : the values on which a handle moves there, where the usual ones will not do.
 
     With one control, the stories of all its values travel at once and the browser turns the pages:
@@ -117,11 +118,12 @@ class Explorer:
         *,
         slow: bool = False,
         name: str = "",
-        states: int = 1500,
+        states: int | None = None,
         grid: dict[str, list] | None = None,
     ):
         self.controls, self._story, self._code, self.slow = controls, story, code, slow
-        self.name, self.states, self.grid = name, states, grid or {}
+        self.name, self.grid = name, grid or {}
+        self.states = states or (200 if slow else 1500)
         self._moving = False
         data, self.headline, self.words = self.tell(self.state)
         self.chart = LiveChart(
