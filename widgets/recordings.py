@@ -12,6 +12,7 @@ import json
 import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import NamedTuple
 
 from . import explorers
@@ -76,10 +77,15 @@ def calls(cells: list[str], stem: str) -> dict[str, Call]:
     return found
 
 
+def place(call: Call, states: int | None = None) -> Path:
+    """Where a recording is kept, if it is."""
+    key = hashlib.sha256(repr((*call[:2], states)).encode() + sources()).hexdigest()
+    return CACHE / f"{key[:24]}.json"
+
+
 def recording(call: Call, states: int | None = None) -> Recording:
     """The recording of one explorer, from the store if it is there."""
-    key = hashlib.sha256(repr((*call[:2], states)).encode() + sources()).hexdigest()[:24]
-    kept = CACHE / f"{key}.json"
+    kept = place(call, states)
     if kept.is_file():
         return Recording(**json.loads(kept.read_text(encoding="utf-8")))
     try:
@@ -105,8 +111,8 @@ def _alone() -> None:
 
 def recordings(wanted: list[Call], states: int | None = None) -> dict[Call, Recording]:
     """The recordings of all calls; few states are told here, many by two processes."""
-    different = list(dict.fromkeys(wanted))
-    if states is not None or len(different) < 2:
-        return {call: recording(call, states) for call in different}
-    with ProcessPoolExecutor(WORKERS, get_context("spawn"), initializer=_alone) as pool:
-        return dict(zip(different, pool.map(recording, different)))
+    missing = [call for call in dict.fromkeys(wanted) if not place(call, states).is_file()]
+    if states is None and len(missing) > 1:
+        with ProcessPoolExecutor(WORKERS, get_context("spawn"), initializer=_alone) as pool:
+            list(pool.map(recording, missing))  # which keeps them
+    return {call: recording(call, states) for call in wanted}
