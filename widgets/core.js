@@ -78,5 +78,5 @@ async function persistentChart(el, spec, renderer, first) {
     }
     painting = false;
   };
-  return { show, say, host, finalize: () => (turned.disconnect(), finalize()) };
+  return { show, say, host, view, finalize: () => (turned.disconnect(), finalize()) };
 }

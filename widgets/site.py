@@ -1,7 +1,7 @@
 """The notebooks as a folder of web pages that needs no server, no network and no kernel.
 
 `python -m widgets.site [folder]` writes it. Pages show the outputs that the notebooks were
-committed with. Explorers with one slider stay alive: their frames travel inside the page.
+committed with. Explorers stay alive: the stories of their states lie beside the pages, in frames/.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import NamedTuple
 import nbformat
 from bs4 import BeautifulSoup
 
-from .cells import show
+from .cells import figure, show
 from .charts.theme import in_the_dark
 from .live import HERE, bundle
 from .markup import Exporter, colours, exporter, markdown
+from .recordings import Call, Recording, calls, recordings
 from .teaching.forms import notes_of, teach_script, teach_sheet
 
 ROOT = HERE.parent
@@ -82,9 +83,8 @@ def heads(notebook: nbformat.NotebookNode) -> tuple[str, str]:
 
 
 def page(title: str, nav: str, body: str) -> str:
-    """The skeleton around a body; Vega is loaded where there is something to bring to life."""
-    alive = '<script type="application/json">' in body
-    script = '\n<script src="vega.js" defer></script>' if alive else ""
+    """The skeleton around a body; page.js where there is something to bring to life."""
+    script = '\n<script src="page.js" defer></script>' if " data-frames=" in body else ""
     return PAGE.format(title=re.sub("<[^>]+>", "", title), nav=nav, body=body, script=script)
 
 
@@ -102,15 +102,31 @@ class Lesson(NamedTuple):
         return f"{self.stem[:2]} {self.title.split(':')[0]}"
 
 
-def lesson(path: Path, export: Exporter) -> Lesson:
-    """A notebook read; what cannot be written is an error that names it."""
-    notebook = nbformat.read(path, as_version=4)
+class Notebook(NamedTuple):
+    """A notebook read: its file, what is in it, its explorers by their cells' sources."""
+
+    path: Path
+    node: nbformat.NotebookNode
+    calls: dict[str, Call]
+
+    @classmethod
+    def read(cls, path: Path) -> Notebook:
+        """From its file."""
+        node = nbformat.read(path, as_version=4)
+        cells = [cell.source for cell in node.cells if cell.cell_type == "code"]
+        return cls(path, node, calls(cells, path.stem))
+
+
+def lesson(notebook: Notebook, told: dict[Call, Recording], export: Exporter) -> Lesson:
+    """A notebook as HTML; what cannot be written is an error that names it."""
+    path, node, here = notebook.path, notebook.node, notebook.calls
     try:
-        for cell in notebook.cells:
+        for cell in node.cells:
             if cell.cell_type == "code":
-                show(cell)
-        body = mend(export.from_notebook_node(notebook)[0], path.parent) + notes_of(path.stem)
-        return Lesson(path.stem, *heads(notebook), body)
+                call = here.get(cell.source)
+                show(cell, call and figure(told[call], call.name, call.file))
+        body = mend(export.from_notebook_node(node)[0], path.parent) + notes_of(path.stem)
+        return Lesson(path.stem, *heads(node), body)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
 
@@ -139,15 +155,23 @@ def index(lessons: list[Lesson], notebooks: Path) -> str:
     return page(name.lstrip("# "), "", mend(contents, notebooks))
 
 
-def build(folder: Path, notebooks: Path = ROOT / "notebooks") -> list[Path]:
-    """Write one page a notebook, index.html, page.css and vega.js; return the pages.
+def build(
+    folder: Path, notebooks: Path = ROOT / "notebooks", states: int | None = None
+) -> list[Path]:
+    """Write one page a notebook, index.html, page.css, scripts and frames/; return the pages.
+
+    states : how many states of each explorer to keep, where fewer will do than it asks for.
 
     What cannot be written is an error that names its notebook.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "frames").mkdir(parents=True, exist_ok=True)
     write = lambda name, text: (folder / name).write_text(text, encoding="utf-8")
     export = exporter()
-    lessons = [lesson(path, export) for path in sorted(notebooks.glob("*.ipynb"))]
+    read = [Notebook.read(path) for path in sorted(notebooks.glob("*.ipynb"))]
+    told = recordings([call for one in read for call in one.calls.values()], states)
+    for call, recording in told.items():
+        write(call.file, recording.script)
+    lessons = [lesson(one, told, export) for one in read]
     for before, one, after in zip([None, *lessons], lessons, [*lessons[1:], None]):
         write(f"{one.stem}.html", page(one.title, navigation(before, after), one.body))
     write("index.html", index(lessons, notebooks))
@@ -157,8 +181,10 @@ def build(folder: Path, notebooks: Path = ROOT / "notebooks") -> list[Path]:
     dark = in_the_dark(".sdl-live-chart svg")
     write("page.css", "\n".join([*sheets, teach_sheet(), dark, colours()]))
     write("teach.js", teach_script())
-    # a classic script, since browsers load no modules from file://
-    write("vega.js", f'"use strict";(() => {{{bundle("page.js")}}})();\n')
+    # classic scripts, since browsers load no modules from file://
+    write("vega.js", f'"use strict";(() => {{{bundle("chart.js")}}})();\n')
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    write("page.js", f'"use strict";(() => {{\n{script}}})();\n')
     stems = [*(one.stem for one in lessons), "teaching", "index"]
     return [folder / f"{stem}.html" for stem in stems]
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -146,8 +147,9 @@ def lab(tmp_path_factory, notebook_folder):
         log.close()
 
 
-@pytest.fixture
-def page(tmp_path):
+@contextmanager
+def chromium(profile: Path, **settings):
+    """A page of a Chromium of its own; requests to other hosts are refused and kept."""
     if not CHROMIUM:
         if os.environ.get("CI"):
             pytest.fail("CI must have Chromium: apt-get install chromium")
@@ -156,11 +158,7 @@ def page(tmp_path):
 
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            str(tmp_path / "profile"),
-            executable_path=CHROMIUM,
-            headless=True,
-            args=CHROMIUM_ARGS,
-            viewport={"width": 1280, "height": 1400},
+            str(profile), executable_path=CHROMIUM, headless=True, args=CHROMIUM_ARGS, **settings
         )
         context.set_default_timeout(30_000)
         page = context.pages[0]
@@ -176,6 +174,21 @@ def page(tmp_path):
         context.route("**/*", guard)
         yield page
         context.close()
+
+
+@pytest.fixture
+def page(tmp_path):
+    """A page of Chromium in a wide window."""
+    with chromium(tmp_path / "profile", viewport={"width": 1280, "height": 1400}) as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """All pages of the site by their stems, with all states of all explorers."""
+    from widgets.site import build
+
+    return {path.stem: path for path in build(tmp_path_factory.mktemp("site"))}
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""From key press to painted picture, in turn with a bare kernel echo.
+"""From key press to painted picture, in turn with a bare kernel echo; and on the static site.
 
 Prints its table; the ratio is measured, not asserted. Run with `make latency` on a quiet machine.
+On a page an explorer should take no longer than one echo.
 """
 
 import statistics
@@ -48,7 +49,7 @@ EXPLORERS = [name for name in dir(explorers) if name.endswith("_explorer")]
 
 
 @pytest.mark.parametrize("make", EXPLORERS)
-def test_latency(make, lab, run_notebook, notebook_folder, capsys):
+def test_latency(make, lab, run_notebook, notebook_folder, site, capsys):
     source = f"from widgets.explorers import *\n{make}()"
     notebook = nbformat.v4.new_notebook(
         cells=[nbformat.v4.new_code_cell(source), nbformat.v4.new_code_cell(ECHO)],
@@ -74,12 +75,45 @@ def test_latency(make, lab, run_notebook, notebook_folder, capsys):
         page.wait_for_timeout(60)
         echo.append(press(page, handles.last, label.element_handle(), False, "ArrowRight"))
         page.wait_for_timeout(60)
-    ours, echo = sorted(ours[3:]), sorted(echo[3:])
-    ninety_fifth = lambda times: times[int(0.95 * len(times))]
     with capsys.disabled():
-        print(
-            f"\n{make:<20} median {statistics.median(ours):.0f} ms = "
-            f"{statistics.median(ours) / statistics.median(echo):.2f} x echo "
-            f"({statistics.median(echo):.0f} ms); p95 {ninety_fifth(ours):.0f} ms = "
-            f"{ninety_fifth(ours) / ninety_fifth(echo):.2f} x ({ninety_fifth(echo):.0f} ms)"
-        )
+        print(f"\n{make:<20} kernel echo {spread(echo)}")
+        print(f"{'':<20} in JupyterLab {spread(ours)} = {ratios(ours, echo)}")
+        alone = on_the_site(page, make.removesuffix("_explorer"), site)
+        print(f"{'':<20} on its page {spread(alone)} = {ratios(alone, echo)}")
+
+
+def on_the_site(page, name: str, site) -> list[float]:
+    """The same on the static site, with no kernel to ask."""
+    path = next(
+        path for path in site.values() if f'data-explorer="{name}"' in path.read_text("utf-8")
+    )
+    page.goto(path.as_uri())
+    figure = page.locator(f"figure[data-explorer='{name}']")
+    figure.scroll_into_view_if_needed()
+    chart = figure.locator(".sdl-live-chart[data-revision]")
+    chart.wait_for()
+    slider, times, key = figure.locator("input[type=range]").first, [], "ArrowLeft"
+    for _turn in range(28):
+        now, last = slider.input_value(), slider.get_attribute("max")
+        key = "ArrowRight" if now == "0" else "ArrowLeft" if now == last else key
+        times.append(press(page, slider, chart.element_handle(), True, key))
+        page.wait_for_timeout(60)
+    return times
+
+
+def settled(times: list[float]) -> tuple[float, float]:
+    """Median and 95th percentile without the first three."""
+    times = sorted(times[3:])
+    return statistics.median(times), times[int(0.95 * len(times))]
+
+
+def spread(times: list[float]) -> str:
+    """Both in words."""
+    return "median {:.0f} ms, p95 {:.0f} ms".format(*settled(times))
+
+
+def ratios(times: list[float], echo: list[float]) -> str:
+    """Both as multiples of the echo's."""
+    return "{:.2f} x and {:.2f} x echo".format(
+        *(one / other for one, other in zip(settled(times), settled(echo)))
+    )

@@ -92,3 +92,17 @@ def test_spurious_minima(run_notebook):
     assert lines.first.inner_text().startswith("none")
     page.screenshot(path=SHOTS / "05-page.png", full_page=True)
     assert page.external == []  # nothing was asked of any other host
+
+
+def test_before_anything_runs_a_saved_picture_stands(lab, page):
+    """No kernel's answer, no error: the picture that was stored, with its words."""
+    url, token = lab
+    page.goto(f"{url}/lab/tree/00_start_here.ipynb?token={token}&reset")
+    cell = page.locator(".jp-CodeCell", has_text="start_explorer(S=0.7)")
+    picture = cell.locator(".jp-RenderedImage img")
+    picture.wait_for()
+    picture.scroll_into_view_if_needed()
+    assert picture.bounding_box()["width"] > 400
+    assert cell.locator(".sdl-live-chart").count() == 0
+    assert "Error displaying widget" not in cell.inner_text()
+    picture.screenshot(path=SHOTS / "00-before.png")

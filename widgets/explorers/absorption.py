@@ -57,6 +57,8 @@ def absorption_explorer(strength: float = 0.8, child: int = 3, theta: float = 0.
         _absorption_story,
         absorption_chart,
         code=code,
+        name="absorption",
+        states=800,
         presets={
             "close family": {"strength": 0.9, "child": 3, "theta": 0.1},
             "loose family": {"strength": 0.3, "child": 3, "theta": 0.1},
@@ -101,6 +103,8 @@ def dead_explorer(depth: float = 0.0, log_nudge: float = -2.0, theta: float = 0.
         _dead_story,
         dead_chart,
         code=code,
+        name="dead",
+        states=700,
         presets={
             "zero row, ReLU": {"depth": 0.0, "log_nudge": -2.0, "theta": 0.0},
             "zero row, JumpReLU": {"depth": 0.0, "log_nudge": -2.0, "theta": 0.2},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import ipywidgets as W
 
@@ -10,6 +11,8 @@ from sdl_theory.checks import check_number, refuse
 
 from ..charts import live
 from ..live import LiveChart
+
+RUN = "Run all cells, then drag"  # under the picture that a notebook keeps, until something runs
 
 
 def _room(name: str) -> W.Layout:
@@ -32,12 +35,13 @@ def slider(name: str, value: float, low: float, high: float, step: float) -> W.F
     )
 
 
-def count(name: str, value: int, low: int, high: int) -> W.IntSlider:
+def count(name: str, value: int, low: int, high: int, step: int = 1) -> W.IntSlider:
     """A named whole-number control."""
     return W.IntSlider(
         value=int(check_number(name, value)),
         min=low,
         max=high,
+        step=step,
         description=name,
         style={"description_width": "initial"},
         layout=_room(name),
@@ -77,6 +81,11 @@ def ticks(control: W.FloatSlider | W.IntSlider) -> list[float]:
     ]
 
 
+def address_text(value: float | str) -> str:
+    """A value as addresses and code write it, as in pair:rho=-0.6,m_2=1."""
+    return quote(value, safe="") if isinstance(value, str) else f"{value + 0:.10g}"
+
+
 class Explorer:
     """Controls, a persistent chart, presets, a line that says what is now true, and code to copy.
 
@@ -86,10 +95,18 @@ class Explorer:
     presets : values of the controls, by the names on the buttons.
     slow : a story takes more than 100 ms; the handle's release asks for it, and the picture fades
         until it comes.
+    name : in the address of a state: that of the function that makes the explorer, without
+        "_explorer".
+    states : how many states a web page keeps, at most (`widgets.frames.grid`); by default 1500,
+        200 of a slow one.
+    grid : the values on which a handle moves there, where the usual ones will not do.
 
     With one control, the stories of all its values travel at once and the browser turns the pages:
     no kernel is asked.
     """
+
+    # what a web page says beside the controls, and the control that it plays, if any
+    note, plays = "", ""
 
     def __init__(
         self,
@@ -100,10 +117,15 @@ class Explorer:
         presets: dict[str, dict],
         *,
         slow: bool = False,
+        name: str = "",
+        states: int | None = None,
+        grid: dict[str, list] | None = None,
     ):
         self.controls, self._story, self._code, self.slow = controls, story, code, slow
+        self.name, self.grid = name, grid or {}
+        self.states = states or (200 if slow else 1500)
         self._moving = False
-        data, self.headline, self.words = story(**self.state)
+        data, self.headline, self.words = self.tell(self.state)
         self.chart = LiveChart(
             chart(live()), data, self.headline, self.words, frames=self._frames()
         )
@@ -112,7 +134,7 @@ class Explorer:
             self.chart.value = control.value
             W.jsdlink((control, "value"), (self.chart, "value"))
         self.code = W.Textarea(
-            self._code(**self.state), layout=W.Layout(width="auto", height="5.5em")
+            self.code_of(self.state), layout=W.Layout(width="auto", height="6.8em")
         )
         pick = lambda change: self.set(**{change["new"]["name"]: change["new"]["value"]})
         self.chart.observe(pick, "picked")
@@ -141,7 +163,7 @@ class Explorer:
         if self.slow or len(self.controls) > 1:
             return None
         ((name, control),) = self.controls.items()
-        stories = [self._story(**{name: value}) for value in ticks(control)]
+        stories = [self.tell({name: value}) for value in ticks(control)]
         return control.min, control.step, stories
 
     def _button(self, name: str, values: dict[str, float]) -> W.Button:
@@ -154,6 +176,24 @@ class Explorer:
     def state(self) -> dict[str, float]:
         """The controls' values by name."""
         return {name: control.value for name, control in self.controls.items()}
+
+    def recorded(self) -> Explorer:
+        """The explorer whose states a web page keeps: this one, where a state needs no training."""
+        return self
+
+    def tell(self, state: dict[str, float]) -> tuple[dict, str, str]:
+        """The story of a state: the picture's columns, a headline, a sentence."""
+        return self._story(**state)
+
+    def address(self, state: dict[str, float]) -> str:
+        """A state as the address of a web page ends with it, after the #."""
+        values = (f"{name}={address_text(value)}" for name, value in state.items())
+        return f"{self.name}:{','.join(values)}"
+
+    def code_of(self, state: dict[str, float]) -> str:
+        """Library calls for a state, and its address, which on the lesson's web page shows it."""
+        code = self._code(**state)
+        return f"{code}\n# on the lesson's web page: #{self.address(state)}" if self.name else code
 
     def set(self, **values: float) -> None:
         """Move controls, by name, all at once; a value out of range goes to its end.
@@ -192,17 +232,17 @@ class Explorer:
         if self._moving:
             return
         self.chart.busy = self.slow
-        data, self.headline, self.words = self._story(**self.state)
+        data, self.headline, self.words = self.tell(self.state)
         self.chart.set_data(data, self.headline, self.words)
         self.chart.busy = False
-        self.code.value = self._code(**self.state)
+        self.code.value = self.code_of(self.state)
 
     def _repr_mimebundle_(self, **kwargs):
-        """The live view, and beside it a picture for viewers that run nothing."""
+        """The live view, and beside it a picture for viewers that run nothing, which says so."""
         bundle = self.view._repr_mimebundle_(**kwargs)
         data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {
             **data,
-            "text/plain": f"{self.headline}: {self.words}",
-            "image/png": self.chart.png64(),
+            "text/plain": f"{self.headline}: {self.words}\n({RUN})",
+            "image/png": self.chart.png64(under=RUN),
         }, metadata

@@ -52,6 +52,8 @@ def exact_explorer(tenths: int = 6, m_1: int = 1, m_2: int = 2) -> Explorer:
         _exact_story,
         exact_chart,
         code=code,
+        name="exact",
+        grid={name: [1, 2, 3, 5, 9] for name in ("m_1", "m_2")},
         presets={
             "Example 3.5": {"tenths": 0, "m_1": 1, "m_2": 1},
             "a trap": {"tenths": 6, "m_1": 1, "m_2": 1},

@@ -66,6 +66,13 @@ def linear_explorer(n: int = 40, n_p: int = 20, mu: float = 0.2, S: float = 0.9)
         _linear_story,
         linear_chart,
         code=code,
+        name="linear",
+        grid={
+            "n": [2, 4, 8, 16, 24, 40, 64],
+            "n_p": [2, 4, 8, 16, 20, 32],
+            "mu": [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9],
+            "S": [0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99],
+        },
         presets={
             "room for all": {"n": 16, "n_p": 20, "mu": 0.0, "S": 0.9},
             "superposition": {"n": 40, "n_p": 20, "mu": 0.2, "S": 0.95},

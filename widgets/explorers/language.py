@@ -35,6 +35,7 @@ def sleep_explorer(mean_share: float = 0.5) -> Explorer:
         _sleep_story,
         sleep_chart,
         code=code,
+        name="sleep",
         presets={
             "centred": {"mean_share": 0.0},
             "as in SmolLM2": {"mean_share": 0.5},

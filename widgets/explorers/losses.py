@@ -54,6 +54,8 @@ def gap_explorer(n: int = 6, log_rate: float = -2.0, theta: float = 0.0) -> Expl
         _gap_story,
         gap_chart,
         code=code,
+        name="gap",
+        states=1000,
         presets={
             "sparse": {"n": 6, "log_rate": -3.0, "theta": 0.0},
             "dense": {"n": 9, "log_rate": -0.5, "theta": 0.0},
@@ -99,6 +101,8 @@ def solution_explorer(mu: float = 0.5, theta: float = 0.0, angle: float = 20.0) 
         _solution_story,
         solution_chart,
         code=code,
+        name="solution",
+        states=5000,
         presets={
             "interference": {"mu": 0.5, "theta": 0.0, "angle": 20.0},
             "theta = mu": {"mu": 0.5, "theta": 0.5, "angle": 20.0},

@@ -61,6 +61,7 @@ def pair_explorer(rho: float = 0.6) -> Explorer:
         story,
         pair_chart,
         code=code,
+        name="pair",
         presets={
             "a trap": {"rho": 0.6, "m_2": 1.0},
             "a saddle": {"rho": -0.6, "m_2": 1.0},
@@ -94,6 +95,7 @@ def three_explorer(t: float = 1.0) -> Explorer:
         _three_story,
         three_chart,
         code=code,
+        name="three",
         presets={"a saddle": {"t": 0.0}, "a trap": {"t": 1.0}, "none at all": {"t": 2.0}},
     )
 
@@ -160,6 +162,8 @@ def lattice_explorer(rho: float = 0.5, partition: int = 5, theta: float = 0.0) -
         _lattice_story,
         lattice_picture,
         code=code,
+        name="lattice",
+        states=1450,
         presets={
             "siblings share": {"rho": 0.5, "partition": 3, "theta": 0.0},
             "strangers share": {"rho": 0.5, "partition": 5, "theta": 0.0},

@@ -45,6 +45,8 @@ def machine_explorer(kind: str = "transcoder", mu: float = 0.3, other: float = -
         _machine_story,
         machine_chart,
         code=code,
+        name="machine",
+        states=4200,
         presets={
             "SAE, siblings": {"kind": "SAE", "mu": 0.6, "other": 0.0},
             "transcoder, saddle": {"kind": "transcoder", "mu": 0.6, "other": -0.6},

@@ -35,6 +35,7 @@ def mean_explorer(layer: str = "layer5", taken: float = 0.0) -> Explorer:
         _mean_story,
         lambda data: mean_chart(data, list(UNTRAINED)),
         code=code,
+        name="mean",
         presets={
             "layer 5, raw": {"layer": "layer5", "taken": 0.0},
             "layer 5, centred": {"layer": "layer5", "taken": 1.0},

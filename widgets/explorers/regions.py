@@ -64,6 +64,8 @@ def region_explorer(region: int = 1, a: float = 0.8, b: float = 0.6) -> Explorer
         _region_story,
         lambda data: region_chart(data, sectors(plane_problem())),
         code=code,
+        name="region",
+        states=2700,
         presets={
             "two features": {"region": 1, "a": 0.8, "b": 0.6},
             "all three": {"region": 6, "a": 0.8, "b": 0.6},

@@ -71,6 +71,7 @@ def sparsity_explorer(S: float = 0.9, rho: float = -0.3, l1: float = 0.0) -> Exp
         _sparsity_story,
         sparsity_chart,
         code=code,
+        name="sparsity",
         presets={
             "siblings, very sparse": {"S": 0.99, "rho": 0.6, "l1": 0.0},
             "opposites, sparse": {"S": 0.9, "rho": -0.3, "l1": 0.0},

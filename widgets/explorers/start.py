@@ -37,5 +37,6 @@ def start_explorer(S: float = 0.7) -> Explorer:
         _start_story,
         start_chart,
         code=code,
+        name="start",
         presets={"dense": {"S": 0.05}, "half": {"S": 0.5}, "sparse": {"S": 0.95}},
     )

@@ -51,5 +51,6 @@ def threshold_explorer(tau: float = 0.95) -> Explorer:
             "matches = best_matches(row.model.W_E, row.data[0].W_p, cosine=False)\n"
             f"print(gt_recovery(matches, {tau:.2f}))"
         ),
+        name="threshold",
         presets={"the tables": {"tau": 0.95}, "lenient": {"tau": 0.8}, "strict": {"tau": 0.99}},
     )

@@ -61,6 +61,7 @@ def together_explorer(
         _together_story,
         together_chart,
         code=code,
+        name="together",
         presets={
             "independent": {"kind": PAIR, "link": 0.0, "rho": -0.1, "S": 0.8},
             "exclusive features": {"kind": PAIR, "link": -1.0, "rho": -0.1, "S": 0.8},

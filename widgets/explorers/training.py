@@ -60,6 +60,12 @@ class TrainingExplorer(Explorer):
         """What the sliders ask for."""
         return race_of(**self.state)
 
+    def recorded(self) -> Explorer:
+        """Recorded runs of all presets: on a web page nothing trains."""
+        from .recorded import recorded_races  # which also runs as a program
+
+        return recorded_races(self.preset_values, short)
+
     def train(self) -> None:
         """Train what the sliders say, to the end or to Ctrl-C, and return when it is done."""
         for _ in self._slices():
@@ -149,6 +155,14 @@ class TrainingExplorer(Explorer):
         self.chart.stale = not self._at_work and (self._stale or self.race in self._failed)
 
 
+def short(race: Race) -> str:
+    """A race as code writes it."""
+    return (
+        f"Race(anchors={race.anchors}, lam_anchor={race.lam_anchor:g}, sham={race.sham}, "
+        f"clip={race.clip:g}, S={race.S}, mu={race.mu}, k={race.k})"
+    )
+
+
 def training_explorer(
     anchors: int = 16,
     log_lam: float = -1.0,
@@ -172,10 +186,6 @@ def training_explorer(
         "mu": slider("interference mu", mu, 0.1, 0.6, step=0.05),
         "k": count("k of Top-k", k, 1, 12),
     }
-    short = lambda race: (
-        f"Race(anchors={race.anchors}, lam_anchor={race.lam_anchor:g}, sham={race.sham}, "
-        f"clip={race.clip:g}, S={race.S}, mu={race.mu}, k={race.k})"
-    )
     code = lambda **state: (
         "from widgets.rows import Race\n"
         f"curves = {short(race_of(**state))}.train()\n"

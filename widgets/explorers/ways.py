@@ -40,4 +40,4 @@ def ways_explorer(way: str = "clone", t: float = 0.85) -> Explorer:
         "no spare neuron": dict(way="over the wall", t=1.0),
         "and then descent": dict(way="over the wall", t=2.0),
     }
-    return Explorer(controls, _story, ways_chart, code=code, presets=presets)
+    return Explorer(controls, _story, ways_chart, code=code, presets=presets, name="ways")

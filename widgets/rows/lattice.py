@@ -107,7 +107,7 @@ def balanced(problem: Problem, weights: Weights, theta: float) -> Weights:
     return Weights(weights.W_E * t[:, None], weights.W_D / t)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _survey(rho: float, theta: float) -> dict[str, PartitionRow]:
     return {
         label(row.groups): row for row in survey_partitions(four_features(rho), JumpReLU(theta))
