@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tests.columns_for_tests import NUMBER, Columns, near, of, said, verdict_of
 from widgets.kinds import NOTE, Absorbed, Arrow, Exact, Lattice, Layer, Regions, Sign, Solution
 from widgets.rows.lattice import PARTITIONS, label, places
-
-from .columns_for_tests import NUMBER, Columns, near, of, said, verdict_of
 
 
 def turning(columns: Columns, headline: str, words: str) -> Iterator[str]:

@@ -14,11 +14,8 @@ import numpy as np
 
 from sdl_theory.experiments.paper.thresholds import TAUS, shares
 from sdl_theory.experiments.real.runs import UNTRAINED
-from widgets.explorers.thresholds import stored_curves
-from widgets.kinds import Gap, Layer, Line, Linear, Panel, Real, Sleep
-
-from .columns_for_tests import Columns, near, of, said
-from .stationary_for_tests import (
+from tests.columns_for_tests import Columns, near, of, said
+from tests.stationary_for_tests import (
     absorption,
     dead,
     exact,
@@ -28,6 +25,8 @@ from .stationary_for_tests import (
     three,
     turning,
 )
+from widgets.explorers.thresholds import stored_curves
+from widgets.kinds import Gap, Layer, Line, Linear, Panel, Real, Sleep
 
 SETS = (Line.PLAIN_D, Line.ANCHORED_D)
 

@@ -175,8 +175,10 @@ def build(
     for before, one, after in zip([None, *lessons], lessons, [*lessons[1:], None]):
         write(f"{one.stem}.html", page(one.title, navigation(before, after), one.body))
     write("index.html", index(lessons, notebooks))
-    guide = markdown((notebooks / "teaching.md").read_text(encoding="utf-8"))
-    write("teaching.html", page("Teaching", navigation(None, None), mend(guide, notebooks)))
+    guide = notebooks / "teaching.md"
+    if guide.is_file():
+        body = mend(markdown(guide.read_text(encoding="utf-8")), notebooks)
+        write("teaching.html", page("Teaching", navigation(None, None), body))
     sheets = [(HERE / name).read_text(encoding="utf-8") for name in ("live.css", "page.css")]
     dark = in_the_dark(".sdl-live-chart svg")
     write("page.css", "\n".join([*sheets, teach_sheet(), dark, colours()]))
@@ -185,7 +187,7 @@ def build(
     write("vega.js", f'"use strict";(() => {{{bundle("chart.js")}}})();\n')
     script = (HERE / "page.js").read_text(encoding="utf-8")
     write("page.js", f'"use strict";(() => {{\n{script}}})();\n')
-    stems = [*(one.stem for one in lessons), "teaching", "index"]
+    stems = [*(one.stem for one in lessons), *(["teaching"] if guide.is_file() else []), "index"]
     return [folder / f"{stem}.html" for stem in stems]
 
 

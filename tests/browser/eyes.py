@@ -8,6 +8,19 @@ import pytest
 SHOTS = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 SETTLED = """e => new Promise(done => { const r = e.dataset.revision;
     setTimeout(() => done(!!r && e.dataset.revision === r), 400) })"""
+PAPERS = """cards => cards.map(e => getComputedStyle(e).backgroundColor)
+    .filter(colour => colour !== 'rgba(0, 0, 0, 0)')"""
+# the least contrast of a picture's words with its paper
+WORDS = """charts => charts.map(chart => {
+    const shine = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4 };
+    const weights = [.2126, .7152, .0722];
+    const light = c => c.match(/\\d+/g).slice(0, 3)
+        .reduce((sum, v, i) => sum + weights[i] * shine(v), 0);
+    const svg = chart.querySelector('svg');
+    const paper = light(getComputedStyle(svg).backgroundColor);
+    return Math.min(...[...svg.querySelectorAll('text')].map(e => light(getComputedStyle(e).fill))
+        .map(ink => (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05)));
+})"""
 
 
 def settle(page, chart):

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from .conftest import chromium
-from .eyes import SETTLED, SHOTS
+from .eyes import PAPERS, SETTLED, SHOTS, WORDS
 
 pytestmark = pytest.mark.browser
 HIDDEN = """() => [...document.querySelectorAll('main pre, main .formula, main .table')]
@@ -30,21 +30,6 @@ OUTER = "e => e.outerHTML"
 INSIDE = """figure => [...figure.querySelectorAll('input, select, button, output, label, svg')]
     .map(e => e.getBoundingClientRect())
     .every(box => box.left >= -1 && box.right <= innerWidth + 1)"""
-
-
-PAPERS = """cards => cards.map(e => getComputedStyle(e).backgroundColor)
-    .filter(colour => colour !== 'rgba(0, 0, 0, 0)')"""
-# the least contrast of a picture's words with its paper
-WORDS = """charts => charts.map(chart => {
-    const shine = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4 };
-    const weights = [.2126, .7152, .0722];
-    const light = c => c.match(/\\d+/g).slice(0, 3)
-        .reduce((sum, v, i) => sum + weights[i] * shine(v), 0);
-    const svg = chart.querySelector('svg');
-    const paper = light(getComputedStyle(svg).backgroundColor);
-    return Math.min(...[...svg.querySelectorAll('text')].map(e => light(getComputedStyle(e).fill))
-        .map(ink => (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05)));
-})"""
 
 
 def watched(page):

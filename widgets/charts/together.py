@@ -66,7 +66,7 @@ def _entries(data, kind: int, scheme: str, domain: list[float]):
     cells = of(data, kind).encode(x=x, y=y)
     return alt.layer(
         cells.mark_rect().encode(color=colour),
-        cells.mark_text(fontSize=13).encode(text=alt.Text("value:Q", format=".3~f"), color=ink),
+        cells.mark_text(fontSize=14).encode(text=alt.Text("value:Q", format=".3~f"), color=ink),
     )
 
 
