@@ -5,8 +5,10 @@ from __future__ import annotations
 import altair as alt
 
 from ..kinds import Code, Together
+from .heat import heat
 from .style import (
-    BLACK,
+    GREEN,
+    ORANGE,
     VERDICT_COLOURS,
     VERDICT_NAMES,
     VERDICT_SHAPES,
@@ -28,12 +30,12 @@ def together_chart(data, link: str = "correlation r, or P(child | parent)"):
     )
     above = alt.hconcat(
         panel(
-            _entries(data, Together.COSINE, "blueorange", [-1, 1]),
+            _entries(data, Together.COSINE, ORANGE),
             "Cosines G",
             "of the features' directions",
         ),
         panel(
-            _entries(data, Together.MOMENT, "greens", [0, 1.6]),
+            _entries(data, Together.MOMENT, GREEN),
             "Moments C",
             "how often both are active",
         ),
@@ -52,22 +54,11 @@ def together_chart(data, link: str = "correlation r, or P(child | parent)"):
     )
 
 
-def _entries(data, kind: int, scheme: str, domain: list[float]):
-    """A matrix as a heat map, its entries in writing."""
+def _entries(data, kind: int, above: str):
     axis = alt.Axis(grid=False, labelAngle=0, ticks=False, domain=False)
     x = alt.X("x:O", title="feature", axis=axis)
     y = alt.Y("y:O", title="feature", axis=axis)
-    colour = alt.Color("x2:Q", scale=alt.Scale(scheme=scheme, domain=domain), legend=None)
-    ink = (
-        alt.when((alt.datum.x2 > 0.6) & (alt.datum.kind == int(Together.COSINE)))
-        .then(alt.value("white"))
-        .otherwise(alt.value(BLACK))
-    )
-    cells = of(data, kind).encode(x=x, y=y)
-    return alt.layer(
-        cells.mark_rect().encode(color=colour),
-        cells.mark_text(fontSize=14).encode(text=alt.Text("value:Q", format=".3~f"), color=ink),
-    )
+    return heat(of(data, kind), x, y, size="x2", above=above, form=".3~f")
 
 
 def _verdict(values, legend=None) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from ..kinds import Out
+from .heat import heat
 from .style import (
     BLACK,
     BLUE,
@@ -76,21 +77,7 @@ def _losses(data):
 def _codes(data):
     x = alt.X("x:O", title="feature", axis=alt.Axis(labelAngle=0, format=".0f"))
     y = alt.Y("y:O", title="neuron", axis=alt.Axis(format=".0f"))
-    colour = alt.Color(
-        "value:Q",
-        scale=alt.Scale(scheme="blueorange", domain=[-1, 1], domainMid=0, clamp=True),
-        legend=None,
-    )
-    cells = of(data, Out.CODE)
-    text = cells.mark_text(fontSize=12).encode(
-        x=x,
-        y=y,
-        text=alt.Text("value:Q", format="+.2f"),
-        color=alt.condition("abs(datum.value) > 0.75", alt.value("white"), alt.value("black")),
-    )
-    return alt.layer(
-        cells.mark_rect(stroke="white", strokeWidth=2).encode(x=x, y=y, color=colour), text
-    )
+    return heat(of(data, Out.CODE), x, y, form="+.2f")
 
 
 def clone_chart(data):
@@ -121,7 +108,7 @@ def clone_chart(data):
     )
     stops = of(data, Out.STOP)
     words = stops.transform_calculate(name="datum.x < 0 ? 'feature 1' : 'feature 2'").mark_text(
-        dy=-4, baseline="bottom", fontSize=12, color=BLUE
+        dy=-4, baseline="bottom", fontSize=14, color=BLUE
     )
     return styled(
         alt.layer(
