@@ -69,7 +69,7 @@ def pages(tmp_path_factory):
     """Lesson 05 alone, as a page."""
     notebooks = tmp_path_factory.mktemp("notebooks")
     shutil.copy(ROOT / "notebooks" / "05_spurious_minima.ipynb", notebooks)
-    build(notebooks / "html", notebooks)
+    build(notebooks / "html", notebooks, states=20)
     return notebooks / "html" / "05_spurious_minima.html"
 
 
@@ -79,10 +79,11 @@ def test_a_page_on_a_projector_on_a_phone_and_enlarged(page, pages, scheme):
     for width, height in ((1280, 720), (853, 480), (390, 800)):  # 853: 1280 at 150 percent
         page.set_viewport_size({"width": width, "height": height})
         page.goto(pages.as_uri())
-        page.wait_for_function("() => document.querySelector('figure.sdl-alive svg')")
-        chart = page.locator(".sdl-live-chart").first
+        page.locator("figure.sdl-explorer").first.scroll_into_view_if_needed()
+        chart = page.locator("figure.sdl-explorer").first.locator(".sdl-live-chart")
+        chart.locator("svg").wait_for()
         settle(page, chart)
-        words, share, _ = page.locator(".sdl-live-chart").evaluate_all(SEEN)[0]
+        words, share, _ = chart.evaluate_all(SEEN)[0]
         tall = chart.evaluate("e => e.clientHeight > e.clientWidth")
         assert tall == (width < 600) and share > 0.97
         assert width != 1280 or words >= 14

@@ -24,7 +24,7 @@ def pages(tmp_path_factory):
     source, folder = tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("site")
     for name in ("teaching.md", "05_spurious_minima.ipynb", "10_exercises.ipynb"):
         shutil.copy(ROOT / "notebooks" / name, source)
-    return {path.stem[:2]: path for path in build(folder, source)}
+    return {path.stem[:2]: path for path in build(folder, source, states=20)}
 
 
 @pytest.fixture
@@ -95,15 +95,16 @@ def test_notes_come_and_go(reader, pages):
 
 def test_explorers_live_and_keep_their_arrows(reader, pages):
     reader.goto(pages["05"].as_uri() + "#3.-Three-features,-three-worlds")
-    reader.wait_for_selector("figure.sdl-alive")
     reader.get_by_role("button", name="Present").evaluate("e => e.click()")
-    slider, words = reader.get_by_label("path of M_d"), reader.locator(".sdl-alive .sdl-line")
+    reader.locator("figure.sdl-explorer#three").scroll_into_view_if_needed()  # and it wakes
+    slider = reader.get_by_label("path of M_d")
+    words = reader.locator("figure.sdl-alive", has=slider).locator(".sdl-line")
     before = words.inner_text()
     slider.focus()
     for _ in range(60):
         reader.keyboard.press("ArrowRight")
     reader.wait_for_function(
-        "before => document.querySelector('.sdl-alive .sdl-line').innerText !== before", arg=before
+        "([line, before]) => line.innerText !== before", arg=[words.element_handle(), before]
     )
     assert reader.evaluate(SEEN) == ["3.-Three-features,-three-worlds"]
     reader.keyboard.press("Escape")  # lets the slider go, and no more

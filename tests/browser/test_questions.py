@@ -23,7 +23,7 @@ def pages(tmp_path_factory):
     source, folder = tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("site")
     for name in ("teaching.md", "05_spurious_minima.ipynb"):
         shutil.copy(ROOT / "notebooks" / name, source)
-    return {path.stem[:2]: path for path in build(folder, source)}
+    return {path.stem[:2]: path for path in build(folder, source, states=20)}
 
 
 @pytest.fixture
