@@ -214,7 +214,7 @@ def test_without_its_script_an_explorer_stays_a_picture(reader, site, tmp_path):
     lonely = tmp_path / "page.html"
     text = site["00_start_here"].read_text(encoding="utf-8")
     lonely.write_text(re.sub(r"frames/", "nowhere/", text), encoding="utf-8")
-    for name in ("page.css", "page.js", "vega.js"):
+    for name in ("page.css", "page.js", "teach.js", "vega.js"):
         (tmp_path / name).write_bytes((site["00_start_here"].parent / name).read_bytes())
     reader.goto(lonely.as_uri())
     figure = reader.locator("figure.sdl-explorer")
