@@ -21,6 +21,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from widgets.site import build
+
+from .eyes import SHOTS
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = (
     os.environ.get("CHROMIUM")
@@ -211,3 +215,22 @@ def run_notebook(lab, page):
         return page
 
     return run
+
+
+def taught(tmp_path_factory, *stems: str) -> dict[str, Path]:
+    """The pages of these lessons and the one for teachers, by their first two letters."""
+    source, folder = tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("site")
+    for name in ("teaching.md", *(f"{stem}.ipynb" for stem in stems)):
+        shutil.copy(ROOT / "notebooks" / name, source)
+    return {path.stem[:2]: path for path in build(folder, source, states=20)}
+
+
+@pytest.fixture
+def reader(page):
+    """The page at a laptop's size; no error and no request outside may have come of it."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.set_viewport_size({"width": 1280, "height": 720})
+    yield page
+    assert page.errors == [] and page.external == []

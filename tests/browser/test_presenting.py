@@ -1,13 +1,10 @@
 """What a teacher does: present a lesson, one section a screen, with notes; or print it."""
 
-import shutil
-
 import pytest
 
-from widgets.site import build
 from widgets.teaching import load
 
-from .conftest import ROOT
+from .conftest import taught
 from .eyes import SHOTS, plain
 
 pytestmark = pytest.mark.browser
@@ -21,20 +18,7 @@ CODE = """() => [...document.querySelectorAll('main .input')]
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """The pages of a lesson and of the exercises, by number, and the one for teachers."""
-    source, folder = tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("site")
-    for name in ("teaching.md", "05_spurious_minima.ipynb", "10_exercises.ipynb"):
-        shutil.copy(ROOT / "notebooks" / name, source)
-    return {path.stem[:2]: path for path in build(folder, source, states=20)}
-
-
-@pytest.fixture
-def reader(page):
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.set_viewport_size({"width": 1280, "height": 720})
-    yield page
-    assert page.errors == [] and page.external == []
+    return taught(tmp_path_factory, "05_spurious_minima", "10_exercises")
 
 
 def test_one_section_a_screen_by_keys(reader, pages):

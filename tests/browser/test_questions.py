@@ -1,15 +1,13 @@
 """What a student does with the questions, on the page and in JupyterLab."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 
-from widgets.site import build
 from widgets.teaching import load
 
-from .conftest import ROOT
+from .conftest import taught
 from .eyes import SHOTS, plain
 
 pytestmark = pytest.mark.browser
@@ -20,20 +18,7 @@ BLOCKED = """Object.defineProperty(window, 'localStorage', {
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """The pages of a few lessons, by number."""
-    source, folder = tmp_path_factory.mktemp("notebooks"), tmp_path_factory.mktemp("site")
-    for name in ("teaching.md", "05_spurious_minima.ipynb"):
-        shutil.copy(ROOT / "notebooks" / name, source)
-    return {path.stem[:2]: path for path in build(folder, source, states=20)}
-
-
-@pytest.fixture
-def reader(page):
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.set_viewport_size({"width": 1280, "height": 720})
-    yield page
-    assert page.errors == [] and page.external == []
+    return taught(tmp_path_factory, "05_spurious_minima")
 
 
 def answer(reader, name: str, choice: int):
