@@ -27,6 +27,7 @@ from .lines import Line, overrides
 ARMS = ("plain", "anchored", "sham")
 UNCLIPPED = ("plain, unclipped", "anchored, unclipped")  # Table 1 has these too: see lesson 11
 SAMPLES = 4000
+LARGE_ELSEWHERE = 4 * LARGE  # a GPU's kernels are begun one by one, and small ones cost that alone
 
 
 def arms(table: int) -> tuple[str, ...]:
@@ -49,7 +50,8 @@ def prepare(
     """
     clip = dict(clip=NO_CLIP) if arm in UNCLIPPED else {}
     changes = overrides(line, preset) | clip | move.overrides(line.method, preset)
-    usual = dict(anchors=None, seeds=seeds, device=device, instances=together(preset, seeds))
+    batched = together(preset, seeds, device)
+    usual = dict(anchors=None, seeds=seeds, device=device, instances=batched)
     row = setup(preset, line.method, **usual | changes)
     move.begin(row)
     shown, anchors = row.shown, row.anchors or []
@@ -61,12 +63,13 @@ def prepare(
     return row, shown
 
 
-def together(preset: str, seeds: Sequence[int]) -> bool:
+def together(preset: str, seeds: Sequence[int], device: torch.device | str = "cpu") -> bool:
     """Whether these seeds are one batched model: small ones are quicker so, large ones alone, where
     a step touches only the latents that fire.
     """
     own = PRESETS[preset]
-    return len(seeds) > 1 and own.config.batch * own.n_q < LARGE
+    large = LARGE if torch.device(device).type == "cpu" else LARGE_ELSEWHERE
+    return len(seeds) > 1 and own.config.batch * own.n_q < large
 
 
 def settings(row: Setup) -> dict:
@@ -98,7 +101,7 @@ def run(
         the end.
     KeyboardInterrupt if it is stopped: half a run is no run.
     """
-    parts = [list(seeds)] if together(preset, seeds) else [[seed] for seed in seeds]
+    parts = [list(seeds)] if together(preset, seeds, device) else [[seed] for seed in seeds]
     places = [None if folder is None else folder / f"seed_{part[0]}" for part in parts]
     done = [
         _part(
