@@ -126,4 +126,28 @@ def figure_7(folder: Path) -> Lines:
     return lines(language.ended(rows), said)
 
 
-TABLES = (moved, embeddings, pictures, figure_7)
+def steps(folder: Path) -> Lines:
+    """A training step on a GPU."""
+    stored = json.loads((folder / "steps_h100.json").read_text(encoding="utf-8"))
+    head = [
+        "A step on an H100",
+        "n_p, n_q, batch",
+        "fires",
+        "encoder product, ms",
+        "its kernels, ms",
+        "the step, ms",
+    ]
+    ms = lambda seconds: "-" if seconds is None else f"{1000 * seconds:.1f}"
+    rows = [
+        [
+            one["method"],
+            f"{one['n_p']}, {one['n_q']:,}, {one['batch']}",
+            f"{one['fires']:.2%}",
+            *(ms(one[name]) for name in ("product", "kernels", "seconds")),
+        ]
+        for one in stored["steps"]
+    ]
+    return head, rows
+
+
+TABLES = (moved, embeddings, pictures, figure_7, steps)

@@ -191,6 +191,8 @@ def from_stored_runs() -> list[str]:
     """The tables that need no computation."""
     records = [one for preset in page.SIZES for one in page.stored(preset)]
     ours_beside_theirs = [markdown(page.head(one), page.cells(one)) for one in records]
+    large = [one for one in records if one.preset != "demo" and len(one.seeds) > 1]
+    ours_beside_theirs += [markdown(*page.by_cosine(one)) for one in large]
     beside = [markdown(*table(FOLDER)) for table in (*others.TABLES, *traps.TABLES)]
     return [course(), paper_size(), demo(), gain(), *ours_beside_theirs, *beside]
 

@@ -86,7 +86,7 @@ def tiny(monkeypatch):
 @pytest.mark.parametrize("batched", [True, False])
 def test_the_curve_at_95_is_the_tables_figure(tiny, monkeypatch, method, arm, batched):
     for module in (runs, thresholds):
-        monkeypatch.setattr(module, "together", lambda preset, seeds: batched)
+        monkeypatch.setattr(module, "together", lambda preset, seeds, device="cpu": batched)
     curve = thresholds.run(method, arm, preset="demo", seeds=[0, 1])
     line = next(line for line in lines(1) if line.method == method)
     figures = runs.run(line, arm, "demo", [0, 1], progress=False)["figures"]

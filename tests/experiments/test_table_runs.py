@@ -12,6 +12,7 @@ from sdl_theory.experiments.paper import runs
 from sdl_theory.experiments.paper.compare import FOUND, compare, difference, others
 from sdl_theory.experiments.paper.lines import lines
 from sdl_theory.experiments.paper.record import Record, load, merge
+from sdl_theory.experiments.paper.runs import together
 from sdl_theory.experiments.rows import train_row
 
 LINE = lines(7)[0]
@@ -183,3 +184,9 @@ def test_where_all_is_found_there_is_nothing_to_gain():
     assert [row.direction for row in compare(record, FOUND)] == ["all found before"]
     record.runs[3, "plain"]["figures"][FOUND] = [1.0, 0.9]
     assert [row.direction for row in compare(record, FOUND)] != ["all found before"]
+
+
+def test_a_gpu_takes_larger_runs_together_than_a_processor():
+    assert not together("half", range(5)) and together("half", range(5), "cuda")
+    assert together("demo", range(5)) and not together("demo", [0], "cuda")
+    assert not together("paper", range(5), "cuda")  # there a step touches the latents that fire

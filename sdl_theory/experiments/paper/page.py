@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from ...estimate import Estimate
-from .compare import FOUND, Compared, compare
+from .compare import FOUND, Compared, compare, others
 from .lines import TABLES, lines
 from .record import Record, load, stored_at
 
@@ -38,7 +38,7 @@ def head(record: Record) -> list[str]:
             "decoder cosine: found, mean",
             "random rows: inner product, cosine",
             "L0",
-            "hours, one thread",
+            "seconds",
         ]
     return [
         *first,
@@ -97,8 +97,34 @@ def _single(one: Compared, record: Record) -> list[str]:
         both("decoder"),
         f"{figure('encoder_raw_null_mip', '.3f')}, {figure('null_mip', '.3f')}",
         figure("l0", ".1f"),
-        " + ".join(f"{run['seconds'] / 3600:.2f}" for run in runs),
+        " + ".join(f"{run['seconds']:.0f}" for run in runs),
     ]
+
+
+def by_cosine(record: Record) -> tuple[list[str], list[list[str]]]:
+    """Head and lines: every run of several seeds by the other measures, beside random rows."""
+    head = [
+        f"Table {record.table}, {record.preset} size, other measures",
+        "arm",
+        "encoder cosine: found, mean",
+        "decoder cosine: found, mean",
+        "random rows: inner product, cosine",
+        "L0",
+        "seconds, all seeds",
+    ]
+    rows = [
+        [
+            one.line,
+            one.arm,
+            f"{share(one.encoder_found)}, {one.encoder_mip.value:.3f}",
+            f"{share(one.decoder_found)}, {one.decoder_mip.value:.3f}",
+            f"{one.raw_null_mip.value:.3f}, {one.null_mip.value:.3f}",
+            f"{one.l0.value:.1f}",
+            f"{one.seconds:.0f}",
+        ]
+        for one in others(record)
+    ]
+    return head, rows
 
 
 def share(one: Estimate | None) -> str:
