@@ -17,7 +17,11 @@ from pages import code_map, first_sentence, lesson_table, pages
 
 import sdl_theory
 from sdl_theory import SDLModel, write_saelens
+from sdl_theory.estimate import interval
 from sdl_theory.experiments import results
+from sdl_theory.experiments.paper import page
+from sdl_theory.experiments.paper.compare import FOUND, compare, difference
+from sdl_theory.experiments.paper.lines import lines
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -170,17 +174,24 @@ def test_a_table_replaces_the_one_with_its_head_and_no_other():
 def test_figures_of_readme_are_those_of_the_results():
     found = without_code(README).split("## What was found")[1].split("\n## ")[0]
     found = " ".join(found.split())
-    runs = json.loads((results.FOLDER / "paper_size.json").read_text("utf-8"))["runs"]
-    reports = {run["method"]: run["report"] for run in runs}
-    topk, jumprelu = (reports[name]["encoder_raw_recovery_95"] for name in ("topk", "jumprelu"))
-    assert f"TopK finds {results.percent(topk).replace('.0', '')} of a thousand" in found
-    assert f"JumpReLU {results.percent(jumprelu)} where Table 1 has 0%" in found
-    least = min(report["decoder_recovery_95"] for report in reports.values())
-    assert len(reports) == 7 and f"find {100 * least:.1f} to 100%" in found
+    half, paper = ({one.table: one for one in page.stored(size)}[1] for size in ("half", "paper"))
+    rows = {row.line: row for row in compare(paper, FOUND)}
+    whole = lambda share: f"{100 * share.value:.0f}%"
+    assert f"TopK finds {whole(rows['topk'].plain)} of a thousand" in found
+    assert f"JumpReLU {whole(rows['jumprelu'].plain)} where Table 1 has 0%" in found
+    assert f"TopK ({whole(rows['topk'].plain)} -> {whole(rows['topk'].anchored)} of" in found
+    assert len(paper.seeds) == 5 and "not shown, five seeds" in found
+    reproduced = {name for name, row in rows.items() if row.direction == "reproduced"}
+    assert reproduced == {"topk", "transcoder", "matryoshka"}
+    topk, over = lines(1)[2], {"figure": FOUND, "other": "plain"}
+    sham, true = (difference(half, topk, arm=arm, **over).value for arm in ("sham", "anchored"))
+    assert topk.method == "topk" and sham > 0.5 * true
+    plain = [run for (_, arm), run in paper.runs.items() if arm == "plain"]
+    least = min(interval(run["figures"]["decoder_recovery_95"]).value for run in plain)
+    assert f"find {100 * least:.1f} to 100%" in found
     gains = {row[0]: row[1] for row in table_rows(results.gain(), "| anchors, lambda |")}
-    bare = found.replace(" points", "").replace("+", "")
-    for line, words in (("10, 1", "at lambda 1"), ("10, 0.1", "at .1")):
-        assert f"{gains[line].replace('+', '')} {words}" in bare
+    gain = gains["10, 1"].replace("+", "").replace(" [", " points [")
+    assert f"TopK gains {gain} (ten anchors, lambda 1)" in found
 
 
 def test_the_words_of_lesson_00_are_in_the_code():
