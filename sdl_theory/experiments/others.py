@@ -13,7 +13,8 @@ from typing import Any
 from ..estimate import Estimate
 from ..table import Table
 from .language import compare as language
-from .paper import sensitivity, trials
+from .paper import places, sensitivity, trials
+from .paper.page import shams
 from .real import compare as real
 from .real.record import read
 
@@ -150,4 +151,17 @@ def steps(folder: Path) -> Lines:
     return head, rows
 
 
-TABLES = (moved, embeddings, pictures, figure_7, steps)
+def taken(folder: Path) -> Lines:
+    """Who takes Top-k's places, at half size."""
+    kept = places.kept("half", folder / "places_half.json")
+    return plainly(
+        places.summary(kept.rows),
+        "TopK, half size: k",
+        found="M_GT",
+        mip="M_IP",
+        l0="fire",
+        anchored_fire="of them held",
+    )
+
+
+TABLES = (moved, embeddings, pictures, figure_7, steps, shams, taken)

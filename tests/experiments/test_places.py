@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from sdl_theory.experiments import presets
-from sdl_theory.experiments.paper import places
-from sdl_theory.experiments.paper.record import RESULTS
+from sdl_theory.experiments.paper import page, places
+from sdl_theory.experiments.paper.record import RESULTS, load
+
+ARMS = ("plain", "anchored")
 
 
 @pytest.fixture
@@ -55,3 +57,15 @@ def test_held_latents_take_the_places_that_k_leaves():
         table[most, "anchored"].found.high
     )
     assert (RESULTS / "places_half.json").exists()
+
+
+def test_sham_runs_stand_beside_their_own_seed():
+    sham, runs = (load(RESULTS / f"table_1_{name}_paper.json") for name in ("sham", "runs"))
+    place = runs["seeds"].index(sham["seeds"][0])
+    by = {(run["name"], run["arm"]): run["figures"] for run in runs["runs"]}
+    head, rows = page.shams(RESULTS)
+    for cells, run in zip(rows, sham["runs"], strict=True):
+        found = [by[run["name"], arm]["encoder_raw_recovery_95"][place] for arm in ARMS]
+        found.append(run["figures"]["encoder_raw_recovery_95"][0])
+        assert cells[1:4] == [f"{100 * x:.1f}%" for x in found]
+        assert cells[-1] == f"{run['figures']['loss'][0]:.3f}" and len(cells) == len(head)

@@ -127,6 +127,36 @@ def by_cosine(record: Record) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
+def shams(folder: Path) -> tuple[list[str], list[list[str]]]:
+    """Head and lines: sham runs of one seed at the paper's size, beside that seed of the others."""
+    alone, others_of = (_record(folder / f"table_1_{name}_paper.json") for name in ("sham", "runs"))
+    place = others_of.seeds.index(alone.seeds[0])
+    head = [
+        f"Table 1, paper size, seed {alone.seeds[0]}",
+        "M_GT: plain",
+        "anchored",
+        "sham anchors",
+        "M_IP: plain",
+        "anchored",
+        "sham anchors",
+        "loss: plain",
+        "anchored",
+        "sham anchors",
+    ]
+    rows = []
+    for (number, arm), run in sorted(alone.runs.items()):
+        assert arm == "sham"
+        pair = [others_of.runs[number, arm]["figures"] for arm in ("plain", "anchored")]
+        of = lambda name, run=run, pair=pair: [
+            *(figures[name][place] for figures in pair),
+            run["figures"][name][0],
+        ]
+        found, mip, loss = of(FOUND), of("encoder_raw_mip"), of("loss")
+        cells = [f"{100 * x:.1f}%" for x in found] + [f"{x:.3f}" for x in (*mip, *loss)]
+        rows.append([run["name"], *cells])
+    return head, rows
+
+
 def share(one: Estimate | None) -> str:
     """84.9%; nothing where there is no such run."""
     return "" if one is None else f"{100 * one.value:.1f}%"
