@@ -135,7 +135,7 @@ def controls(record: Record, figure: str) -> Table[Controlled]:
                 of_classes=HIGHER[verdict(1, specific)],
                 over_sham=over_arm(anchored, of("sham")),
                 over_relabelled=over_relabelled,
-                by_classes=over_relabelled and HIGHER[verdict(1, over_relabelled)],
+                by_classes=HIGHER[verdict(1, over_relabelled)] if over_relabelled else None,
             )
         )
     return table
