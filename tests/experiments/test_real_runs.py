@@ -10,6 +10,7 @@ from sdl_theory.__main__ import main
 from sdl_theory.experiments.commands import real_embeddings
 from sdl_theory.experiments.real.cases import both
 from sdl_theory.experiments.real.compare import compare, controls, others
+from sdl_theory.experiments.real.nonsense import gains
 from sdl_theory.experiments.real.ranks import rank_correlation
 from sdl_theory.experiments.real.record import Record, read
 from sdl_theory.experiments.real.runs import (
@@ -112,23 +113,29 @@ def test_differences_are_taken_seed_by_seed(record):
     assert scores[control.control] == max(scores.values())
     assert control.over_control.value == pytest.approx(row.anchored.value - max(scores.values()))
     assert control.specific.value == pytest.approx(row.gain.value - control.nonsense.value)
-    assert control.over_sham is control.over_relabelled is control.by_classes is None
-    assert len(others(record)) == 2
+    assert control.over_sham is None and len(others(record)) == 2
+    assert not gains(record, figure)  # nothing was anchored at nonsense
 
 
-def test_true_anchors_are_compared_with_relabelled_ones_on_the_same_classes(record):
+def test_gains_of_true_and_of_relabelled_anchors_are_compared_seed_by_seed(record):
     figure = "encoder_raw_mip_others"
+    plain, anchored = (record.values("x, raw", "topk", arm, figure) for arm in ARMS[:2])
     for seed in (0, 1):
-        anchored = record.runs["x, raw", "topk", "anchored", seed]
-        other = json.loads(json.dumps(anchored | dict(arm="anchored, relabelled")))
+        other = json.loads(json.dumps(record.runs["x, raw", "topk", "anchored", seed]))
         other["figures"][figure] -= 0.25 + 0.001 * seed
-        record.keep(other)
-    (row,) = controls(record, figure)
-    assert row.over_relabelled.value == pytest.approx(0.2505) and row.by_classes == "higher"
+        record.keep(other | dict(arm="anchored, relabelled"))
+    (row,) = gains(record, figure)
+    assert row.over_nonsense.value == pytest.approx(0.2505) and row.higher == "higher"
+    true = sum(anchored[seed] - plain[seed] for seed in (0, 1)) / 2
+    assert row.classes.value == pytest.approx(true) and row.seeds == 2
+    assert row.nonsense.value == pytest.approx(true - 0.2505) and row.sham is None
     for seed in (0, 1):
         record.runs["x, raw", "topk", "anchored, relabelled", seed]["figures"][figure] += 0.5
-    (row,) = controls(record, figure)
-    assert row.by_classes == "not higher"
+    assert gains(record, figure)[0].higher == "not higher"
+    record.keep(record.runs["x, raw", "topk", "plain", 0] | dict(arm="sham", seed=0))
+    assert gains(record, figure)[0].sham is None  # one seed has none
+    del record.runs["x, raw", "topk", "anchored, relabelled", 1]
+    assert gains(record, figure)[0].seeds == 1 and gains(record, figure)[0].sham.value == 0
 
 
 def test_verdicts_follow_from_the_intervals(record):

@@ -49,8 +49,6 @@ class Controlled:
     specific, of_classes : the gain minus that on nonsense, and what its interval says.
     over_sham : anchored minus anchored at random directions, over the seeds for which that was run;
         None where it was not.
-    over_relabelled, by_classes : anchored minus anchored at means of shuffled classes, likewise;
-        and what its interval says.
     """
 
     case: str
@@ -64,8 +62,6 @@ class Controlled:
     specific: Estimate
     of_classes: str
     over_sham: Estimate | None
-    over_relabelled: Estimate | None
-    by_classes: str | None
 
 
 def pairs(record: Record, figure: str) -> Iterator[tuple[str, str]]:
@@ -113,14 +109,13 @@ def controls(record: Record, figure: str) -> Table[Controlled]:
         of = lambda arm, name=figure, case=case, method=method: record.values(
             case, method, arm, name
         )
-        anchored, plain = of("anchored"), of("plain")
+        anchored, plain, sham = of("anchored"), of("plain"), of("sham")
         control = best_control(record, case, figure)
         untrained = record.values(case, "untrained", control, figure)
         over = difference(anchored, untrained)
         theirs = figure.replace("encoder", "relabelled")
         nothing = subtract(of("anchored", theirs), of("plain", theirs))
         specific = difference(subtract(anchored, plain), nothing)
-        over_relabelled = over_arm(anchored, of("anchored, relabelled"))
         table.append(
             Controlled(
                 case=case,
@@ -133,17 +128,10 @@ def controls(record: Record, figure: str) -> Table[Controlled]:
                 nonsense=interval(list(nothing.values())),
                 specific=specific,
                 of_classes=HIGHER[verdict(1, specific)],
-                over_sham=over_arm(anchored, of("sham")),
-                over_relabelled=over_relabelled,
-                by_classes=HIGHER[verdict(1, over_relabelled)] if over_relabelled else None,
+                over_sham=difference({s: anchored[s] for s in sham}, sham) if sham else None,
             )
         )
     return table
-
-
-def over_arm(anchored: dict[int, float], other: dict[int, float]) -> Estimate | None:
-    """Anchored minus another arm, over the seeds that this was run for; None where it was not."""
-    return difference({seed: anchored[seed] for seed in other}, other) if other else None
 
 
 def best_control(record: Record, case: str, figure: str) -> str:
