@@ -100,16 +100,20 @@ def test_correlations_are_taken_seed_by_seed_and_seeds_without_an_order_left_out
 
 
 def test_the_verdict_asks_for_more_than_shuffled_ladders_give():
-    assert follows(Estimate(0.4, 0.3, 0.5), 0.2) == "yes"
-    assert follows(Estimate(0.4, 0.1, 0.7), 0.2) == "undecided"
-    assert follows(Estimate(0.1, 0.05, 0.15), 0.2) == "no"
-    assert follows(Estimate(-0.4, -0.5, -0.3), -0.45) == "no"
-    assert follows(Estimate(0.4, None, None), 0.2) == "undecided"
+    null = Estimate(0.0, -0.2, 0.2)
+    assert follows(Estimate(0.4, 0.3, 0.5), null) == "yes"
+    assert follows(Estimate(0.4, 0.1, 0.7), null) == "undecided"
+    assert follows(Estimate(0.1, 0.05, 0.15), null) == "no"
+    assert follows(Estimate(-0.4, -0.5, -0.3), Estimate(-0.5, -0.6, -0.45)) == "no"
+    assert follows(Estimate(0.4, None, None), null) == follows(None, null) == "undecided"
 
 
 def test_shuffled_ladders_correlate_with_nothing_as_far_as_chance_allows():
     stays = np.random.default_rng(0).permuted(np.tile(np.arange(60.0), (1, 1)), axis=1)
-    low, high = shuffled(list(range(60)), stays)
+    null = shuffled(list(range(60)), stays)
     expected = 1.96 / math.sqrt(59)  # Spearman's standard error under independence
-    assert high == pytest.approx(expected, abs=0.03) and low == pytest.approx(-expected, abs=0.03)
-    assert all(math.isnan(one) for one in shuffled([0, 1, 2], np.ones((2, 3))))
+    assert null.high == pytest.approx(expected, abs=0.03)
+    assert null.low == pytest.approx(-expected, abs=0.03) and abs(null.value) < 0.02
+    alike = shuffled(list(range(60)), np.tile(stays, (4, 1)))  # the same order four times
+    assert alike.high == pytest.approx(null.high)
+    assert shuffled([0, 1, 2], np.ones((2, 3))) is None

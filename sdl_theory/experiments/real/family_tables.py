@@ -24,7 +24,7 @@ class Followed:
     end : the share of children that the parent's latent still fires for at the end.
     ladder : Spearman's correlation, over the children, of the place on the ladder (0 leaves first)
         with how long a child stays with the parent's latent. The ladder predicts more than 0.
-    shuffled : from where to where this mean lies for 95% of shuffled ladders.
+    shuffled : this mean for shuffled ladders; not an interval of it, but where 95% of them lie.
     follows : the verdict: "yes" if all of the interval lies above 0 and above what is shuffled,
         "no" if none of it does.
     cosine : the same of the cosine with the parent in place of the ladder, which needs no theory.
@@ -41,7 +41,7 @@ class Followed:
     runs: int
     end: Estimate
     ladder: Estimate | None
-    shuffled: str
+    shuffled: Estimate | None
     follows: str
     cosine: Estimate | None
     over_cosine: Estimate | None
@@ -68,7 +68,7 @@ def _followed(predicted: dict, runs: Sequence[dict]) -> Followed:
     against = lambda name, those: spearman(np.array([predicted[name]] * len(those)), those)
     ladder, cosine = against("rank", stays), against("cosine", stays)
     before = against("rank", start)
-    low, high = shuffled(predicted["rank"], stays)
+    null = shuffled(predicted["rank"], stays)
     mean = over(ladder)
     return Followed(
         parent=predicted["parent"],
@@ -77,8 +77,8 @@ def _followed(predicted: dict, runs: Sequence[dict]) -> Followed:
         runs=int(np.isfinite(ladder).sum()),
         end=interval([row["end"] for row in runs]).within(0, 1),
         ladder=mean,
-        shuffled=f"{low:.3f} to {high:.3f}",
-        follows=follows(mean, high),
+        shuffled=null,
+        follows=follows(mean, null),
         cosine=over(cosine),
         over_cosine=over(ladder - cosine),
         start=over(before),
@@ -93,22 +93,23 @@ def over(values: np.ndarray) -> Estimate | None:
     return interval(finite.tolist()) if len(finite) else None
 
 
-def follows(ladder: Estimate | None, shuffled: float) -> str:
+def follows(ladder: Estimate | None, null: Estimate | None) -> str:
     """Does training go the ladder's way? See `Followed.follows`."""
-    if ladder is None or ladder.low is None or ladder.high is None:
+    if ladder is None or null is None or ladder.low is None or ladder.high is None:
         return FOLLOWS[UNDECIDED]
-    bar = max(0.0, shuffled)
-    above = Estimate(ladder.value - bar, ladder.low - bar, ladder.high - bar)
-    return FOLLOWS[verdict(1, above)]
+    bar = max(0.0, null.high or 0.0)
+    return FOLLOWS[verdict(1, Estimate(ladder.value - bar, ladder.low - bar, ladder.high - bar))]
 
 
-def shuffled(rank: Sequence[int], stays: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """Where 95% of the means over runs lie when the ladder is shuffled, the same way for all."""
+def shuffled(rank: Sequence[int], stays: np.ndarray, seed: int = 0) -> Estimate | None:
+    """Mean correlations over the runs, the ladder shuffled the same way for all: their mean, and
+    where 95% of them lie. None where no run has an order.
+    """
     draw = np.random.default_rng(seed)
     ordered = stays[np.ptp(stays, axis=1) > 0]
     if not len(ordered):
-        return float("nan"), float("nan")
+        return None
     orders = np.array([draw.permutation(rank) for _ in range(SHUFFLES)])
     means = np.mean([spearman(orders, np.tile(one, (SHUFFLES, 1))) for one in ordered], axis=0)
     low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    return Estimate(float(means.mean()), float(low), float(high))
