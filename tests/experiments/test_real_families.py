@@ -95,7 +95,12 @@ def test_correlations_are_taken_seed_by_seed_and_seeds_without_an_order_left_out
     before = spearmanr([2, 4, 1, 3], [0, 1, 0, 1]).statistic
     assert line.start.value == pytest.approx(before)
     assert line.over_start.value == pytest.approx((one + other) / 2 - before)
+    assert line.together.value == pytest.approx(
+        spearmanr([2, 4, 1, 3], np.mean(stays, axis=0)).statistic
+    )
+    assert line.together_start.value == pytest.approx(before)
     (none,) = summary(rows([[7, 7, 7, 7]]))
+    assert none.together is None
     assert none.ladder is none.cosine is None and none.follows == "undecided"
 
 

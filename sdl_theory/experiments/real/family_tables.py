@@ -10,7 +10,7 @@ import numpy as np
 from ...estimate import Estimate, interval
 from ...table import Table
 from ..paper.compare import NOT, REPRODUCED, UNDECIDED, verdict
-from .ranks import spearman
+from .ranks import rank_correlation, spearman
 
 SHUFFLES = 2000
 FOLLOWS = {REPRODUCED: "yes", NOT: "no", UNDECIDED: "undecided"}
@@ -33,6 +33,9 @@ class Followed:
     over_start : `ladder` minus `start`, over the seeds that have both; what training added.
     own : the ladder's correlation with the best F1 of a latent for the child, at the end; predicted
         to be less than 0.
+    together, together_cosine, together_start : as `ladder`, `cosine` and `start`, of how long a
+        child stays on average over all seeds; with 95% bootstrap intervals over the children, as
+        `absorption.correlations` has them. Less of one seed's luck is in these.
     """
 
     parent: str
@@ -48,6 +51,9 @@ class Followed:
     start: Estimate | None
     over_start: Estimate | None
     own: Estimate | None
+    together: Estimate | None
+    together_cosine: Estimate | None
+    together_start: Estimate | None
 
 
 def summary(rows: Sequence[dict]) -> Table[Followed]:
@@ -84,7 +90,16 @@ def _followed(predicted: dict, runs: Sequence[dict]) -> Followed:
         start=over(before),
         over_start=over(ladder - before),
         own=over(against("rank", own)),
+        together=pooled(predicted["rank"], stays),
+        together_cosine=pooled(predicted["cosine"], stays),
+        together_start=pooled(predicted["rank"], start),
     )
+
+
+def pooled(order: Sequence[float], runs: np.ndarray) -> Estimate | None:
+    """Rank correlation with the mean over runs (seeds, children); None where all are alike."""
+    mean = runs.mean(0)
+    return rank_correlation(order, mean.tolist()) if np.ptp(mean) > 0 else None
 
 
 def over(values: np.ndarray) -> Estimate | None:
