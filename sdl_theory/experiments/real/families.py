@@ -1,7 +1,7 @@
 """Absorption on ImageNet's directions: dogs, birds and snakes beside a parent that is active
 whenever one of them is. Do they leave the parent's latent in the ladder's order?
 
-`python -m sdl_theory.experiments.real.families` trains what is missing (about ten minutes) and
+`python -m sdl_theory.experiments.real.families` trains what is missing (about five minutes) and
 writes notebooks/results/real_families.json.
 
 World. A sample is one concept times a magnitude (exponential): the parent alone (one sample in
@@ -40,7 +40,7 @@ from .family_tables import summary
 
 RESULTS = Path(__file__).resolve().parents[3] / "notebooks" / "results" / "real_families.json"
 PARENTS = ("dog", "bird", "snake")
-KS, SEEDS = (1, 2, 4), 10
+KS, SEEDS = (1, 2, 4), 5
 N_P, N_Q, ALONE, SAMPLES = 256, 128, 0.2, 8192
 STEPS, LOOKS = 1000, 40
 RECIPE = Config(steps=STEPS, batch=256, lr=3e-3, warmup=50, log_every=STEPS // LOOKS)
