@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from sdl_theory import Problem, TopK, approximate_loss
+from sdl_theory import Config, Problem, TopK, approximate_loss
 from sdl_theory.estimate import Estimate
+from sdl_theory.experiments.real import families
 from sdl_theory.experiments.real.families import (
     ALONE,
     family_of,
@@ -122,3 +123,24 @@ def test_shuffled_ladders_correlate_with_nothing_as_far_as_chance_allows():
     alike = shuffled(list(range(60)), np.tile(stays, (4, 1)))  # the same order four times
     assert alike.high == pytest.approx(null.high)
     assert shuffled([0, 1, 2], np.ones((2, 3))) is None
+
+
+def test_a_training_is_looked_at_before_and_while_it_learns(monkeypatch):
+    tiny = Config(steps=6, batch=16, warmup=1, log_every=2)
+    monkeypatch.setattr(families, "N_P", 12)
+    monkeypatch.setattr(families, "N_Q", 9)
+    monkeypatch.setattr(families, "RECIPE", tiny)
+    row = families.trained(family_of(children()), k=2, seed=0)
+    assert len(row["start"]) == len(row["stays"]) == len(row["own"]) == 5
+    assert set(row["start"]) <= {"0", "1"} and all(0 <= one <= 3 for one in row["stays"])
+    assert row["alive"] <= 9 and all(0 <= one <= 100 for one in row["own"])
+
+
+def test_the_stored_runs_are_whole_and_of_these_ladders():
+    rows = families.load_families()
+    for job in families.jobs():
+        assert sum(job.items() <= row.items() for row in rows) == 1, job
+    own, stored = families.family("snake"), [row for row in rows if row["what"] == "ladder"][-1]
+    assert stored["parent"] == "snake" and stored["rank"] == own.ranks
+    assert stored["cosine"] == pytest.approx(own.cosines.tolist(), abs=1e-4)
+    assert all(max(row["stays"]) <= families.LOOKS for row in rows if row["what"] == "run")
