@@ -35,7 +35,8 @@ class Followed:
         to be less than 0.
     together, together_cosine, together_start : as `ladder`, `cosine` and `start`, of how long a
         child stays on average over all seeds; with 95% bootstrap intervals over the children, as
-        `absorption.correlations` has them. Less of one seed's luck is in these.
+        `absorption.correlations` has them. Less of one seed's luck is in these;
+        they were added once the columns above had been seen.
     """
 
     parent: str
