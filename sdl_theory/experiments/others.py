@@ -16,6 +16,9 @@ from .language import compare as language
 from .paper import places, sensitivity, trials
 from .paper.page import shams
 from .real import compare as real
+from .real.families import load_families
+from .real.family_tables import summary
+from .real.nonsense import gains
 from .real.record import read
 
 FOUND, MIP, COSINE = "encoder_raw_found_95", "encoder_raw_mip", "encoder_mip"
@@ -77,6 +80,47 @@ def embeddings(folder: Path) -> Lines:
 def pictures(folder: Path) -> Lines:
     """Likewise on a network's features of Fashion-MNIST."""
     return _compared(folder / "real_fashion.json", "Table 2, Fashion-MNIST")
+
+
+def nonsense(folder: Path) -> Lines:
+    """What anchors at means of shuffled classes add, beside true ones; classes not shown."""
+    rows: list[tuple] = []
+    record = read(folder / "real_imagenet.json")
+    rows += zip(*(gains(record, f"{figure}_others") for figure in (FOUND, MIP, COSINE)))
+    said: Named = {
+        "Table 2, anchors at nonsense": lambda of: f"{of[0].case}, {of[0].method}",
+        "seeds": lambda of: str(of[0].seeds),
+    }
+    for place, word in enumerate(("M_GT", "M_IP", "cosine")):
+        said |= _added(word, place)
+    return lines(rows, said)
+
+
+def _added(word: str, place: int) -> Named:
+    """The columns of one figure, the `place`-th of a row."""
+    return {
+        f"{word}: true anchors add": lambda of: cell(of[place].classes),
+        f"nonsense adds ({word})": lambda of: cell(of[place].nonsense),
+        f"true ones more ({word})": lambda of: of[place].higher,
+    }
+
+
+def left_alone(folder: Path) -> Lines:
+    """Children on real directions: the ladder's order against training's."""
+    return plainly(
+        summary(load_families(folder / "real_families.json")),
+        "who leaves the parent",
+        k="Top-k",
+        runs="seeds with an order",
+        end="still with the parent's latent at the end",
+        ladder="ladder",
+        shuffled="95% of shuffled ladders",
+        follows="follows the ladder",
+        over_cosine="ladder less cosine",
+        start="ladder, before training",
+        over_start="added by training",
+        own="ladder, own latent (F1)",
+    )
 
 
 def _compared(path: Path, first: str) -> Lines:
@@ -164,4 +208,4 @@ def taken(folder: Path) -> Lines:
     )
 
 
-TABLES = (moved, embeddings, pictures, figure_7, steps, shams, taken)
+TABLES = (moved, embeddings, pictures, nonsense, left_alone, figure_7, steps, shams, taken)

@@ -10,12 +10,14 @@ from sdl_theory.__main__ import main
 from sdl_theory.experiments.commands import real_embeddings
 from sdl_theory.experiments.real.cases import both
 from sdl_theory.experiments.real.compare import compare, controls, others
+from sdl_theory.experiments.real.nonsense import gains
 from sdl_theory.experiments.real.ranks import rank_correlation
 from sdl_theory.experiments.real.record import Record, read
 from sdl_theory.experiments.real.runs import (
     ARMS,
     UNTRAINED,
     Recipe,
+    anchors_for,
     anchors_of,
     others_of,
     run,
@@ -23,6 +25,7 @@ from sdl_theory.experiments.real.runs import (
     train,
     untrained,
 )
+from sdl_theory.measure.matching import best_matches
 from sdl_theory.representations.store import Representations
 
 K, N_P = 6, 8
@@ -45,10 +48,12 @@ def cases():
 def test_arms_of_a_seed_share_start_and_batches_and_differ_by_their_anchors(cases):
     quiet = Recipe(n_q=12, k=2, anchors=2, steps=3, batch=16, lam=0.0)
     models = [train(cases[0], "topk", arm, 0, recipe=quiet).W_E for arm in ARMS]
-    assert all(torch.allclose(models[0], one, atol=1e-6) for one in models[:3])  # lambda is 0
+    clipped = [one for one, arm in zip(models, ARMS) if not arm.endswith("unclipped")]
+    assert all(torch.allclose(models[0], one, atol=1e-6) for one in clipped)  # lambda is 0
     loud = [train(cases[0], "topk", arm, 0, recipe=RECIPE).W_E for arm in ARMS]
     assert not any(torch.allclose(loud[0], one) for one in loud[1:])
-    assert not torch.allclose(loud[1], loud[2])
+    anchored, others = loud[1], [*loud[2:3], *loud[4:]]
+    assert not any(torch.allclose(anchored, one) for one in others)
     assert not torch.equal(models[0], train(cases[0], "topk", "plain", 1, recipe=quiet).W_E)
 
 
@@ -61,6 +66,17 @@ def test_anchors_are_class_means_of_the_case_and_left_out_of_others(cases):
     assert torch.equal(shown(cases[0], 2, 0), shown(cases[1], 2, 0))
     with pytest.raises(ValueError, match="fewer than the 6 classes"):
         shown(cases[0], 6, 0)
+
+
+def test_relabelled_anchors_are_means_of_nonsense_with_the_numbers_of_the_shown_classes(cases):
+    for case in cases:
+        which, anchors = shown(case, 2, 0), anchors_for(case, "anchored, relabelled", 2, 0)
+        assert torch.equal(anchors.W_E, case.relabelled(0).mT[which]) and anchors.k == 2
+        assert torch.equal(anchors.W_D, anchors.W_E.mT)
+        # judged on nonsense without the shown numbers, these rows are not their own answer
+        left = case.relabelled(0)[:, others_of(case, 2, 0)]
+        assert best_matches(anchors.W_E, left).max() < 0.999
+    assert anchors_for(cases[0], "plain", 2, 0) is None
 
 
 def test_untrained_rows_score_what_they_are(cases):
@@ -98,6 +114,28 @@ def test_differences_are_taken_seed_by_seed(record):
     assert control.over_control.value == pytest.approx(row.anchored.value - max(scores.values()))
     assert control.specific.value == pytest.approx(row.gain.value - control.nonsense.value)
     assert control.over_sham is None and len(others(record)) == 2
+    assert not gains(record, figure)  # nothing was anchored at nonsense
+
+
+def test_gains_of_true_and_of_relabelled_anchors_are_compared_seed_by_seed(record):
+    figure = "encoder_raw_mip_others"
+    plain, anchored = (record.values("x, raw", "topk", arm, figure) for arm in ARMS[:2])
+    for seed in (0, 1):
+        other = json.loads(json.dumps(record.runs["x, raw", "topk", "anchored", seed]))
+        other["figures"][figure] -= 0.25 + 0.001 * seed
+        record.keep(other | dict(arm="anchored, relabelled"))
+    (row,) = gains(record, figure)
+    assert row.over_nonsense.value == pytest.approx(0.2505) and row.higher == "higher"
+    true = sum(anchored[seed] - plain[seed] for seed in (0, 1)) / 2
+    assert row.classes.value == pytest.approx(true) and row.seeds == 2
+    assert row.nonsense.value == pytest.approx(true - 0.2505) and row.sham is None
+    for seed in (0, 1):
+        record.runs["x, raw", "topk", "anchored, relabelled", seed]["figures"][figure] += 0.5
+    assert gains(record, figure)[0].higher == "not higher"
+    record.keep(record.runs["x, raw", "topk", "plain", 0] | dict(arm="sham", seed=0))
+    assert gains(record, figure)[0].sham is None  # one seed has none
+    del record.runs["x, raw", "topk", "anchored, relabelled", 1]
+    assert gains(record, figure)[0].seeds == 1 and gains(record, figure)[0].sham.value == 0
 
 
 def test_verdicts_follow_from_the_intervals(record):

@@ -19,6 +19,7 @@ from ...representations.store import Representations, open_representations
 from ...training.trainer import TrainingError
 from ..real.cases import Case, both
 from ..real.compare import compare, controls, others
+from ..real.nonsense import gains
 from ..real.record import Key, Record
 from ..real.runs import ARMS, METHODS, UNTRAINED, Recipe, run, untrained
 from .settings import device
@@ -42,8 +43,8 @@ def add_parser(commands) -> None:
         "embeddings",
         help="the paper's Table 2 on labelled embeddings of your own, with untrained controls",
         description="Table 2 of arXiv:2512.05534 on labelled embeddings, raw and centred: plain, "
-        "anchored at class means, at random directions, and unclipped; then rows that nobody "
-        "trained, scored alike; and what the intervals say.",
+        "anchored at class means, at random directions, unclipped, and at means of shuffled "
+        "classes; then rows that nobody trained, scored alike; and what the intervals say.",
         epilog="CLIP's embeddings of ImageNet, at the setting of Table 2: python -m sdl_theory "
         "embeddings --embeddings clip.npy --labels labels.npy --n-q 16384 --out clip.json",
     )
@@ -180,4 +181,5 @@ def show(record: Record) -> None:
     for figure, title in titles.items():
         print(f"\n{title}\n\n{compare(record, figure)}")
         print(f"\n... beside rows that nobody trained, and nonsense\n\n{controls(record, figure)}")
+        print(f"\n... beside anchors at means of shuffled classes\n\n{gains(record, figure)}")
     print(f"\nThe same runs by cosine, by chance, and what the latents do\n\n{others(record)}")

@@ -33,11 +33,14 @@ RECIPE = Config(steps=300, batch=256, lr=3e-3, warmup=50)
 SEEDS = 5
 
 
-def ladder_ranks(directions: Tensor) -> list[int]:
+def ladder_ranks(directions: Tensor, M_d: Tensor | None = None) -> list[int]:
     """Of each direction, a column of (n_p, n): its place in the order in which `loss_ladder` lets
     them leave their common group, 0 first.
+
+    M_d : (n,), their weights; equal ones by default.
     """
-    ladder = loss_ladder(Problem(directions.double()), list(range(directions.shape[1])))
+    problem = Problem(directions.double(), M_d=M_d)
+    ladder = loss_ladder(problem, list(range(directions.shape[1])))
     order = [*ladder[-1].absorbed, *ladder[-1].group]
     return [order.index(d) for d in range(directions.shape[1])]
 

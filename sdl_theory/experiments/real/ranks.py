@@ -31,13 +31,13 @@ def rank_correlation(
         raise ValueError("one side is constant: there are no ranks to compare")
     count = pairs.shape[1]
     index = np.random.default_rng(seed).integers(count, size=(check_count("draws", draws), count))
-    drawn = _spearman(pairs[0, index], pairs[1, index])
+    drawn = spearman(pairs[0, index], pairs[1, index])
     low, high = np.nanquantile(drawn, [0.025, 0.975])
-    return Estimate(float(_spearman(pairs[:1], pairs[1:])[0]), float(low), float(high))
+    return Estimate(float(spearman(pairs[:1], pairs[1:])[0]), float(low), float(high))
 
 
-def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Row by row."""
+def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Of rows (m, count) against rows, one by one; NaN where a side is constant."""
     from scipy.stats import rankdata
 
     a, b = (rankdata(side, axis=1) for side in (x, y))

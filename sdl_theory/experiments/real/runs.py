@@ -21,7 +21,7 @@ from .cases import Case
 from .score import score_model, score_rows
 
 METHODS = ("topk", "batchtopk", "matryoshka")  # of Table 2, in its order
-ARMS = ("plain", "anchored", "sham", "anchored, unclipped")
+ARMS = ("plain", "anchored", "sham", "anchored, unclipped", "anchored, relabelled")
 UNTRAINED = ("anchors alone", "the mean alone", "sham alone", "random rows", "relabelled alone")
 
 
@@ -74,13 +74,29 @@ def anchors_of(case: Case, count: int, seed: int) -> Anchors:
     return Anchors(None, rows, rows.mT)
 
 
+def relabelled_anchors(case: Case, count: int, seed: int) -> Anchors:
+    """As many unit means of classes that mean nothing. They have the numbers of the shown classes,
+    so that the figures on nonsense leave out, as `..._others`, the very ones that were shown.
+    """
+    rows = case.relabelled(seed).mT[shown(case, count, seed)]
+    return Anchors(None, rows, rows.mT)
+
+
+def anchors_for(case: Case, arm: str, count: int, seed: int) -> Anchors | None:
+    """What an arm of `ARMS` pulls to; None of "plain"."""
+    if arm == "plain":
+        return None
+    if arm == "anchored, relabelled":
+        return relabelled_anchors(case, count, seed)
+    anchors = anchors_of(case, count, seed)
+    return sham_anchors(anchors, seed) if arm == "sham" else anchors
+
+
 def train(
     case: Case, method: str, arm: str, seed: int, *, recipe: Recipe, device="cpu", progress=False
 ) -> SDLModel:
     """A dictionary; arms of one seed share start and batches."""
-    anchors = None if arm == "plain" else anchors_of(case, recipe.anchors, seed)
-    if arm == "sham" and anchors is not None:
-        anchors = sham_anchors(anchors, seed)
+    anchors = anchors_for(case, arm, recipe.anchors, seed)
     config = Config(
         steps=recipe.steps,
         batch=recipe.batch,
