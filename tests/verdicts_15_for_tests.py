@@ -94,7 +94,8 @@ def _ends(columns: Columns, rho: float, shrink: float, words: str) -> Iterator[s
         (" on both features, # on one", Fate.ALONE),
         (" on one, # on none", Fate.SILENT),
     ):
-        if said(pattern, words) != ([] if kind is Fate.SILENT and not kinds[kind] else [kinds[kind]]):
+        left_out = kind is Fate.SILENT and not kinds[kind]
+        if said(pattern, words) != ([] if left_out else [kinds[kind]]):
             yield f"{kinds[kind]} are drawn to end as {kind.name}"
     half = math.acos(rho) / 2
     z = np.cos(np.stack([angle - half, angle + half]))
@@ -112,10 +113,11 @@ def _ends(columns: Columns, rho: float, shrink: float, words: str) -> Iterator[s
 def together(columns: Columns, headline: str, words: str) -> Iterator[str]:
     """The verdict from the drawn G and C alone: whose eigenvector has one sign."""
     n = int(of(columns, Together.CODE, "x")[0].max())
-    G, C = (of(columns, one, "value")[0].reshape(n, n) for one in (Together.COSINE, Together.MOMENT))
+    entries = lambda kind: of(columns, kind, "value")[0].reshape(n, n).astype(float)
+    G, C = entries(Together.COSINE), entries(Together.MOMENT)
     z, code = of(columns, Together.CODE, "y", "value")
     (link,), (mark,) = of(columns, Together.HERE, "x", "value")
-    seen, left = _eigen(G.astype(float), C.astype(float), z.astype(float))
+    seen, left = _eigen(G, C, z.astype(float))
     if not headline == seen == verdict_of(code[0]) == verdict_of(mark):
         yield f"said {headline}, drawn {verdict_of(mark)}, G and C have {seen}"
     if headline != "none":

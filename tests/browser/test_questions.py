@@ -70,6 +70,38 @@ def test_answers_are_explained_and_kept(reader, pages):
     all_questions(reader, forgets=False)
 
 
+def test_the_index_marks_a_lesson_when_all_is_answered(reader, pages):
+    """Right or wrong; not before the last one; also on "back", which brings an old page back."""
+    names, marks = [one.id for one in load("05").questions], reader.locator(".sdl-done")
+    drawn = lambda: reader.evaluate("new Promise(requestAnimationFrame)")
+    reader.goto(pages["in"].as_uri())
+    assert marks.count() == 0
+    reader.get_by_role("link", name="Spurious minima").click()
+    for name in names[:-1]:
+        answer(reader, name, 0)
+    reader.go_back()
+    drawn()
+    assert marks.count() == 0
+    reader.go_forward()
+    answer(reader, names[-1], 0)
+    reader.go_back()
+    marks.wait_for()
+    assert marks.inner_text() == "\u2713 questions answered" and marks.is_visible()
+    assert reader.locator(".lessons li", has=marks).inner_text().startswith("05")
+    reader.screenshot(path=SHOTS / "index-marked.png")
+    for strange in ("7", "null", '{"hill": 1}'):
+        reader.evaluate("text => localStorage.setItem('sdl-quiz-05', text)", strange)
+        reader.reload()
+        drawn()
+        assert marks.count() == 0
+
+
+def test_without_storage_the_index_marks_nothing(reader, pages):
+    reader.add_init_script(BLOCKED)
+    reader.goto(pages["in"].as_uri())
+    assert reader.locator(".lessons li").count() == 1 and reader.locator(".sdl-done").count() == 0
+
+
 def test_without_storage_answers_are_explained_and_forgotten(reader, pages):
     reader.add_init_script(BLOCKED)
     reader.goto(pages["05"].as_uri())
