@@ -68,6 +68,7 @@ async function persistentChart(el, spec, renderer, first) {
     next = story;
     if (painting) return;
     painting = true;
+    host.setAttribute('aria-busy', 'true');
     while (next) {
       const now = next;
       next = null;
@@ -77,6 +78,7 @@ async function persistentChart(el, spec, renderer, first) {
       host.dataset.revision = now.revision;
     }
     painting = false;
+    host.removeAttribute('aria-busy');
   };
   return { show, say, host, view, finalize: () => (turned.disconnect(), finalize()) };
 }

@@ -9,7 +9,7 @@ from widgets import explorers
 from widgets.site import build
 
 from .conftest import ROOT
-from .eyes import SHOTS, settle
+from .eyes import keep, settle
 
 pytestmark = pytest.mark.browser
 EXPLORERS = [name for name in dir(explorers) if name.endswith("_explorer")]
@@ -47,7 +47,7 @@ def test_words_and_handles_in_jupyterlab(page, run_notebook, notebook_folder):
     assert {name: share for name, (_, share, _) in seen.items() if share < 0.97} == {}
     assert min(page.locator(".widget-slider .noUi-base").evaluate_all(TRACKS)) >= 300
     a_click_chooses_a_partition(page, charts.nth(EXPLORERS.index("lattice_explorer")))
-    page.screenshot(path=SHOTS / "all-page.png")
+    keep(page, "all-page")
 
 
 def a_click_chooses_a_partition(page, lattice):
@@ -95,5 +95,5 @@ def test_a_page_on_a_projector_on_a_phone_and_enlarged(page, pages, scheme):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         track = page.locator(".sdl-controls input[type=range]").first
         assert track.bounding_box()["width"] >= 300
-        page.screenshot(path=SHOTS / f"page-05-{width}-{scheme}.png", full_page=True)
+        keep(page, f"page-05-{width}-{scheme}", full_page=True)
     assert page.external == []

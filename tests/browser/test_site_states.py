@@ -51,9 +51,7 @@ MOVE = """async ([figure, moves]) => {
     const controls = [...figure.querySelectorAll('.sdl-dial :is(input, select)')];
     const buttons = [...figure.querySelectorAll('.sdl-controls button')]
         .filter(button => !['link to this', 'Play', 'Pause'].includes(button.textContent));
-    const { sdl } = figure, { chart, data } = sdl, paint = chart.show;
-    let last = null;
-    chart.show = story => paint(last = story);
+    const { sdl } = figure, { chart, data } = sdl;
     for (const [which, share] of moves) {
         if (which >= controls.length) buttons[Math.floor(share * buttons.length)].click();
         else {
@@ -63,9 +61,7 @@ MOVE = """async ([figure, moves]) => {
         }
         if (Math.random() < 0.2) await new Promise(requestAnimationFrame);
     }
-    chart.show = paint;
-    while (chart.host.dataset.revision !== String(last.revision))  // until the last one is drawn
-        await new Promise(requestAnimationFrame);
+    while (chart.host.hasAttribute('aria-busy')) await new Promise(requestAnimationFrame);
     const rows = chart.view.data('live');
     return {
         columns: Object.fromEntries(data.columns.map(name => [name, rows.map(row => row[name])])),
