@@ -1,5 +1,6 @@
 """Questions, solutions and notes: whole, true, and the same in page and notebook."""
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -141,7 +142,10 @@ def test_pictures_say_what_they_show_and_not_the_answer():
     assert used == set(PICTURES)
     for name in PICTURES:
         drawn, said = picture(name)
-        assert drawn.startswith(b"\x89PNG") and len(drawn) < 60_000 and len(said) > 60
+        wide, slim = (part.split("base64,")[1].split('"')[0] for part in drawn.split("<img"))
+        for part in (wide, slim):  # dark where the page is
+            assert b"prefers-color-scheme: dark" in base64.b64decode(part)
+        assert 'media="(max-width' in drawn and len(drawn) < 400_000 and len(said) > 60
     with pytest.raises(ValueError, match="no picture 'x'; there are two losses"):
         picture("x")
 

@@ -23,6 +23,16 @@ WORDS = """charts => charts.map(chart => {
         .map(ink => (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05)));
 })"""
 
+# of every picture: its smallest words in pixels of the screen, and its share of the cell's width
+SEEN = """charts => charts.map(chart => {
+    const svg = chart.querySelector('svg'), box = svg.getBoundingClientRect();
+    const [, , width, height] = svg.getAttribute('viewBox').split(' ').map(Number);
+    const scale = Math.min(box.width / width, box.height / height);
+    const sizes = [...svg.querySelectorAll('text')].filter(e => e.textContent.trim())
+        .map(e => scale * parseFloat(getComputedStyle(e).fontSize));
+    return [Math.min(...sizes), box.width / chart.parentElement.clientWidth, width];
+})"""
+
 
 def keep(seen, name: str, **how) -> None:
     """A picture of a page, or of a part of it, to be looked at; where SHOTS asks for pictures.

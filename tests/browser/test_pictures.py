@@ -9,19 +9,10 @@ from widgets import explorers
 from widgets.site import build
 
 from .conftest import ROOT
-from .eyes import keep, settle
+from .eyes import SEEN, keep, settle
 
 pytestmark = pytest.mark.browser
 EXPLORERS = [name for name in dir(explorers) if name.endswith("_explorer")]
-# of every picture: its smallest words in pixels of the screen, and its share of the cell's width
-SEEN = """charts => charts.map(chart => {
-    const svg = chart.querySelector('svg'), box = svg.getBoundingClientRect();
-    const [, , width, height] = svg.getAttribute('viewBox').split(' ').map(Number);
-    const scale = Math.min(box.width / width, box.height / height);
-    const sizes = [...svg.querySelectorAll('text')].filter(e => e.textContent.trim())
-        .map(e => scale * parseFloat(getComputedStyle(e).fontSize));
-    return [Math.min(...sizes), box.width / chart.parentElement.clientWidth, width];
-})"""
 PAPER = "svg => Number(getComputedStyle(svg).backgroundColor.match(/\\d+/)[0])"
 TRACKS = "tracks => tracks.map(track => track.getBoundingClientRect().width)"
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from .conftest import chromium
-from .eyes import PAPERS, WORDS, keep
+from .eyes import PAPERS, SEEN, WORDS, keep
 
 pytestmark = pytest.mark.browser
 HIDDEN = """() => [...document.querySelectorAll('main pre, main .formula, main .table')]
@@ -32,6 +32,7 @@ STANDS = """images => images.filter(e => {
     return !(box.width > 200 && box.height > 100 && e.complete && e.naturalWidth > 100
         && e.checkVisibility({ visibilityProperty: true }));
 }).map(e => e.alt)"""
+SIZES = "images => images.map(e => 14 * e.clientWidth / e.naturalWidth)"  # of 14 as drawn
 OUTER = "e => e.outerHTML"
 INSIDE = """figure => [...figure.querySelectorAll('input, select, button, output, label, svg')]
     .map(e => e.getBoundingClientRect())
@@ -227,6 +228,7 @@ def test_without_its_script_an_explorer_stays_a_picture(reader, site, tmp_path):
     "width, scheme", [(1280, "light"), (900, "light"), (390, "light"), (1280, "dark")]
 )
 def test_nothing_is_cut_off_and_all_is_readable(reader, site, width, scheme):
+    least = {1280: 14, 900: 13, 390: 10}[width]  # pixels of the smallest words in a picture
     reader.set_viewport_size({"width": width, "height": 1000})
     reader.emulate_media(color_scheme=scheme)
     for stem, path in site.items():
@@ -240,6 +242,10 @@ def test_nothing_is_cut_off_and_all_is_readable(reader, site, width, scheme):
         cards = reader.locator(".output_png img, .sdl-picture img, .sdl-live-chart svg")
         papers = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 28)"}
         assert set(cards.evaluate_all(PAPERS)) <= {papers[scheme]}, stem
-        assert all(one >= 4.5 for one in reader.locator(".sdl-live-chart").evaluate_all(WORDS))
+        charts = reader.locator(".sdl-live-chart")
+        assert all(one >= 4.5 for one in charts.evaluate_all(WORDS))
+        assert all(size >= least for size, *_ in charts.evaluate_all(SEEN)), stem
+        drawings = reader.locator("main .sdl-picture img")
+        assert all(size >= least for size in drawings.evaluate_all(SIZES)), stem
         keep(reader, f"site-{stem}-{width}-{scheme}", full_page=True)
     assert reader.external == [] and reader.errors == []
