@@ -100,18 +100,9 @@ def _in_lines(spec: dict) -> dict:
 def _names(channel: dict) -> list[str]:
     """The names in a legend: of the codes, or the values themselves."""
     named = re.match(r"(\[.*\])\[datum", channel["legend"].get("labelExpr", ""))
-    return (
-        ast.literal_eval(named[1])
-        if named
-        else [one for one in channel["scale"].get("domain", []) if isinstance(one, str)]
-    )
-
-
-def _parts(spec: dict) -> Iterator[dict]:
-    """The chart and all its parts."""
-    yield spec
-    for one in (one for key in PARTS for one in spec.get(key, [])):
-        yield from _parts(one)
+    if named:
+        return ast.literal_eval(named[1])
+    return [one for one in channel.get("scale", {}).get("domain", []) if isinstance(one, str)]
 
 
 def _heights(part: dict) -> Iterator[dict]:

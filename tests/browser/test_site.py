@@ -140,7 +140,6 @@ def test_presets_and_code(reader, site):
         reader.goto(path.as_uri())
         for i, figure in enumerate(awake(reader)):
             chart, words = figure.locator(".sdl-live-chart"), figure.locator(".sdl-line")
-            figure.scroll_into_view_if_needed()
             before, said = shot(chart, f"{stem}-{i}-start"), words.inner_text()
             code = figure.locator(".sdl-code code")
             heard, texts = set(), set()

@@ -119,7 +119,7 @@ def test_a_picture_on_a_narrow_page_is_slim_though_its_names_are_long():
     spec = style.styled(chart.properties(width=600, title=title)).to_dict()
     drawn = narrow(spec)
     assert int(re.search(r'width="(\d+)"', drawn)[1]) <= 440 and title not in drawn
-    assert title in svg(spec) and all(name.replace("'", "&apos;") in drawn for name in names)
+    assert title in svg(spec) and all(name in drawn for name in names)
 
 
 def test_what_cannot_be_slimmer_is_drawn_as_it_is():
