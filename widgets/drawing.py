@@ -105,6 +105,13 @@ def _names(channel: dict) -> list[str]:
     return [one for one in channel.get("scale", {}).get("domain", []) if isinstance(one, str)]
 
 
+def _parts(spec: dict) -> Iterator[dict]:
+    """The chart and all its parts."""
+    yield spec
+    for one in (one for key in PARTS for one in spec.get(key, [])):
+        yield from _parts(one)
+
+
 def _heights(part: dict) -> Iterator[dict]:
     """All y encodings of a chart and its parts."""
     yield from (one["encoding"]["y"] for one in _parts(part) if "y" in one.get("encoding", {}))
