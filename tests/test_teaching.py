@@ -1,10 +1,12 @@
 """Questions, solutions and notes: whole, true, and the same in page and notebook."""
 
+import base64
 import json
 import re
 from pathlib import Path
 
 import answers_05_for_tests as middle
+import answers_10_for_tests as tasks
 import answers_11_for_tests as records
 import answers_15_for_tests as last
 import answers_for_tests as first
@@ -23,7 +25,7 @@ PATHS = {path.stem[:2]: path for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))}
 ASKED = [(lesson, one.id) for lesson in lessons() for one in load(lesson).questions]
 # the module that computes which options of a lesson's questions are true
 MODULES = {"0": first, "05": middle, "06": middle, "07": middle, "08": middle, "09": middle}
-MODULES |= {"15": last, "16": last}
+MODULES |= {"10": tasks, "15": last, "16": last}
 NAMES = {("01", "blocks"): "blocks", ("08", "sum"): "sum_of", ("03", "both"): "both"}
 # what the right answer rests on is no figure
 WORDS = {
@@ -62,8 +64,7 @@ def words(kept):
 
 
 def test_every_lesson_has_two_to_four_questions():
-    exercises = {"10"}  # is itself nothing else
-    assert set(lessons()) >= {f"{n:02}" for n in range(15)} - exercises
+    assert set(lessons()) == set(PATHS)
     for lesson in lessons():
         kept = load(lesson)
         assert 2 <= len(kept.questions) <= 4 and lesson in PATHS
@@ -133,7 +134,7 @@ def test_notes_are_where_the_page_looks_for_them():
     notes = soup.find("template", class_="sdl-notes").find_all("div", recursive=False)
     names = [one["data-heading"] for one in notes]
     assert names == [anchor(heading) for heading in load("05").notes] and len(names) >= 3
-    assert notes_of("10_exercises") == ""
+    assert notes_of("99_nothing") == ""
 
 
 def test_pictures_say_what_they_show_and_not_the_answer():
@@ -141,12 +142,15 @@ def test_pictures_say_what_they_show_and_not_the_answer():
     assert used == set(PICTURES)
     for name in PICTURES:
         drawn, said = picture(name)
-        assert drawn.startswith(b"\x89PNG") and len(drawn) < 60_000 and len(said) > 60
+        wide, slim = (part.split("base64,")[1].split('"')[0] for part in drawn.split("<img"))
+        for part in (wide, slim):  # dark where the page is
+            assert b"prefers-color-scheme: dark" in base64.b64decode(part)
+        assert 'media="(max-width' in drawn and len(drawn) < 400_000 and len(said) > 60
     with pytest.raises(ValueError, match="no picture 'x'; there are two losses"):
         picture("x")
 
 
-@pytest.mark.parametrize("lesson", [PATHS[lesson].stem for lesson in lessons()])
+@pytest.mark.parametrize("lesson", SOLUTIONS)  # of lesson 10 test_notebooks.py tries them
 def test_every_task_has_its_solution_folded_below(lesson):
     """And it is the one that test_notebooks.py tries."""
     listed = cells(NOTEBOOKS / f"{lesson}.ipynb")
@@ -225,5 +229,5 @@ def test_a_file_that_is_not_well_formed_is_refused(tmp_path, monkeypatch, change
 
 
 def test_a_lesson_without_questions_is_refused():
-    with pytest.raises(ValueError, match="lesson '10' has no questions; those are 00, 01"):
-        quiz("10")
+    with pytest.raises(ValueError, match="lesson '99' has no questions; those are 00, 01"):
+        quiz("99")

@@ -25,6 +25,7 @@ from tests.stationary_for_tests import (
     three,
     turning,
 )
+from tests.verdicts_15_for_tests import sparsity, together, ways
 from widgets.explorers.thresholds import stored_curves
 from widgets.kinds import Gap, Layer, Line, Linear, Panel, Real, Sleep
 
@@ -184,4 +185,7 @@ DISAGREE = dict(
     mean=mean,
     sleep=sleep,
     training=training,
+    sparsity=sparsity,
+    together=together,
+    ways=ways,
 )

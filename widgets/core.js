@@ -16,14 +16,43 @@ function frame(frames, ends, columns, i) {
   const start = i ? ends[i - 1] : 0;
   return unpack(frames.subarray(start * columns.length, ends[i] * columns.length), columns);
 }
-// Panels stand side by side in a wide cell, one below another in one that is narrower than this.
-const NARROW = 600;
+// In a cell that is narrower than this panels stand one below another, one that stands alone is slim,
+// and long titles and legends take several lines: as widgets/drawing.py draws pictures.
+const NARROW = 600, SLIM = 340, LETTERS = 58;
+const either = (slim, wide) =>
+  ({ signal: `narrow ? ${JSON.stringify(slim)} : ${JSON.stringify(wide)}` });
+function lines(text, letters) {
+  const found = [''];
+  for (const word of text.split(' ')) {
+    if (found.at(-1) && found.at(-1).length + word.length >= letters) found.push('');
+    found.push(`${found.pop()} ${word}`.trim());
+  }
+  return found;
+}
 function stackable(group) {
-  const { layout, marks = [] } = group;
-  if (layout && layout.columns !== 1)
-    layout.columns = { signal: `narrow ? 1 : ${layout.columns ?? marks.length}` };
+  const { layout, title, legends = [], marks = [] } = group;
+  if (layout && layout.columns !== 1) layout.columns = either(1, layout.columns ?? marks.length);
+  for (const [key, letters] of [['text', LETTERS * 3 / 4], ['subtitle', LETTERS]])
+    if (typeof title?.[key] === 'string') title[key] = either(lines(title[key], letters), title[key]);
+  for (const legend of legends) {
+    const names = legend.encode?.labels?.update?.text?.signal?.match(/'[^']*'|"[^"]*"/g);
+    if (names && legend.orient === 'bottom') {
+      const fit = Math.floor(
+        LETTERS * 3 / 4 / (Math.max(...names.map(name => name.length)) + 3));
+      const wide = legend.columns ?? names.length;
+      legend.columns = either(Math.min(Math.max(fit, 1), wide), wide);
+    }
+  }
   marks.forEach(stackable);
   return group;
+}
+function patched(vega, narrow) {
+  const slim = one => /(^|_|child)width$/i.test(one.name) && one.value > SLIM
+    ? { name: one.name, update: either(SLIM, one.value).signal } : one;
+  const width = vega.width > SLIM ? [{ name: 'width', value: vega.width }] : [];
+  if (width.length) delete vega.width;
+  const signals = [...(vega.signals ?? []), ...width].map(slim);
+  return stackable({ ...vega, signals: [{ name: 'narrow', value: narrow }, ...signals] });
 }
 async function persistentChart(el, spec, renderer, first) {
   const host = document.createElement('div'), line = document.createElement('p');
@@ -45,8 +74,7 @@ async function persistentChart(el, spec, renderer, first) {
   const { view, finalize } = await vegaEmbed(
     host,
     { ...spec, datasets: { ...spec.datasets, live: first.rows } },
-    { actions: false, renderer, patch: vega => stackable(
-      { ...vega, signals: [...(vega.signals ?? []), { name: 'narrow', value: narrow() }] }) });
+    { actions: false, renderer, patch: vega => patched(vega, narrow()) });
   const fill = () => {  // the cell, but no more than words half as large again
     const svg = host.querySelector('svg');
     if (svg) svg.style.maxWidth = `${1.5 * svg.getAttribute('width')}px`;
@@ -68,6 +96,7 @@ async function persistentChart(el, spec, renderer, first) {
     next = story;
     if (painting) return;
     painting = true;
+    host.setAttribute('aria-busy', 'true');
     while (next) {
       const now = next;
       next = null;
@@ -77,6 +106,7 @@ async function persistentChart(el, spec, renderer, first) {
       host.dataset.revision = now.revision;
     }
     painting = false;
+    host.removeAttribute('aria-busy');
   };
   return { show, say, host, view, finalize: () => (turned.disconnect(), finalize()) };
 }

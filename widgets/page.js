@@ -183,7 +183,10 @@ async function enliven(figure) {
   const take = button(fold, 'copy', () => copy(code.textContent, take));
   show();
   if (first?.name === name) remember(address());  // with its values made legal
+  const held = document.activeElement === figure;
   figure.replaceChildren(stage);
+  figure.removeAttribute('tabindex');
+  if (held) stage.querySelector('input, select').focus();
   figure.classList.add('sdl-alive');
   // for the console, and for tests
   figure.sdl = { data, chart, address, go, at: () => at, ask: target => go(wanted(target)) };
@@ -197,7 +200,11 @@ const seen = new IntersectionObserver(entries => entries.forEach(entry => {
     wake(entry.target);
   }
 }), { rootMargin: '300px' });
-figures.forEach(figure => seen.observe(figure));
+figures.forEach(figure => {
+  seen.observe(figure);
+  figure.tabIndex = 0;  // who walks by the Tab key alone stops here, too, and wakes it
+  figure.addEventListener('focus', () => wake(figure));
+});
 async function follow() {
   const target = asked(), figure = figures.find(one => one.dataset.explorer === target?.name);
   if (!figure) return;

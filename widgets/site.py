@@ -21,7 +21,7 @@ from .charts.theme import in_the_dark
 from .live import HERE, bundle
 from .markup import Exporter, colours, exporter, markdown
 from .recordings import Call, Recording, calls, recordings
-from .teaching.forms import notes_of, teach_script, teach_sheet
+from .teaching.forms import asked_of, notes_of, teach_script, teach_sheet
 
 ROOT = HERE.parent
 PAGE = """<!doctype html>
@@ -147,8 +147,8 @@ def index(lessons: list[Lesson], notebooks: Path) -> str:
     """README's head, and all lessons."""
     name, words, *_ = (ROOT / "README.md").read_text(encoding="utf-8").split("\n\n")
     items = "\n".join(
-        f'<li><span>{one.stem[:2]}</span><a href="{one.stem}.ipynb">{one.title}</a>'
-        f"<p>{one.about}</p></li>"
+        f"<li{asked_of(one.stem)}><span>{one.stem[:2]}</span>"
+        f'<a href="{one.stem}.ipynb">{one.title}</a><p>{one.about}</p></li>'
         for one in lessons
     )
     contents = f'{markdown(name)}\n{markdown(words)}\n<ul class="lessons">\n{items}\n</ul>\n{GUIDE}'

@@ -23,8 +23,6 @@ import pytest
 
 from widgets.site import build
 
-from .eyes import SHOTS
-
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = (
     os.environ.get("CHROMIUM")
@@ -228,7 +226,6 @@ def taught(tmp_path_factory, *stems: str) -> dict[str, Path]:
 @pytest.fixture
 def reader(page):
     """The page at a laptop's size; no error and no request outside may have come of it."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.set_viewport_size({"width": 1280, "height": 720})

@@ -1,6 +1,7 @@
-"""Looking at pictures in the browser."""
+"""Looking at pictures in the browser: `SHOTS=1 make test` keeps them in build/screenshots."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,26 @@ WORDS = """charts => charts.map(chart => {
         .map(ink => (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05)));
 })"""
 
+# of every picture: its smallest words in pixels of the screen, and its share of the cell's width
+SEEN = """charts => charts.map(chart => {
+    const svg = chart.querySelector('svg'), box = svg.getBoundingClientRect();
+    const [, , width, height] = svg.getAttribute('viewBox').split(' ').map(Number);
+    const scale = Math.min(box.width / width, box.height / height);
+    const sizes = [...svg.querySelectorAll('text')].filter(e => e.textContent.trim())
+        .map(e => scale * parseFloat(getComputedStyle(e).fontSize));
+    return [Math.min(...sizes), box.width / chart.parentElement.clientWidth, width];
+})"""
+
+
+def keep(seen, name: str, **how) -> None:
+    """A picture of a page, or of a part of it, to be looked at; where SHOTS asks for pictures.
+
+    No test reads it, and to draw a whole page takes longer than most tests of it.
+    """
+    if os.environ.get("SHOTS"):
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        seen.screenshot(path=SHOTS / f"{name}.png", **how)
+
 
 def settle(page, chart):
     """Wait until the picture has taken its last data."""
@@ -32,9 +53,8 @@ def settle(page, chart):
 
 
 def shot(chart, name: str) -> str:
-    """A fingerprint of what is drawn; a picture of it is kept to be looked at."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    chart.screenshot(path=SHOTS / f"{name}.png")
+    """A fingerprint of what is drawn."""
+    keep(chart, name)
     drawn = chart.locator("svg").evaluate("svg => svg.outerHTML")
     return hashlib.sha256(drawn.encode()).hexdigest()
 

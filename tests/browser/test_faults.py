@@ -11,7 +11,7 @@ import pytest
 from widgets.explorers import pair_explorer
 
 from .conftest import KERNEL_READY
-from .eyes import SHOTS, settle, shot
+from .eyes import keep, settle, shot
 
 pytestmark = pytest.mark.browser
 RESTART = "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
@@ -147,7 +147,7 @@ def test_a_window_900_pixels_wide(page, show):
             "labels => labels.every(l => l.scrollWidth <= l.clientWidth + 1)"
         )
         assert names
-    page.screenshot(path=SHOTS / "narrow-page.png")
+    keep(page, "narrow-page")
 
 
 def test_in_a_dark_room(page, show):
@@ -164,7 +164,7 @@ def test_in_a_dark_room(page, show):
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
     page.wait_for_timeout(500)
     assert page.locator(".sdl-line").first.evaluate(CONTRAST) >= 4.5
-    page.screenshot(path=SHOTS / "dark-page.png")
+    keep(page, "dark-page")
     page.evaluate(THEME.replace("Dark", "Light"))
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'true'")
     assert page.locator(".sdl-line").first.evaluate(CONTRAST) >= 4.5

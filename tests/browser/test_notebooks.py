@@ -2,7 +2,7 @@
 
 import pytest
 
-from .eyes import SHOTS, settle, shot
+from .eyes import keep, settle, shot
 
 pytestmark = pytest.mark.browser
 
@@ -51,7 +51,7 @@ def test_first_slider_moves_the_picture(run_notebook, name, key, presses):
         page.keyboard.press(key)
     settle(page, chart)
     assert shot(chart, f"{name}-after") != before and words.inner_text() != said
-    page.screenshot(path=SHOTS / f"{name}-page.png", full_page=True)
+    keep(page, f"{name}-page", full_page=True)
     assert page.external == []
 
 
@@ -90,7 +90,7 @@ def test_spurious_minima(run_notebook):
     page.get_by_role("button", name="none at all").first.click()
     settle(page, charts.first)
     assert lines.first.inner_text().startswith("none")
-    page.screenshot(path=SHOTS / "05-page.png", full_page=True)
+    keep(page, "05-page", full_page=True)
     assert page.external == []  # nothing was asked of any other host
 
 
@@ -105,4 +105,4 @@ def test_before_anything_runs_a_saved_picture_stands(lab, page):
     assert picture.bounding_box()["width"] > 400
     assert cell.locator(".sdl-live-chart").count() == 0
     assert "Error displaying widget" not in cell.inner_text()
-    picture.screenshot(path=SHOTS / "00-before.png")
+    keep(picture, "00-before")

@@ -9,19 +9,10 @@ from widgets import explorers
 from widgets.site import build
 
 from .conftest import ROOT
-from .eyes import SHOTS, settle
+from .eyes import SEEN, keep, settle
 
 pytestmark = pytest.mark.browser
 EXPLORERS = [name for name in dir(explorers) if name.endswith("_explorer")]
-# of every picture: its smallest words in pixels of the screen, and its share of the cell's width
-SEEN = """charts => charts.map(chart => {
-    const svg = chart.querySelector('svg'), box = svg.getBoundingClientRect();
-    const [, , width, height] = svg.getAttribute('viewBox').split(' ').map(Number);
-    const scale = Math.min(box.width / width, box.height / height);
-    const sizes = [...svg.querySelectorAll('text')].filter(e => e.textContent.trim())
-        .map(e => scale * parseFloat(getComputedStyle(e).fontSize));
-    return [Math.min(...sizes), box.width / chart.parentElement.clientWidth, width];
-})"""
 PAPER = "svg => Number(getComputedStyle(svg).backgroundColor.match(/\\d+/)[0])"
 TRACKS = "tracks => tracks.map(track => track.getBoundingClientRect().width)"
 
@@ -47,7 +38,7 @@ def test_words_and_handles_in_jupyterlab(page, run_notebook, notebook_folder):
     assert {name: share for name, (_, share, _) in seen.items() if share < 0.97} == {}
     assert min(page.locator(".widget-slider .noUi-base").evaluate_all(TRACKS)) >= 300
     a_click_chooses_a_partition(page, charts.nth(EXPLORERS.index("lattice_explorer")))
-    page.screenshot(path=SHOTS / "all-page.png")
+    keep(page, "all-page")
 
 
 def a_click_chooses_a_partition(page, lattice):
@@ -95,5 +86,5 @@ def test_a_page_on_a_projector_on_a_phone_and_enlarged(page, pages, scheme):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         track = page.locator(".sdl-controls input[type=range]").first
         assert track.bounding_box()["width"] >= 300
-        page.screenshot(path=SHOTS / f"page-05-{width}-{scheme}.png", full_page=True)
+        keep(page, f"page-05-{width}-{scheme}", full_page=True)
     assert page.external == []

@@ -5,7 +5,7 @@ import pytest
 from widgets.teaching import load
 
 from .conftest import taught
-from .eyes import SHOTS, plain
+from .eyes import keep, plain
 
 pytestmark = pytest.mark.browser
 # the headings and questions that take up room; the code cells that do
@@ -33,7 +33,7 @@ def test_one_section_a_screen_by_keys(reader, pages):
         tasks = 3 if heading == "On-your-own" else 0  # a task is its code
         assert reader.evaluate(CODE) == tasks
         assert reader.evaluate("document.documentElement.scrollWidth <= innerWidth"), heading
-        reader.screenshot(path=SHOTS / f"present-{i:02}.png")
+        keep(reader, f"present-{i:02}")
         reader.keyboard.press("ArrowRight")
     assert reader.evaluate(SEEN) == headings[-1:]  # stays at the last
     reader.keyboard.press("ArrowLeft")

@@ -8,7 +8,7 @@ import pytest
 from widgets.teaching import load
 
 from .conftest import taught
-from .eyes import SHOTS, plain
+from .eyes import keep, plain
 
 pytestmark = pytest.mark.browser
 BLOCKED = """Object.defineProperty(window, 'localStorage', {
@@ -45,7 +45,7 @@ def all_questions(reader, forgets: bool):
     assert score.inner_text() == f"{len(kept.questions)} of {len(kept.questions)} answered right."
     first = kept.questions[0]
     answer(reader, first.id, (first.right + 1) % len(first.options))
-    reader.locator(".sdl-quiz").screenshot(path=SHOTS / f"quiz-{forgets}.png")
+    keep(reader.locator(".sdl-quiz"), f"quiz-{forgets}")
     before = score.inner_text()
     reader.reload()
     again = reader.locator(f'fieldset[data-question="{first.id}"]')
@@ -68,6 +68,38 @@ def test_answers_are_explained_and_kept(reader, pages):
     button.click()
     assert "Choose one" in reader.locator("fieldset [role=status]").first.inner_text()
     all_questions(reader, forgets=False)
+
+
+def test_the_index_marks_a_lesson_when_all_is_answered(reader, pages):
+    """Right or wrong; not before the last one; also on "back", which brings an old page back."""
+    names, marks = [one.id for one in load("05").questions], reader.locator(".sdl-done")
+    drawn = lambda: reader.evaluate("new Promise(requestAnimationFrame)")
+    reader.goto(pages["in"].as_uri())
+    assert marks.count() == 0
+    reader.get_by_role("link", name="Spurious minima").click()
+    for name in names[:-1]:
+        answer(reader, name, 0)
+    reader.go_back()
+    drawn()
+    assert marks.count() == 0
+    reader.go_forward()
+    answer(reader, names[-1], 0)
+    reader.go_back()
+    marks.wait_for()
+    assert marks.inner_text() == "\u2713 questions answered" and marks.is_visible()
+    assert reader.locator(".lessons li", has=marks).inner_text().startswith("05")
+    keep(reader, "index-marked")
+    for strange in ("7", "null", '{"hill": 1}'):
+        reader.evaluate("text => localStorage.setItem('sdl-quiz-05', text)", strange)
+        reader.reload()
+        drawn()
+        assert marks.count() == 0
+
+
+def test_without_storage_the_index_marks_nothing(reader, pages):
+    reader.add_init_script(BLOCKED)
+    reader.goto(pages["in"].as_uri())
+    assert reader.locator(".lessons li").count() == 1 and reader.locator(".sdl-done").count() == 0
 
 
 def test_without_storage_answers_are_explained_and_forgotten(reader, pages):
@@ -105,7 +137,7 @@ def test_nothing_is_cut_off(reader, pages, width, scheme):
     for name in ("05", "te"):
         reader.goto(pages[name].as_uri())
         assert reader.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        reader.screenshot(path=SHOTS / f"teaching-{name}-{width}-{scheme}.png", full_page=True)
+        keep(reader, f"teaching-{name}-{width}-{scheme}", full_page=True)
     for state in ("wrong", "right"):
         reader.goto(pages["05"].as_uri())
         one = load("05").questions[0]
@@ -142,7 +174,7 @@ def test_in_the_notebook(lab, page, notebook_folder: Path):
     stored = page.locator(".jp-OutputArea-output", has_text="Run this cell to answer here.")
     stored.wait_for(timeout=60_000)
     assert stored.locator("fieldset").count() == len(load("05").questions)
-    page.screenshot(path=SHOTS / "quiz-lab-stored.png")
+    keep(page, "quiz-lab-stored")
     page.wait_for_function(
         "() => window.jupyterapp.shell.currentWidget?.sessionContext.session"
         "?.kernel?.status === 'idle'",
@@ -156,7 +188,7 @@ def test_in_the_notebook(lab, page, notebook_folder: Path):
         assert said.inner_text().startswith("Right."), one.id
     kept = page.evaluate("JSON.parse(localStorage.getItem('sdl-quiz-05'))")
     assert kept == {one.id: one.right for one in load("05").questions}
-    page.screenshot(path=SHOTS / "quiz-lab.png")
+    keep(page, "quiz-lab")
     page.locator(".sdl-see a").first.click()
     assert page.get_by_role("heading", name="The picture").is_visible()
     assert page.external == []

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from .conftest import chromium
-from .eyes import PAPERS, SETTLED, SHOTS, WORDS
+from .eyes import PAPERS, SEEN, WORDS, keep
 
 pytestmark = pytest.mark.browser
 HIDDEN = """() => [...document.querySelectorAll('main pre, main .formula, main .table')]
@@ -26,6 +26,13 @@ LAPTOP = {"viewport": {"width": 1280, "height": 720}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "device_scale_factor": 2}
 LARGE = {"viewport": {"width": 853, "height": 480}, "device_scale_factor": 1.5, "has_touch": True}
 WINDOWS = {"laptop": LAPTOP, "phone": PHONE, "large": LARGE}
+# images that are not there to be seen
+STANDS = """images => images.filter(e => {
+    const box = e.getBoundingClientRect();
+    return !(box.width > 200 && box.height > 100 && e.complete && e.naturalWidth > 100
+        && e.checkVisibility({ visibilityProperty: true }));
+}).map(e => e.alt)"""
+SIZES = "images => images.map(e => 14 * e.clientWidth / e.naturalWidth)"  # of 14 as drawn
 OUTER = "e => e.outerHTML"
 INSIDE = """figure => [...figure.querySelectorAll('input, select, button, output, label, svg')]
     .map(e => e.getBoundingClientRect())
@@ -34,7 +41,6 @@ INSIDE = """figure => [...figure.querySelectorAll('input, select, button, output
 
 def watched(page):
     """The page, with its errors kept."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on(
@@ -68,15 +74,14 @@ def awake(page) -> list:
 
 
 def shot(chart, name: str) -> str:
-    """What is drawn, as SVG; a picture of it is kept to be looked at. (Two pictures of one drawing
-    may differ by a few levels at the edges of its marks. Vega's names of axes, which no reader is
-    told inside an image, lag one picture behind.)
+    """What is drawn, as SVG, when nothing is left to draw. (Vega's names of axes, which no reader
+    is told inside an image, lag one picture behind.)
     """
-    for _ in range(40):
-        if chart.evaluate(SETTLED):
-            chart.screenshot(path=SHOTS / f"site-{name}.png")
-            return re.sub(' aria-label="[^"]*"', "", chart.locator("svg").evaluate(OUTER))
-    pytest.fail("the picture never came to rest")
+    chart.page.wait_for_function(
+        "e => e.dataset.revision && !e.hasAttribute('aria-busy')", arg=chart.element_handle()
+    )
+    keep(chart, f"site-{name}")
+    return re.sub(' aria-label="[^"]*"', "", chart.locator("svg").evaluate(OUTER))
 
 
 def moves_by_key(page, figure) -> None:
@@ -125,7 +130,7 @@ def test_every_explorer_moves_at_every_window(window, site):
             )
             alive += 1
         assert window.evaluate("document.documentElement.scrollWidth <= innerWidth"), stem
-        window.screenshot(path=SHOTS / f"site-{stem}-{window.size}.png")
+        keep(window, f"site-{stem}-{window.size}")
     assert alive >= 13 and window.external == [] and window.errors == []
 
 
@@ -135,7 +140,6 @@ def test_presets_and_code(reader, site):
         reader.goto(path.as_uri())
         for i, figure in enumerate(awake(reader)):
             chart, words = figure.locator(".sdl-live-chart"), figure.locator(".sdl-line")
-            figure.scroll_into_view_if_needed()
             before, said = shot(chart, f"{stem}-{i}-start"), words.inner_text()
             code = figure.locator(".sdl-code code")
             heard, texts = set(), set()
@@ -198,14 +202,9 @@ def test_without_javascript_all_pictures_stand(reader, site):
     for stem, path in site.items():
         reader.goto(path.as_uri())
         assert reader.locator("main :is(input[type=range], select), figure.sdl-alive").count() == 0
-        for image in reader.locator("img").all():
-            box = image.bounding_box()
-            assert box["width"] > 200
-            assert box["height"] > 100
-            assert image.evaluate("e => e.complete && e.naturalWidth > 100")
-            assert image.is_visible()
+        assert reader.locator("img").evaluate_all(STANDS) == [], stem
         assert reader.locator("figcaption").count() == reader.locator("figure").count()
-        reader.screenshot(path=SHOTS / f"site-{stem}-nojs.png", full_page=True)
+        keep(reader, f"site-{stem}-nojs", full_page=True)
     assert reader.external == [] and reader.errors == []
 
 
@@ -228,6 +227,7 @@ def test_without_its_script_an_explorer_stays_a_picture(reader, site, tmp_path):
     "width, scheme", [(1280, "light"), (900, "light"), (390, "light"), (1280, "dark")]
 )
 def test_nothing_is_cut_off_and_all_is_readable(reader, site, width, scheme):
+    least = {1280: 14, 900: 13, 390: 10}[width]  # pixels of the smallest words in a picture
     reader.set_viewport_size({"width": width, "height": 1000})
     reader.emulate_media(color_scheme=scheme)
     for stem, path in site.items():
@@ -241,6 +241,10 @@ def test_nothing_is_cut_off_and_all_is_readable(reader, site, width, scheme):
         cards = reader.locator(".output_png img, .sdl-picture img, .sdl-live-chart svg")
         papers = {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 28)"}
         assert set(cards.evaluate_all(PAPERS)) <= {papers[scheme]}, stem
-        assert all(one >= 4.5 for one in reader.locator(".sdl-live-chart").evaluate_all(WORDS))
-        reader.screenshot(path=SHOTS / f"site-{stem}-{width}-{scheme}.png", full_page=True)
+        charts = reader.locator(".sdl-live-chart")
+        assert all(one >= 4.5 for one in charts.evaluate_all(WORDS))
+        assert all(size >= least for size, *_ in charts.evaluate_all(SEEN)), stem
+        drawings = reader.locator("main .sdl-picture img")
+        assert all(size >= least for size in drawings.evaluate_all(SIZES)), stem
+        keep(reader, f"site-{stem}-{width}-{scheme}", full_page=True)
     assert reader.external == [] and reader.errors == []

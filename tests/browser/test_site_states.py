@@ -19,28 +19,39 @@ from .test_site import awake, watched
 
 pytestmark = pytest.mark.browser
 ROUND_TRIPS, MOVES, STOPS = 200, 600, 8  # of each explorer; moves between two stops: MOVES / STOPS
+# (what is asked to be painted is looked at, and painted after the last trip alone)
 TRIPS = """async ([figure, states]) => {
-    const { sdl } = figure, wrong = [];
+    const { sdl } = figure, { chart } = sdl, paint = chart.show, wrong = [];
+    const code = figure.querySelector('.sdl-code code');
+    let last = null;
+    chart.show = story => { last = story; };
+    const seen = () => [
+        sdl.at().join(), sdl.address(), code.textContent, last.headline, last.words,
+        ...last.rows.map(row => Object.values(row).join()),
+        ...[...figure.querySelectorAll('.sdl-dial :is(input, select)')].map(one => one.value),
+    ].join('\\n');
     for (const state of states) {
         sdl.go(state);
-        const address = sdl.address(), said = figure.querySelector('.sdl-code code').textContent;
+        const address = sdl.address(), before = seen();
         sdl.go([...sdl.data.start]);
         const came = new Promise(done => addEventListener('hashchange', done, { once: true }));
         if (location.hash !== address) { location.hash = address; await came; }
         else sdl.go(state);
         await 0;
-        const code = figure.querySelector('.sdl-code code').textContent;
-        const same = sdl.at().join() === state.join() && code === said && sdl.address() === address;
-        if (!same || !code.endsWith(address)) wrong.push([address, sdl.at(), code]);
+        const same = sdl.at().join() === state.join() && seen() === before;
+        if (!same || !code.textContent.endsWith(address)) wrong.push([address, sdl.at(), before]);
     }
-    return wrong;
+    chart.show = paint;
+    await paint(last);
+    const line = figure.querySelector('.sdl-line').textContent;
+    return line === `${last.headline} \u2014 ${last.words}` ? wrong : [...wrong, line];
 }"""
 # random moves of real controls and buttons; what is then shown, in words and in the picture
 MOVE = """async ([figure, moves]) => {
     const controls = [...figure.querySelectorAll('.sdl-dial :is(input, select)')];
     const buttons = [...figure.querySelectorAll('.sdl-controls button')]
         .filter(button => !['link to this', 'Play', 'Pause'].includes(button.textContent));
-    let before = figure.sdl.chart.host.dataset.revision;
+    const { sdl } = figure, { chart, data } = sdl;
     for (const [which, share] of moves) {
         if (which >= controls.length) buttons[Math.floor(share * buttons.length)].click();
         else {
@@ -50,12 +61,7 @@ MOVE = """async ([figure, moves]) => {
         }
         if (Math.random() < 0.2) await new Promise(requestAnimationFrame);
     }
-    const { sdl } = figure, { chart, data } = sdl;
-    for (let still = 0; still < 3; ) {  // until the last picture is drawn
-        await new Promise(done => setTimeout(done, 40));
-        still = before === chart.host.dataset.revision ? still + 1 : 0;
-        before = chart.host.dataset.revision;
-    }
+    while (chart.host.hasAttribute('aria-busy')) await new Promise(requestAnimationFrame);
     const rows = chart.view.data('live');
     return {
         columns: Object.fromEntries(data.columns.map(name => [name, rows.map(row => row[name])])),

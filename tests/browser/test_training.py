@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from .eyes import SHOTS, settle, shot
+from .eyes import keep, settle, shot
 
 pytestmark = pytest.mark.browser
 WATCH = """() => {
@@ -79,7 +79,7 @@ def test_train_and_stop(run_notebook):
     picture = chart.locator("svg").bounding_box()
     assert picture["x"] + picture["width"] <= area["x"] + area["width"] + 1
     assert page.locator(".widget-slider .widget-label, .widget-button").evaluate_all(FIT)
-    page.screenshot(path=SHOTS / "11-page.png", full_page=True)
+    keep(page, "11-page", full_page=True)
     assert re.search(r"\d+ of 500 steps", page.locator(".widget-vbox").first.inner_text())
     assert page.external == []
 
@@ -105,7 +105,7 @@ def the_button_trains(lesson):
     page.wait_for_function(TRAINING)
     assert lesson.train.is_disabled() and page.locator(".sdl-stale").count() == 0
     assert page.evaluate(ASK) == "42" and lesson.stop.is_enabled()
-    page.screenshot(path=SHOTS / "11-training-page.png")
+    keep(page, "11-training-page")
     page.wait_for_function(ENDED, timeout=60_000)
     settle(page, lesson.chart)
     seen = page.evaluate(SEEN)

@@ -10,7 +10,7 @@ import vl_convert as vlc
 from widgets import explorers
 from widgets.charts import style, survey_chart, theme
 from widgets.charts.theme import DARK, PAPER
-from widgets.drawing import picture, stacked, svg
+from widgets.drawing import narrow, picture, stacked, svg
 from widgets.live import VEGA_LITE
 from widgets.rows.survey import LONG, TIMES, cell_names, load_survey, survey_rows
 
@@ -103,9 +103,31 @@ def test_a_pages_picture_knows_the_dark_and_narrow_pages():
     html = picture(spec, 'a "trap"')
     assert html.count("data:image/svg+xml;base64,") == 2 and "&quot;trap&quot;" in html
     assert '<source media="(max-width: 600px)"' in html
-    assert "<source" not in picture(explorers.sleep_explorer().chart.static_spec(), "one panel")
-    width = lambda one: int(re.search(r'width="(\d+)"', svg(one))[1])
-    assert width(stacked(spec)) < 0.7 * width(spec) and "hconcat" in spec
+    width = lambda one: int(re.search(r'width="(\d+)"', one)[1])
+    assert width(svg(stacked(spec))) < 0.7 * width(svg(spec)) and "hconcat" in spec
+    assert width(narrow(spec)) <= 440
+
+
+def test_a_picture_on_a_narrow_page_is_slim_though_its_names_are_long():
+    """One panel; a long title and a legend of long names take several lines."""
+    names = ["a name of some length, it's said", "another one of some length", "and a third one"]
+    legend = style.alt.Legend(labelExpr=style.named(names), orient="bottom")
+    title = "A title that is much too long for a page that is no wider than a hand"
+    chart = style.alt.Chart(style.inline({"x": np.arange(3), "y": np.arange(3)}))
+    colour = style.alt.Color("x:O", legend=legend)
+    chart = chart.mark_point().encode(x="x:Q", y="y:Q", color=colour)
+    spec = style.styled(chart.properties(width=600, title=title)).to_dict()
+    drawn = narrow(spec)
+    assert int(re.search(r'width="(\d+)"', drawn)[1]) <= 440 and title not in drawn
+    assert title in svg(spec) and all(name in drawn for name in names)
+
+
+def test_what_cannot_be_slimmer_is_drawn_as_it_is():
+    rows = style.inline({"x": np.arange(3), "y": np.arange(3)})
+    long = "a title of an axis that nobody breaks into lines, and is longer than a phone is wide"
+    chart = style.alt.Chart(rows).mark_point().encode(x=style.alt.X("x:Q", title=long), y="y:Q")
+    spec = style.styled(chart.properties(width=600)).to_dict()
+    assert long in narrow(spec)
 
 
 def test_the_survey_on_a_phone_names_every_line_in_every_panel():

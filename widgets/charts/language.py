@@ -31,8 +31,15 @@ def curves_chart(data, title: str):
     steps = alt.Scale(nice=False, zero=True)
     x = alt.X("x:Q", title="training step", scale=steps, axis=alt.Axis(tickCount=6))
     when = of(data, Run.WHEN).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=x)
-    loss = alt.Y("y:Q", title="mean squared error", scale=alt.Scale(type="log", nice=True))
-    dead = alt.Y("y:Q", title="share of latents that are dead", axis=alt.Axis(format="%"))
+    # the highest number stays inside, so that both titles stand on one line
+    flush = dict(labelFlush=True)
+    loss = alt.Y(
+        "y:Q",
+        title="mean squared error",
+        scale=alt.Scale(type="log", nice=True),
+        axis=alt.Axis(**flush),
+    )
+    dead = alt.Y("y:Q", title="share of latents that are dead", axis=alt.Axis(format="%", **flush))
     panels = [
         alt.layer(
             when, of(data, kind).mark_line(strokeWidth=1.8).encode(x=x, y=y, **encoding)

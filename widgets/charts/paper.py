@@ -88,7 +88,7 @@ def moves_chart(data, names: list[str], printed: tuple[float, float]):
 def _moves(data, kind: int, names: list[str], printed: tuple[float, float]):
     formats = [dict(format="%"), dict(format=".1f"), dict(labelExpr=POINTS)]
     scales = [dict(domain=[0, 1]), dict(domain=[0, 1.3], clamp=True), dict(nice=True)]
-    titles = ["share found at .95", "mean; grey: random rows", "points of 100"]
+    titles = ["found at .95; dashed: printed", "mean; grey: random rows", "points of 100"]
     x = alt.X(
         "x:Q",
         title=titles[kind],
@@ -128,8 +128,9 @@ def plane_chart(data):
     x, y = (alt.X("x:Q", scale=scale, axis=None), alt.Y("y:Q", scale=scale, axis=None))
     names = ["features", "encoder rows"]
     pick = lambda values: alt.Scale(domain=[0, 1], range=values)
-    colour = alt.Color("value:O", scale=pick([BLUE, ORANGE]), legend=_legend(names))
-    shape = alt.Shape("value:O", scale=pick(["circle", "square"]), legend=_legend(names))
+    legend = _legend(names, symbolStrokeWidth=0)
+    colour = alt.Color("value:O", scale=pick([BLUE, ORANGE]), legend=legend)
+    shape = alt.Shape("value:O", scale=pick(["circle", "square"]), legend=legend)
     panels = []
     for kind, title in enumerate(ENDED):
         rows = of(data, kind)
@@ -166,8 +167,9 @@ def threshold_chart(data, names: list[str]):
     """Figure 6's curves: the share found against the threshold, a panel a method."""
     kinds = ["plain", "anchored", "random rows"]
     pick = lambda values: alt.Scale(domain=[0, 1, 2], range=values)
-    colour = alt.Color("value:O", scale=pick([BLUE, ORANGE, GREY]), legend=_legend(kinds))
-    dash = alt.StrokeDash("value:O", scale=pick([[1, 0], [6, 3], [2, 2]]), legend=_legend(kinds))
+    legend = _legend(kinds, symbolType="stroke", symbolSize=300)
+    colour = alt.Color("value:O", scale=pick([BLUE, ORANGE, GREY]), legend=legend)
+    dash = alt.StrokeDash("value:O", scale=pick([[1, 0], [6, 3], [2, 2]]), legend=legend)
     x = alt.X(
         "x:Q", title="threshold tau", scale=alt.Scale(domain=[0.5, 1]), axis=alt.Axis(tickCount=5)
     )

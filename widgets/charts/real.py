@@ -31,7 +31,7 @@ def _histogram(data):
     y = alt.Y(
         "y:Q",
         title="share of pairs",
-        axis=alt.Axis(format="%"),
+        axis=alt.Axis(format="%", labelFlush=True),  # else the title stands higher than the other
         scale=alt.Scale(domain=[0, 0.5], clamp=True),
     )
     return (

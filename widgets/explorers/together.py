@@ -16,16 +16,19 @@ WHY = {
     "Nothing spurious here.",
     Verdict.NONE: "no stationary point has all z > 0.",
 }
+NEVER = "a child is never active here, and one feature to one neuron is no trap."
 
 
 def _together_story(kind: str, S: float, link: float, rho: float) -> tuple[dict, str, str]:
     S, rho = round(S, 4), round(rho, 4)
-    data, seen = together_rows(kind, S, round(link, 4), rho)
-    minimum, C, link = seen["minimum"], seen["moments"].C, seen["link"]
+    link = round(link, 4)
+    data, seen = together_rows(kind, S, link, rho)
+    minimum, C, moved = seen["minimum"], seen["moments"].C, seen["link"]
     what = "r" if kind in (PAIR, THREE) else "P(child | parent)"
-    words = f"{what} = {link:.2f}, both active in {C[0, 1].item():.1%} of the samples "
+    least = " at the least" if moved > link + 1e-9 else ""  # the handle stands further left
+    words = f"{what} = {moved:.2f}{least}, both active in {C[0, 1].item():.1%} of the samples "
     words += f"(independent ones: {C[0, 0].item() * C[1, 1].item():.1%}); "
-    words += WHY[minimum.verdict]
+    words += WHY[minimum.verdict] if C[1, 1] > 0 else NEVER
     if minimum.verdict is Verdict.NONE and kind in (CHILD, CHILDREN):
         words += " (One of mixed signs may still fire on every sample: a child is never alone.)"
     if minimum.exists:

@@ -5,7 +5,6 @@ Without a script the answers are folded below each question; quiz.js puts a butt
 
 from __future__ import annotations
 
-import base64
 import re
 from html import escape
 
@@ -23,7 +22,9 @@ QUESTION = """<fieldset data-question="{id}" data-right="{right}">
 <ol>{answers}</ol></details>
 <p class="sdl-see">It is about <a href="#{anchor}">{see}</a>.</p>
 </fieldset>"""
-BEGIN = "document.querySelectorAll('main form.sdl-quiz').forEach(quiz);\npresenting();"
+BEGIN = """document.querySelectorAll('main form.sdl-quiz').forEach(quiz);
+presenting();
+addEventListener('pageshow', marks);"""
 OPTION = """<div><label><input type="radio" name="{name}" value="{value}">
 <span>{says}</span></label></div>"""
 
@@ -40,12 +41,10 @@ def anchor(heading: str) -> str:
 
 
 def _picture(name: str) -> str:
-    """A question's picture, if it has one, with its words."""
+    """A question's picture, if it has one."""
     if not name:
         return ""
-    drawn, words = picture(name)
-    data = base64.b64encode(drawn).decode()
-    return f'<img src="data:image/png;base64,{data}" alt="{escape(words)}">\n'
+    return f"{picture(name)[0]}\n"
 
 
 def _question(lesson: str, number: int, question: Question) -> str:
@@ -106,6 +105,14 @@ def quiz_of(source: str) -> str | None:
 def notes_of(stem: str) -> str:
     """The notes of a page by its file's stem; empty for a page that has none."""
     return notes_html(load(stem[:2])) if stem[:2] in lessons() else ""
+
+
+def asked_of(stem: str) -> str:
+    """Attributes by which quiz.js knows a lesson in the index, and whether all is answered."""
+    if stem[:2] not in lessons():
+        return ""
+    asked = " ".join(one.id for one in load(stem[:2]).questions)
+    return f' data-lesson="{stem[:2]}" data-questions="{asked}"'
 
 
 def teach_script() -> str:

@@ -8,9 +8,8 @@ import numpy as np
 
 from sdl_theory import imagenet_directions
 
-from .. import charts, rows
+from .. import charts, drawing, rows
 from ..kinds import Code, Layer
-from ..live import png
 
 
 def untitled(spec: dict) -> dict:
@@ -109,9 +108,9 @@ PICTURES = {
 
 
 @cache
-def picture(name: str) -> tuple[bytes, str]:
-    """The picture as PNG, and its words; ValueError for a name that is not there."""
+def picture(name: str) -> tuple[str, str]:
+    """The picture as HTML, and its words; ValueError for a name that is not there."""
     if name not in PICTURES:
         raise ValueError(f"there is no picture {name!r}; there are {', '.join(PICTURES)}")
     draw, words = PICTURES[name]
-    return png(untitled(draw().to_dict())), words
+    return drawing.picture(untitled(draw().to_dict()), words), words

@@ -84,3 +84,13 @@ function quiz(form) {
   form.classList.add('sdl-alive');
   count();
 }
+// the index marks lessons of which all is answered in this browser, also when one comes back to it
+function marks() {
+  document.querySelectorAll('.lessons li[data-questions]').forEach(line => {
+    const kept = memory(`sdl-quiz-${line.dataset.lesson}`), asked = line.dataset.questions.split(' ');
+    line.querySelector('.sdl-done')?.remove();
+    if (asked.every(id => Number.isInteger(kept.get(id))))
+      line.querySelector('a').after(Object.assign(document.createElement('span'), {
+        className: 'sdl-done', textContent: '\u2713 questions answered' }));
+  });
+}

@@ -38,7 +38,9 @@ class Quiz(anywidget.AnyWidget):
 
     def stored(self) -> str:
         """The form for viewers that run nothing: answers folded, pictures left out."""
-        still = re.sub(r"<img[^>]*>", "<p>(There is a picture when it runs.)</p>", self.html)
+        still = re.sub(
+            r"<picture.*?</picture>", "<p>(There is a picture when it runs.)</p>", self.html
+        )
         return f"<p><em>Run this cell to answer here.</em></p>\n{still}"
 
     def _repr_mimebundle_(self, **kwargs):
