@@ -1,7 +1,7 @@
-"""Of a new row's codes: their better sign, their best column and threshold, and how long they pay.
+"""Of new rows' codes: their better sign, their best column and threshold, and how long they pay.
 
-A pass of the rule `sign` asks this of up to n_p directions, one after the other, for each sees what
-those before it left: it has to be quick.
+A pass of the rule `sign` asks this of up to n_p directions and more, and most of them in vain: it
+has to be quick.
 """
 
 from __future__ import annotations
@@ -15,93 +15,101 @@ from ...checks import Tensor
 from .halves import Half
 
 ASIDE = 1e-5  # how far from a length at which a Top-k latent wins one sample more
-BLOCK = 32  # rows summed up together by one product
+BLOCK = 32  # samples whose codes are summed up together
 
 
 class Found(NamedTuple):
-    """Codes c = max(s z, threshold) of sign s, their unit column, and the loss's fall, `gain`."""
+    """Of m directions: codes z 1{z > threshold}, z = sign <w, x>, each with its best column.
 
-    sign: int
+    sign, threshold : (m,).
+    column : (m, n_r), of norm 1 where anything is gained.
+    gain : (m,), the loss's fall.
+    """
+
+    sign: Tensor
     column: Tensor
     threshold: Tensor
     gain: Tensor
 
 
-def best_column(z: Tensor, r: Tensor, *, jumps: bool) -> Found | None:
-    """The sign, column and threshold at which codes s z 1{s z > threshold} gain most of r.
+def best_columns(z: Tensor, r: Tensor, *, jumps: bool) -> Found:
+    """The signs, columns and thresholds at which codes gain most of r.
 
-    z : (N,).  r : (N, n_r).
+    z : (m, N), <w, x>.  r : (N, n_r).
     jumps : the threshold is that of the largest gain: all are tried. Else it is 0.
-
-    None where nothing is gained.
     """
-    both = torch.stack([z, -z])
+    both = torch.cat([z, -z])
     if jumps:
         pulls, sizes, thresholds = (torch.stack(one) for one in zip(*(_jump(s, r) for s in both)))
     else:
         codes = both.relu_()
-        pulls, sizes, thresholds = codes @ r, codes.square().sum(1), z.new_zeros(2)
+        pulls, sizes, thresholds = codes @ r, codes.square().sum(1), z.new_zeros(len(both))
     norms = pulls.norm(dim=1)
     gains = norms.square() / sizes.clamp(min=1e-30) / len(r)
-    i = int(gains.argmax())
-    if not gains[i] > 0:
-        return None
-    return Found(1 - 2 * i, pulls[i] / norms[i], threshold=thresholds[i], gain=gains[i])
+    gain, minus = gains.view(2, -1).max(0)
+    best = minus * len(z) + torch.arange(len(z), device=z.device)
+    column = pulls[best] / norms[best, None].clamp(min=1e-30)
+    return Found(1 - 2 * minus, column, threshold=thresholds[best], gain=gain)
 
 
 def _jump(z: Tensor, r: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """sum c r and sum c^2 of the codes c = z 1{z > threshold} that gain most, and the threshold."""
-    z, order = z.sort(descending=True)
-    count = int((z > 0).sum())
+    """sum c r and sum c^2 of the codes c = z 1{z > threshold} that gain most, and the threshold.
+
+    The threshold is between the least code that counts and the next.
+    """
+    z, order = z.clamp(min=0).sort(descending=True)
+    count = int(torch.count_nonzero(z))
     if not count:
         return r.new_zeros(r.shape[1]), z.new_zeros(()), z.new_zeros(())
-    pulls = summed_up(z[:count, None] * r[order[:count]])
-    sizes = z[:count].square().cumsum(0)
-    best = int((pulls.square().sum(1) / sizes.clamp(min=1e-30)).argmax())
-    # between the least code that counts and the next
-    after = z[best + 1].clamp(min=0) if best + 1 < len(z) else 0
-    return pulls[best], sizes[best], (z[best] + after) / 2
+    more = -count % BLOCK
+    codes, rows = F.pad(z[:count], (0, more)), r[F.pad(order[:count], (0, more))]
+    gains = squares_of_sums(codes, rows)[:count] / z[:count].square().cumsum(0).clamp(min=1e-30)
+    some = int(gains.argmax()) + 1
+    after = z[some] if some < len(z) else 0
+    return z[:some] @ rows[:some], z[:some].square().sum(), (z[some - 1] + after) / 2
 
 
-def summed_up(rows: Tensor) -> Tensor:
-    """rows.cumsum(0), a few times as fast on a processor: by products within blocks of rows."""
-    count, width = rows.shape
-    blocks = F.pad(rows, (0, 0, 0, -count % BLOCK)).view(-1, BLOCK, width)
-    sums = torch.ones(BLOCK, BLOCK, dtype=rows.dtype, device=rows.device).tril() @ blocks
-    sums[1:] += sums[:-1, -1].cumsum(0)[:, None]
-    return sums.view(-1, width)[:count]
+def squares_of_sums(codes: Tensor, rows: Tensor) -> Tensor:
+    """||codes[0] rows[0] + ... + codes[i] rows[i]||^2 for every i; as many as whole BLOCKs.
+
+    From the sums at the ends of blocks and the products of rows within them: no sum in between is
+    ever written down, which takes most of the time of rows.cumsum(0).
+    """
+    rows, codes = rows.view(-1, BLOCK, rows.shape[1]), codes.view(-1, BLOCK, 1)
+    ends = (codes.mT @ rows).cumsum(0)
+    inner = rows @ rows.mT
+    # <row, twice the sum before it, and once its own>
+    along = 2 * (inner.tril(-1) @ codes) + inner.diagonal(dim1=1, dim2=2)[..., None] * codes
+    along[1:] += 2 * (rows[1:] @ ends[:-1].mT)
+    return (along * codes).view(-1).cumsum(0)
 
 
-def length(z: Tensor, found: Found, half: Half) -> Tensor:
-    """The factor of z at which the loss on `half` is least; 0 or less if none lowers it.
+def lengths(z: Tensor, found: Found, half: Half) -> Tensor:
+    """The factors (m,) of z at which the loss on `half` is least; 0 or less if none lowers it.
 
-    z : (N,), the preactivations of the row of the sign that was found.
+    z : (m, N), of the signs that were found.
     """
     if half.level is None:
-        codes = z * (z > found.threshold)
-        return codes @ (half.r @ found.column) / codes.square().sum().clamp(min=1e-30)
-    return _length_of_top_k(z, found.column, half)
+        codes = z * (z > found.threshold[:, None])
+        along = (codes * (found.column @ half.r.mT)).sum(1)
+        return along / codes.square().sum(1).clamp(min=1e-30)
+    return _lengths_of_top_k(z, found.column, half)
 
 
-def _length_of_top_k(z: Tensor, column: Tensor, half: Half) -> Tensor:
+def _lengths_of_top_k(z: Tensor, columns: Tensor, half: Half) -> Tensor:
     """A Top-k latent fires where t z > level, and there r becomes won - t z column.
 
     Between the t at which it wins another sample the loss is a parabola in t.
     """
     assert half.level is not None and half.won is not None and half.change is not None
-    some = (z > 0).nonzero()[:, 0]
-    if not len(some):
-        return z.new_zeros(())
-    wins, order = (half.level[some] / z[some]).clamp(min=0).sort()
-    some = some[order]
-    z = z[some]
-    terms = torch.stack([half.change[some], z * (half.won @ column)[some], z.square()])
-    constant, linear, square = terms.cumsum(1)
-    least, most = wins * (1 + ASIDE), torch.cat([wins[1:], wins.new_full((1,), torch.inf)])
-    most = most * (1 - ASIDE)
+    wins = (half.level.clamp(min=0) / z).masked_fill(z <= 0, torch.inf)
+    wins, order = wins.sort(dim=1)
+    terms = torch.stack([half.change.expand_as(z), z * (columns @ half.won.mT), z.square()])
+    constant, linear, square = terms.gather(2, order.expand(3, -1, -1)).cumsum(2)
+    least, most = wins * (1 + ASIDE), F.pad(wins[:, 1:], (0, 1), value=torch.inf) * (1 - ASIDE)
     t = (linear / square.clamp(min=1e-30)).clamp(min=0)
     t = torch.minimum(torch.maximum(t, least), most)
     change = constant - 2 * t * linear + t.square() * square
-    change = change.masked_fill(least > most, torch.inf)
-    best = int(change.argmin())
-    return t[best] if change[best] < 0 else z.new_zeros(())
+    change, best = change.masked_fill((least > most) | wins.isinf(), torch.inf).min(1)
+    t = t.gather(1, best[:, None])[:, 0]
+    return t.masked_fill(~(change < 0), 0)

@@ -25,11 +25,12 @@ import torch
 from ...checks import Tensor
 from ..descent import Latents
 from ..model import SDLModel
-from .columns import best_column, length
+from .columns import best_columns, lengths
 from .halves import Half, halves
 
 RIDGE = 1e-9  # of C's mean eigenvalue, added to all: samples may have fewer directions than n_p
 LEAST = 1e-9  # directions that gain less of what is missing are none
+TOGETHER = 16  # directions, at most, that are looked at together
 
 
 class NewRow(NamedTuple):
@@ -78,22 +79,32 @@ def sign(
 
 def sign_rows(model: SDLModel, fit: Half, check: Half, count: int) -> list[NewRow]:
     """As many as `count` rows, fewer where no more gain; `fit` and `check` may be the same."""
-    both = [fit] if fit is check else [fit, check]
     least = LEAST * float(fit.r.square().sum()) / max(1, len(fit.x))
     root, new = whitening(fit.x), list[NewRow]()
     while root is not None and len(new) < count:
-        before = len(new)
-        for w in directions(fit, least, root):
-            one = _best(model, w, fit=fit, check=check)
-            if one is None:
-                continue
-            new.append(one)
-            for half in both:
-                half.take(one.row, one.column, one.threshold)
-            if len(new) == count:
-                break
-        if len(new) == before:
+        more = _along(model, directions(fit, least, root), fit, check, most=count - len(new))
+        if not more:
             break
+        new += more
+    return new
+
+
+def _along(model: SDLModel, ways: Tensor, fit: Half, check: Half, *, most: int) -> list[NewRow]:
+    """Rows along `ways` (m, n_p), in their order, each of what those before it left."""
+    jumps = "theta" in model.way.vectors
+    new, at, together = list[NewRow](), 0, 1
+    while at < len(ways) and len(new) < most:
+        place, one = _first(ways[at : at + together], fit, check, jumps=jumps)
+        at += place + 1
+        if one is None:
+            # where the last gained nothing the next may not either: looked at together, in vain,
+            # they cost less; a JumpReLU's thresholds are tried one way at a time all the same
+            together = 1 if jumps else min(2 * together, TOGETHER)
+            continue
+        together = max(1, together // 2)
+        new.append(one)
+        for half in [fit] if fit is check else [fit, check]:
+            half.take(one.row, one.column, one.threshold)
     return new
 
 
@@ -120,13 +131,16 @@ def directions(half: Half, least: float, root: Tensor) -> Tensor:
     return torch.linalg.solve_triangular(root.mT, y, upper=True).mT.to(half.x)
 
 
-def _best(model: SDLModel, w: Tensor, fit: Half, check: Half) -> NewRow | None:
-    """The better sign of a direction, as long as it gains most on `check`; None if nothing."""
-    found = best_column(fit.x @ w, fit.r, jumps="theta" in model.way.vectors)
-    if found is None:
-        return None
-    w = found.sign * w
-    size = length(check.x @ w, found, check)
-    if not size > 0:
-        return None
-    return NewRow(size * w, found.column, threshold=size * found.threshold, gain=found.gain)
+def _first(ways: Tensor, fit: Half, check: Half, *, jumps: bool) -> tuple[int, NewRow | None]:
+    """The place of the first way that gains, and its row: the better sign, as long as it gains
+    most on `check`. The last place, and None, if none does.
+    """
+    found = best_columns(ways @ fit.x.mT, fit.r, jumps=jumps)
+    ways = found.sign[:, None] * ways
+    sizes = lengths(ways @ check.x.mT, found, check)
+    gains = ((found.gain > 0) & (sizes > 0)).nonzero()
+    if not len(gains):
+        return len(ways) - 1, None
+    i = int(gains[0])
+    threshold = sizes[i] * found.threshold[i]
+    return i, NewRow(sizes[i] * ways[i], found.column[i], threshold, gain=found.gain[i])
