@@ -27,9 +27,8 @@ class Half(NamedTuple):
     won: Tensor | None = None
     change: Tensor | None = None
 
-    def take(self, row: Tensor, column: Tensor, threshold: Tensor) -> None:
-        """Write down what a new latent leaves."""
-        z = self.x @ row
+    def take(self, z: Tensor, column: Tensor, threshold: Tensor) -> None:
+        """Write down what a new latent leaves, of preactivations z (N,)."""
         if self.level is None:
             self.r.addr_(z * (z > threshold), column, alpha=-1)
             return
@@ -41,9 +40,11 @@ class Half(NamedTuple):
 
 def halves(model: SDLModel, x_p: Tensor, x_r: Tensor) -> tuple[Half, Half]:
     """Samples of even and of odd place."""
+    # 1024: an even number, so that places in a part are places in all
     parts = [_half(model, *part) for part in zip(x_p.split(1024), x_r.split(1024))]
-    whole = [torch.cat(one) for one in zip(*parts)]
-    first, second = (Half(*(one[i::2].contiguous() for one in whole)) for i in (0, 1))
+    first, second = (
+        Half(*(torch.cat([one[i::2] for one in some]) for some in zip(*parts))) for i in (0, 1)
+    )
     return first, second
 
 

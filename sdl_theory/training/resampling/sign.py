@@ -25,12 +25,12 @@ import torch
 from ...checks import Tensor
 from ..descent import Latents
 from ..model import SDLModel
-from .columns import best_columns, lengths
+from .columns import Found, best_columns, lengths
 from .halves import Half, halves
 
 RIDGE = 1e-9  # of C's mean eigenvalue, added to all: samples may have fewer directions than n_p
 LEAST = 1e-9  # directions that gain less of what is missing are none
-TOGETHER = 16  # directions, at most, that are looked at together
+TOGETHER = 32  # directions that are looked at together
 
 
 class NewRow(NamedTuple):
@@ -80,32 +80,52 @@ def sign(
 def sign_rows(model: SDLModel, fit: Half, check: Half, count: int) -> list[NewRow]:
     """As many as `count` rows, fewer where no more gain; `fit` and `check` may be the same."""
     least = LEAST * float(fit.r.square().sum()) / max(1, len(fit.x))
-    root, new = whitening(fit.x), list[NewRow]()
+    root, new, jumps = whitening(fit.x), list[NewRow](), "theta" in model.way.vectors
     while root is not None and len(new) < count:
-        more = _along(model, directions(fit, least, root), fit, check, most=count - len(new))
-        if not more:
+        before = len(new)
+        for ways in directions(fit, least, root).split(TOGETHER):
+            new += _along(ways, fit, check, jumps=jumps, most=count - len(new))
+            if len(new) == count:
+                break
+        if len(new) == before:
             break
-        new += more
     return new
 
 
-def _along(model: SDLModel, ways: Tensor, fit: Half, check: Half, *, most: int) -> list[NewRow]:
-    """Rows along `ways` (m, n_p), in their order, each of what those before it left."""
-    jumps = "theta" in model.way.vectors
-    new, at, together = list[NewRow](), 0, 1
-    while at < len(ways) and len(new) < most:
-        place, one = _first(ways[at : at + together], fit, check, jumps=jumps)
-        at += place + 1
-        if one is None:
-            # where the last gained nothing the next may not either: looked at together, in vain,
-            # they cost less; a JumpReLU's thresholds are tried one way at a time all the same
-            together = 1 if jumps else min(2 * together, TOGETHER)
+def _along(ways: Tensor, fit: Half, check: Half, *, jumps: bool, most: int) -> list[NewRow]:
+    """Rows along `ways` (m, n_p) in their order, at most so many, each of what those before left.
+
+    Of each way the better sign, as long as it gains most on `check`. Without thresholds to try,
+    all are looked at together first, which costs less: ways that gain nothing then are left out.
+    """
+    halves, new = [fit] if fit is check else [fit, check], list[NewRow]()
+    z = [ways @ one.x.mT for one in halves]
+    some = range(len(ways)) if jumps else _tried(z, halves, jumps=False).gains.nonzero()[:, 0]
+    for i in map(int, some):
+        if len(new) == most:
+            break
+        found, sizes, gains = _tried([one[i : i + 1] for one in z], halves, jumps=jumps)
+        if not gains[0]:
             continue
-        together = max(1, together // 2)
-        new.append(one)
-        for half in [fit] if fit is check else [fit, check]:
-            half.take(one.row, one.column, one.threshold)
+        factor, column, threshold = sizes * found.sign, found.column[0], sizes * found.threshold
+        new.append(NewRow(factor * ways[i], column, threshold[0], gain=found.gain[0]))
+        for half, values in zip(halves, z):
+            half.take(factor * values[i], column, threshold)
     return new
+
+
+class _Tried(NamedTuple):
+    """Ways as they gain most: `sizes`, how long, and which of them gain at all."""
+
+    found: Found
+    sizes: Tensor
+    gains: Tensor
+
+
+def _tried(z: list[Tensor], halves: list[Half], *, jumps: bool) -> _Tried:
+    found = best_columns(z[0], halves[0].r, jumps=jumps)
+    sizes = lengths(found.sign[:, None] * z[-1], found, halves[-1])
+    return _Tried(found, sizes, (found.gain > 0) & (sizes > 0))
 
 
 def whitening(x: Tensor) -> Tensor | None:
@@ -129,18 +149,3 @@ def directions(half: Half, least: float, root: Tensor) -> Tensor:
     sizes, y = torch.linalg.eigh(A @ A.mT)
     y = y[:, sizes > least].flip(1)
     return torch.linalg.solve_triangular(root.mT, y, upper=True).mT.to(half.x)
-
-
-def _first(ways: Tensor, fit: Half, check: Half, *, jumps: bool) -> tuple[int, NewRow | None]:
-    """The place of the first way that gains, and its row: the better sign, as long as it gains
-    most on `check`. The last place, and None, if none does.
-    """
-    found = best_columns(ways @ fit.x.mT, fit.r, jumps=jumps)
-    ways = found.sign[:, None] * ways
-    sizes = lengths(ways @ check.x.mT, found, check)
-    gains = ((found.gain > 0) & (sizes > 0)).nonzero()
-    if not len(gains):
-        return len(ways) - 1, None
-    i = int(gains[0])
-    threshold = sizes[i] * found.threshold[i]
-    return i, NewRow(sizes[i] * ways[i], found.column[i], threshold, gain=found.gain[i])
