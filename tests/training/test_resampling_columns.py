@@ -13,7 +13,7 @@ from sdl_theory.training.resampling.columns import (
 )
 from sdl_theory.training.resampling.halves import Half, halves
 from sdl_theory.training.resampling.samples import look
-from sdl_theory.training.resampling.sign import TOGETHER, directions, sign_rows, whitening
+from sdl_theory.training.resampling.sign import TOGETHER, directions, sign_rows, tried, whitening
 
 f64 = torch.float64
 
@@ -128,6 +128,21 @@ def test_a_top_k_row_that_wins_no_place_is_none():
     # a place costs more than all that is missing
     dear = half(free + 1, r.clone(), zero + 1e6)
     assert sign_rows(made, dear, dear, 2) == [] and torch.equal(dear.r, r)
+
+
+def test_no_row_is_made_of_a_column_of_zeros():
+    """Though to push out what had the place would lower the other half's loss by itself."""
+    x, r, level = drawn(60, 8), drawn(60, 5, seed=1), torch.ones(60, dtype=f64)
+    missed, found = Half(x, 0 * r, level, 0 * r, 0 * level), Half(x, r, level, 0.5 * r, -level)
+    z = x[:, :3].mT
+    assert not tried([z, z], [missed, found], jumps=False).gains.any()
+    assert tried([z, z], [found, found], jumps=False).gains.all()
+
+
+def test_directions_are_as_many_as_those_in_which_anything_is_missing():
+    x = drawn(60, 8)
+    assert len(directions(Half(x, x @ drawn(8, 3, seed=1)), 1e-9, whitening(x))) == 3
+    assert whitening(0 * x) is None
 
 
 @pytest.mark.parametrize("method", METHODS)

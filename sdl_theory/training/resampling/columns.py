@@ -1,7 +1,6 @@
 """Of new rows' codes: their better sign, their best column and threshold, and how long they pay.
 
-A pass of the rule `sign` asks this of up to n_p directions and more, and most of them in vain: it
-has to be quick.
+A pass of the rule `sign` asks this of up to n_p directions and more, of many in vain.
 """
 
 from __future__ import annotations

@@ -98,34 +98,35 @@ def _along(ways: Tensor, fit: Half, check: Half, *, jumps: bool, most: int) -> l
     Of each way the better sign, as long as it gains most on `check`. Without thresholds to try,
     all are looked at together first, which costs less: ways that gain nothing then are left out.
     """
-    halves, new = [fit] if fit is check else [fit, check], list[NewRow]()
-    z = [ways @ one.x.mT for one in halves]
-    some = range(len(ways)) if jumps else _tried(z, halves, jumps=False).gains.nonzero()[:, 0]
+    both, new = [fit] if fit is check else [fit, check], list[NewRow]()
+    z = [ways @ one.x.mT for one in both]
+    some = range(len(ways)) if jumps else tried(z, both, jumps=False).gains.nonzero()[:, 0]
     for i in map(int, some):
         if len(new) == most:
             break
-        found, sizes, gains = _tried([one[i : i + 1] for one in z], halves, jumps=jumps)
+        found, sizes, gains = tried([one[i : i + 1] for one in z], both, jumps=jumps)
         if not gains[0]:
             continue
         factor, column, threshold = sizes * found.sign, found.column[0], sizes * found.threshold
         new.append(NewRow(factor * ways[i], column, threshold[0], gain=found.gain[0]))
-        for half, values in zip(halves, z):
+        for half, values in zip(both, z):
             half.take(factor * values[i], column, threshold)
     return new
 
 
-class _Tried(NamedTuple):
-    """Ways as they gain most: `sizes`, how long, and which of them gain at all."""
+class Tried(NamedTuple):
+    """Ways as they gain most: `sizes`, how long they are then, and which of them gain at all."""
 
     found: Found
     sizes: Tensor
     gains: Tensor
 
 
-def _tried(z: list[Tensor], halves: list[Half], *, jumps: bool) -> _Tried:
-    found = best_columns(z[0], halves[0].r, jumps=jumps)
-    sizes = lengths(found.sign[:, None] * z[-1], found, halves[-1])
-    return _Tried(found, sizes, (found.gain > 0) & (sizes > 0))
+def tried(z: list[Tensor], both: list[Half], *, jumps: bool) -> Tried:
+    """Ways whose <w, x> on the half that gives columns and on the other are z[0] and z[-1]."""
+    found = best_columns(z[0], both[0].r, jumps=jumps)
+    sizes = lengths(found.sign[:, None] * z[-1], found, both[-1])
+    return Tried(found, sizes, (found.gain > 0) & (sizes > 0))
 
 
 def whitening(x: Tensor) -> Tensor | None:
