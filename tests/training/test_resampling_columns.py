@@ -4,7 +4,9 @@ import pytest
 import torch
 from models_for_tests import BENCH, begun_by, model, seeded
 
+from sdl_theory import Config, Trainer
 from sdl_theory.training.methods import METHODS
+from sdl_theory.training.resampling import resample
 from sdl_theory.training.resampling.columns import (
     BLOCK,
     best_columns,
@@ -128,6 +130,35 @@ def test_a_top_k_row_that_wins_no_place_is_none():
     # a place costs more than all that is missing
     dear = half(free + 1, r.clone(), zero + 1e6)
     assert sign_rows(made, dear, dear, 2) == [] and torch.equal(dear.r, r)
+
+
+def test_directions_are_looked_for_anew_when_all_were_tried():
+    x, r = drawn(200, 4), drawn(200, 6, seed=1)
+    half = Half(x, r.clone())
+    assert len(sign_rows(model("relu", dtype=f64), half, half, 11)) == 11
+
+
+@pytest.mark.parametrize("method", ["relu", "jumprelu"])
+def test_the_model_leaves_of_samples_what_was_written_down(method):
+    """Rows, columns, thresholds and biases are those that were found, and Adam forgets them."""
+    made = model(method, dtype=f64, biases=True, theta=0.4 if method == "jumprelu" else None)
+    made.decoder_norm = 2.0
+    run = Trainer(made, BENCH, Config(resample="sign", resample_every=10**6, batch=200))
+    run.step()
+    with torch.no_grad():
+        made.W_E[50:] = 0
+        made.b_E[:] = -0.01
+    x, dead = BENCH.batch(0, 600).x_p.double(), torch.arange(64) >= 50
+    fit, check = halves(made, x, x)
+    assert len(sign_rows(made, fit, check, 14)) == 14
+    assert resample(run.descent, (x, x), dead, seeded()).tolist() == list(range(50, 64))
+    left = x - made(x).detach()
+    torch.testing.assert_close(left[::2], fit.r)
+    torch.testing.assert_close(left[1::2], check.r)
+    torch.testing.assert_close(made.W_D.norm(dim=0)[50:], torch.full((14,), 2.0, dtype=f64))
+    for name in ("W_E", "b_E"):
+        moments = run.tensors()[f"adam/exp_avg_sq/{name}"]
+        assert not moments[50:].any() and moments[:50].any()
 
 
 def test_no_row_is_made_of_a_column_of_zeros():
