@@ -164,7 +164,7 @@ def test_the_model_leaves_of_samples_what_was_written_down(method):
 def test_no_row_is_made_of_a_column_of_zeros():
     """Though to push out what had the place would lower the other half's loss by itself."""
     x, r, level = drawn(60, 8), drawn(60, 5, seed=1), torch.ones(60, dtype=f64)
-    missed, found = Half(x, 0 * r, level, 0 * r, 0 * level), Half(x, r, level, 0.5 * r, -level)
+    missed, found = Half(x, 0 * r, level, 0 * r, 0 * level), Half(x, r, level, 0.5 * r, -9 * level)
     z = x[:, :3].mT
     assert not tried([z, z], [missed, found], jumps=False).gains.any()
     assert tried([z, z], [found, found], jumps=False).gains.all()
