@@ -134,6 +134,21 @@ def test_adam_forgets_both_clones():
     assert not moments[[moved, 50]].any() and moments[:40].any(1).sum() >= 38
 
 
+def test_a_dead_latent_is_never_cloned_though_it_fires_on_these_samples():
+    made, x = model("relu", dtype=f64), BENCH.batch(0, 500).x_p.double()
+    dead, rows = torch.arange(64) < 20, made.W_E.detach().clone()
+    assert (made.encode(x) != 0).any(0)[dead].all()
+    assert begun_by("split", made, x, x, dead).tolist() == list(range(20))
+    assert (made.W_E != rows).any(1)[20:].sum() == 20, "each new latent halves a live one"
+
+
+def test_a_live_latent_that_nothing_pulls_is_never_cloned():
+    made, x = model("relu", dtype=f64), BENCH.batch(0, 500).x_p.double()
+    with torch.no_grad():
+        made.W_E[20:60] = 0  # these fire on no sample
+    assert begun_by("split", made, x, x, torch.arange(64) < 20).tolist() == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("method", WITH_K)
 def test_no_clones_under_top_k(method):
     with pytest.raises(ValueError, match="a clone takes a second one"):

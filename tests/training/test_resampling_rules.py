@@ -7,7 +7,8 @@ from resampling_for_tests import trapped
 
 from sdl_theory import SDLModel, sign_row
 from sdl_theory.training.methods import METHODS
-from sdl_theory.training.resampling.sign import Half, directions, sign_rows
+from sdl_theory.training.resampling.halves import Half
+from sdl_theory.training.resampling.sign import directions, sign_rows, whitening
 from tests.traps_for_tests import loss
 
 f64 = torch.float64
@@ -37,7 +38,7 @@ def brute_directions(x, r, count):
 
 def test_directions_are_those_of_the_residual_regressed_on_the_input():
     x, r = (torch.randn(200, d, generator=seeded(d), dtype=f64) for d in (7, 5))
-    found = directions(Half(x, r), 0.0)[:5]
+    found = directions(Half(x, r), 0.0, whitening(x))[:5]
     gains = (r.mT @ (x @ found.mT) / 200).square().sum(0)
     torch.testing.assert_close(gains, brute_directions(x, r, 5), rtol=1e-6, atol=0)
     spread = found @ x.mT @ x @ found.mT / 200

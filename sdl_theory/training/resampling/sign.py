@@ -25,25 +25,12 @@ import torch
 from ...checks import Tensor
 from ..descent import Latents
 from ..model import SDLModel
-from ..pairs import top_k
-from .samples import look
+from .columns import Found, best_columns, lengths
+from .halves import Half, halves
 
 RIDGE = 1e-9  # of C's mean eigenvalue, added to all: samples may have fewer directions than n_p
 LEAST = 1e-9  # directions that gain less of what is missing are none
-ASIDE = 1e-5  # how far from a length at which a Top-k latent wins one sample more
-
-
-class Half(NamedTuple):
-    """Samples x (N, n_p), and what is missing of them, r (N, n_r): written to as rows are added.
-
-    level : Top-k's family alone: what a code must exceed to win a place (N,).
-    displaced : what is lost of x_hat when it does (N, n_r); None where no other latent gives way.
-    """
-
-    x: Tensor
-    r: Tensor
-    level: Tensor | None = None
-    displaced: Tensor | None = None
+TOGETHER = 32  # directions that are looked at together
 
 
 class NewRow(NamedTuple):
@@ -74,7 +61,7 @@ def sign(
     model, which = descent.model, dead.nonzero()[:, 0]
     if not len(which):
         return which
-    new = sign_rows(model, *_halves(model, *pair), count=len(which))
+    new = sign_rows(model, *halves(model, *pair), count=len(which))
     which = which[: len(new)]
     if not len(which):
         return which
@@ -90,49 +77,14 @@ def sign(
     return which
 
 
-def _halves(model: SDLModel, x_p: Tensor, x_r: Tensor) -> tuple[Half, Half]:
-    """Samples of even and of odd place, as the model leaves them."""
-    batches = [_half(model, *part) for part in zip(x_p.split(1024), x_r.split(1024))]
-    x, r, level, displaced = (
-        None if one[0] is None else torch.cat(one)  # type: ignore[arg-type]  # all, or none
-        for one in zip(*batches)
-    )
-    assert x is not None and r is not None
-    every_other = lambda one, i: None if one is None else one[i::2]
-    first, second = (
-        Half(x[i::2], r[i::2], every_other(level, i), every_other(displaced, i)) for i in (0, 1)
-    )
-    return first, second
-
-
-def _half(model: SDLModel, x_p: Tensor, x_r: Tensor) -> Half:
-    seen = look(model, x_p, x_r)
-    if not model.way.takes_k:
-        return Half(x_p, seen.residual)
-    if not model.by_sample:
-        assert seen.threshold is not None
-        return Half(x_p, seen.residual, seen.threshold.expand(len(x_p)))
-    values, latents = top_k(seen.z, model.k)
-    level, place = values.min(1)
-    last = latents.gather(1, place[:, None])[:, 0]
-    lost = model.rectify(level)[:, None] * model.W_D[:, last].mT
-    return Half(x_p, seen.residual, level, lost)
-
-
 def sign_rows(model: SDLModel, fit: Half, check: Half, count: int) -> list[NewRow]:
     """As many as `count` rows, fewer where no more gain; `fit` and `check` may be the same."""
-    halves = [fit] if fit is check else [fit, check]
-    whole = float(fit.r.square().sum())
-    new: list[NewRow] = []
-    while len(new) < count:
+    least = LEAST * float(fit.r.square().sum()) / max(1, len(fit.x))
+    root, new, jumps = whitening(fit.x), list[NewRow](), "theta" in model.way.vectors
+    while root is not None and len(new) < count:
         before = len(new)
-        for w in directions(fit, LEAST * whole / max(1, len(fit.x))):
-            one = _best(model, w, fit=fit, check=check)
-            if one is None:
-                continue
-            new.append(one)
-            for half in halves:
-                _take(model, one, half)
+        for ways in directions(fit, least, root).split(TOGETHER):
+            new += _along(ways, fit, check, jumps=jumps, most=count - len(new))
             if len(new) == count:
                 break
         if len(new) == before:
@@ -140,103 +92,61 @@ def sign_rows(model: SDLModel, fit: Half, check: Half, count: int) -> list[NewRo
     return new
 
 
-def directions(half: Half, least: float) -> Tensor:
-    """The eigenvectors w of P^T P w = Lambda C w, E <w, x>^2 = 1, Lambda > least: largest first."""
-    x, r = half.x.double(), half.r.double()
-    C, P = x.mT @ x / max(1, len(x)), r.mT @ x / max(1, len(x))
+def _along(ways: Tensor, fit: Half, check: Half, *, jumps: bool, most: int) -> list[NewRow]:
+    """Rows along `ways` (m, n_p) in their order, at most so many, each of what those before left.
+
+    Of each way the better sign, as long as it gains most on `check`. Without thresholds to try,
+    all are looked at together first, which costs less: ways that gain nothing then are left out.
+    """
+    both, new = [fit] if fit is check else [fit, check], list[NewRow]()
+    z = [ways @ one.x.mT for one in both]
+    some = range(len(ways)) if jumps else tried(z, both, jumps=False).gains.nonzero()[:, 0]
+    for i in map(int, some):
+        if len(new) == most:
+            break
+        found, sizes, gains = tried([one[i : i + 1] for one in z], both, jumps=jumps)
+        if not gains[0]:
+            continue
+        factor, column, threshold = sizes * found.sign, found.column[0], sizes * found.threshold
+        new.append(NewRow(factor * ways[i], column, threshold[0], gain=found.gain[0]))
+        for half, values in zip(both, z):
+            half.take(factor * values[i], column, threshold)
+    return new
+
+
+class Tried(NamedTuple):
+    """Ways as they gain most: `sizes`, how long they are then, and which of them gain at all."""
+
+    found: Found
+    sizes: Tensor
+    gains: Tensor
+
+
+def tried(z: list[Tensor], both: list[Half], *, jumps: bool) -> Tried:
+    """Ways whose <w, x> on the half that gives columns and on the other are z[0] and z[-1]."""
+    found = best_columns(z[0], both[0].r, jumps=jumps)
+    sizes = lengths(found.sign[:, None] * z[-1], found, both[-1])
+    return Tried(found, sizes, (found.gain > 0) & (sizes > 0))
+
+
+def whitening(x: Tensor) -> Tensor | None:
+    """L, lower triangular, with L L^T = C, float64; None where all samples are empty."""
+    x = x.double()
+    C = x.mT @ x / max(1, len(x))
     ridge = RIDGE * C.diagonal().mean()
     if not ridge > 0:
-        return half.x[:0]
-    L = torch.linalg.cholesky(C + ridge * torch.eye(len(C), dtype=C.dtype, device=C.device))
-    A = torch.linalg.solve_triangular(L, P.mT, upper=False)
+        return None
+    C.diagonal().add_(ridge)
+    return torch.linalg.cholesky(C)
+
+
+def directions(half: Half, least: float, root: Tensor) -> Tensor:
+    """The eigenvectors w of P^T P w = Lambda C w, E <w, x>^2 = 1, Lambda > least: largest first.
+
+    root : C's, by `whitening`.
+    """
+    P = half.r.mT.double() @ half.x.double() / len(half.x)
+    A = torch.linalg.solve_triangular(root, P.mT, upper=False)
     sizes, y = torch.linalg.eigh(A @ A.mT)
     y = y[:, sizes > least].flip(1)
-    return torch.linalg.solve_triangular(L.mT, y, upper=True).mT.to(half.x)
-
-
-def _best(model: SDLModel, w: Tensor, fit: Half, check: Half) -> NewRow | None:
-    """The better sign of a direction, as long as it gains most on `check`; None if nothing."""
-    jumps = "theta" in model.way.vectors
-    z = fit.x @ w
-    tried = [(*_column(s * z, fit.r, jumps=jumps), s * w) for s in (1.0, -1.0)]
-    gain, column, threshold, w = max(tried, key=lambda one: float(one[0]))
-    if not gain > 0:
-        return None
-    z = check.x @ w
-    if check.level is None:
-        codes = z * (z > threshold)
-        size = (codes @ (check.r @ column)) / codes.square().sum().clamp(min=1e-30)
-    else:
-        size = _length(z, column, check)
-    if not size > 0:
-        return None
-    return NewRow(size * w, column, threshold=size * threshold, gain=gain)
-
-
-def _column(z: Tensor, r: Tensor, *, jumps: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """The gain of codes z 1{z > threshold}, their best column over its norm, and the threshold.
-
-    jumps : the threshold is that of the largest gain: all are tried. Else it is 0.
-    """
-    threshold, zero = z.new_zeros(()), z.new_zeros(())
-    if not jumps:
-        codes = z.relu()
-        pull, size = codes @ r, codes.square().sum()
-    else:
-        z, order = z.sort(descending=True)
-        count = int((z > 0).sum())
-        if not count:
-            return zero, r.new_zeros(r.shape[1]), threshold
-        z, pulls = z[:count], (z[:count, None] * r[order[:count]]).cumsum(0)
-        sizes = z.square().cumsum(0)
-        best = int((pulls.square().sum(1) / sizes.clamp(min=1e-30)).argmax())
-        pull, size = pulls[best], sizes[best]
-        # between the least code that counts and the next
-        threshold = (z[best] + (z[best + 1] if best + 1 < count else 0)) / 2
-    norm = pull.norm()
-    if not (norm > 0 and size > 0):
-        return zero, pull, threshold
-    return norm.square() / size / len(r), pull / norm, threshold
-
-
-def _length(z: Tensor, column: Tensor, half: Half) -> Tensor:
-    """How long a Top-k latent's row should be: the factor t of z at which the loss is least.
-
-    It fires where t z > level, and there r becomes r + displaced - t z column: between the t at
-    which it wins another sample the loss is a parabola in t.
-    """
-    assert half.level is not None
-    some = (z > 0).nonzero()[:, 0]
-    if not len(some):
-        return z.new_zeros(())
-    wins, order = (half.level[some] / z[some]).clamp(min=0).sort()
-    some = some[order]
-    z, pulled, constant = z[some], (half.r @ column)[some], 0 * wins
-    if half.displaced is not None:
-        r, lost = half.r[some], half.displaced[some]
-        pulled = pulled + lost @ column
-        constant = (2 * (r * lost).sum(1) + lost.square().sum(1)).cumsum(0)
-    linear = (z * pulled).cumsum(0)
-    square = z.square().cumsum(0)
-    least, most = wins * (1 + ASIDE), torch.cat([wins[1:], wins.new_full((1,), torch.inf)])
-    most = most * (1 - ASIDE)
-    t = (linear / square.clamp(min=1e-30)).clamp(min=0)
-    t = torch.minimum(torch.maximum(t, least), most)
-    change = constant - 2 * t * linear + t.square() * square
-    change = change.masked_fill(least > most, torch.inf)
-    best = int(change.argmin())
-    return t[best] if change[best] < 0 else z.new_zeros(())
-
-
-def _take(model: SDLModel, one: NewRow, half: Half) -> None:
-    """Write to `half` what the new row leaves of it."""
-    z = half.x @ one.row
-    if half.level is None:
-        half.r.addr_(z * (z > one.threshold), one.column, alpha=-1)
-        return
-    on = ((z > half.level) & (z > 0)).nonzero()[:, 0]
-    left = half.r[on] - z[on, None] * one.column
-    if half.displaced is not None:
-        left += half.displaced[on]
-        half.displaced[on] = 0  # the place is gone
-    half.r[on] = left
+    return torch.linalg.solve_triangular(root.mT, y, upper=True).mT.to(half.x)

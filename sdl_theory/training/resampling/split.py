@@ -62,23 +62,23 @@ def split(
     """
     model, spare, alive = descent.model, dead.nonzero()[:, 0], ~dead
     alive[: descent.anchored] = False
-    live = alive.nonzero()[:, 0]
-    if not len(spare) or not len(live):
+    live = int(alive.sum())
+    if not len(spare) or not live:
         return spare[:0]
     batch, parts = descent.config.batch, []
     for x_p, x_r in zip(pair[0].split(batch), pair[1].split(batch)):
         seen = look(model, x_p, x_r)
-        parts.append((x_p, seen.residual, (seen.codes != 0)[:, live]))
-    often = torch.stack([fires.sum(dtype=torch.float64) for _, _, fires in parts]).cumsum(0)
-    some = int((often < OFTEN * len(live)).sum()) + 1
-    v = torch.randn(len(live), model.n_p, generator=generator, dtype=torch.float64)
+        parts.append((x_p, seen.residual, seen.fires()))
+    often = torch.stack([torch.count_nonzero(fires) for _, _, fires in parts]).cumsum(0)
+    some = int((often < OFTEN * live).sum()) + 1
+    v = torch.randn(len(alive), model.n_p, generator=generator, dtype=model.W_E.dtype)
     rough = pulls(*_joined(parts[:some]), v=v.to(model.W_E), turns=ROUGH)
-    place = rough.sigma.topk(min(len(live), 2 * len(spare))).indices
+    place = rough.sigma.masked_fill(~alive, -1).topk(min(live, 2 * len(spare))).indices
     parts = [(x, r, fires[:, place]) for x, r, fires in parts]
     pull = pulls(*_joined(parts), v=rough.v[place], turns=FINE)
     best = pull.sigma.topk(min(len(place), len(spare))).indices
     best = best[pull.sigma[best] > 0]
-    of, spare = live[place[best]], spare[: len(best)]
+    of, spare = place[best], spare[: len(best)]
     clone(model, of, spare)
     nudge(model, of, spare, Pull(*(one[best] for one in pull)))
     descent.forget(torch.cat([of, spare]))
