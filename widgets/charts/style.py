@@ -153,7 +153,7 @@ def named_lines(names: list[str], shown: bool = True, field: str = "line:Q") -> 
         values=list(range(len(names))),
         tickCount=len(names),
         grid=False,
-        labelLimit=260,
+        labelLimit=360,
         title=None,
     )
     scale = alt.Scale(domain=[-0.6, len(names) - 0.4], reverse=True, nice=False)

@@ -107,14 +107,17 @@ def clone_chart(data):
         strokeWidth=alt.StrokeWidth("value:O", scale=scale([6, 2, 2.5]), legend=legend),
     )
     stops = of(data, Out.STOP)
-    words = stops.transform_calculate(name="datum.x < 0 ? 'feature 1' : 'feature 2'").mark_text(
-        dy=-4, baseline="bottom", fontSize=14, color=BLUE
+    side = lambda name, where, align: (
+        stops.transform_filter(where)
+        .mark_text(dy=-4, baseline="bottom", align=align, fontSize=14, color=BLUE)
+        .encode(x=x, y=alt.value(0), text=alt.value(name))
     )
     return styled(
         alt.layer(
             stops.mark_rule(color=BLUE, strokeDash=[3, 3]).encode(x=x),
             lines.mark_line(),
-            words.encode(x=x, y=alt.value(0), text="name:N"),
+            side("feature 1", alt.datum.x < 0, "right"),
+            side("feature 2", alt.datum.x > 0, "left"),
         ).properties(
             width=470,
             height=240,

@@ -117,11 +117,16 @@ def summary(rows: Sequence[dict]) -> Table[Places]:
     return table
 
 
+def place(preset: str) -> Path:
+    """Where the project keeps them; ValueError outside a checkout."""
+    return results_folder() / f"places_{preset}.json"
+
+
 def kept(preset: str, path: Path | None = None) -> Kept:
     """The record: the project's, or another file."""
     own = PRESETS[preset]
     head = dict(of="top-k's places", preset=preset, anchors=own.anchors, n_q=own.n_q)
-    return Kept(path or results_folder() / f"places_{preset}.json", head)
+    return Kept(path or place(preset), head)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -131,8 +136,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args(words)
-    runs = kept(given.preset, given.out)
-    with locked(runs.path):
+    with locked(given.out or place(given.preset)):
+        runs = kept(given.preset, given.out)
         for job in runs.missing(jobs(given.preset)):
             runs.add(run(**job, preset=given.preset, device=given.device))
     print(summary(runs.rows))

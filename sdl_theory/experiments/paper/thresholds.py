@@ -43,7 +43,7 @@ def run(
     cosines of encoder and decoder, then random rows of the encoder's norms, and of norm one.
     """
     line = next(line for line in lines(1) if line.method == method)
-    parts = [list(seeds)] if together(preset, seeds) else [[seed] for seed in seeds]
+    parts = [list(seeds)] if together(preset, seeds, device) else [[seed] for seed in seeds]
     counts: list[dict] = []
     for part in parts:
         row, shown = prepare(line, arm, preset, part, device=device)

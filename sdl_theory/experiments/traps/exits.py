@@ -176,9 +176,9 @@ def named(row: dict) -> str:
         f"{row['spare']} dead spares" * (row["spare"] > 0),
     ]
     lr = f", lr {row['lr']:g}" * (row["lr"] != BASE["lr"])
-    samples = "" if row["S"] == 1 else f"true loss at S = {row['S']:g}"
+    samples = "" if row["S"] == 1 else f"true loss, S = {row['S']:g}"
     if row["batch"]:
-        samples = f"{samples or 'single features'}, batches of {row['batch']}"
+        samples = f"{samples or 'single features'}, batch {row['batch']}"
     words = [
         *worlds,
         ("Adam" if row["optimizer"] == "adam" else "descent") + lr,
