@@ -4,6 +4,10 @@ import pytest
 import torch
 
 from sdl_theory import Config, LinearRepresentationBench, SDLModel, Trainer, fit
+from sdl_theory.experiments.language.made_up import made_up
+from sdl_theory.experiments.language.runs import train_arm
+from sdl_theory.experiments.language.setting import Setting
+from sdl_theory.experiments.paper import plane
 from sdl_theory.training import threads
 from sdl_theory.training.threads import is_small, one_thread
 from widgets.rows.training import Race
@@ -64,3 +68,16 @@ def test_a_race_leaves_the_threads_alone_between_its_steps(monkeypatch):
     monkeypatch.setattr(Trainer, "step", look)
     between = [torch.get_num_threads() for _ in race.run()]
     assert inside == [1] * 4 and between == [2] * 4 and torch.get_num_threads() == 2
+
+
+def test_what_lessons_train_step_by_step_takes_one_thread(monkeypatch):
+    """Without: minutes in place of seconds where somebody else uses the other core."""
+    seen = []
+    step = Trainer.step
+    monkeypatch.setattr(
+        Trainer, "step", lambda self: (seen.append(torch.get_num_threads()), step(self))[1]
+    )
+    setting = Setting(layer=2, k=4, steps=12, batch=64, lr=3e-3, precision="float32")
+    train_arm(setting, "sae", "nothing", 0, found=made_up(0.5))
+    plane.train(plane.Plane(), runs=3, steps=2)
+    assert seen and set(seen) == {1} and torch.get_num_threads() == 2

@@ -10,6 +10,7 @@ import torch
 from ...checks import Tensor
 from ...files import read_tensors, write_tensors
 from ...training.model import SDLModel
+from ...training.threads import is_small, one_thread
 from ...training.trainer import Trainer, TrainingError
 from ...training.world import World
 from ..provenance import provenance
@@ -53,7 +54,8 @@ def train_arm(
     )
     trainer = Trainer(model, pair.train, setting.config(arm, seed), world=world)
     job = dict(kind=kind, arm=arm, seed=seed, setting=setting.kept())
-    made, which = _train(trainer, job, setting, pair=pair, folder=folder, progress=progress)
+    with one_thread(is_small(model, setting.batch // world.size)):
+        made, which = _train(trainer, job, setting, pair=pair, folder=folder, progress=progress)
     dead = (trainer.asleep >= trainer.config.dead_after).cpu()
     figures = read(model, pair) | dict(dead=float(dead.double().mean()))
     return job | dict(

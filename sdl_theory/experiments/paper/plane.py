@@ -18,6 +18,7 @@ from ...measure.matching import best_matches, unit_rows
 from ...table import Table
 from ...training.config import Config
 from ...training.model import SDLModel
+from ...training.threads import one_thread
 from ...training.trainer import Trainer
 from ...truth.sampling import SparseFeatures
 from ...truth.streams import seeded
@@ -147,7 +148,8 @@ def course(
     trainer = Trainer(model, Stream(W_p, cell.S, seed), config)
     yield _judged(cell, W_p, model)
     while trainer.steps_done < steps:
-        trainer.step()
+        with one_thread():
+            trainer.step()
         if trainer.steps_done % every == 0 or trainer.steps_done == steps:
             yield _judged(cell, W_p, model)
 

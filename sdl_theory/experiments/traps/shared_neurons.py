@@ -36,6 +36,7 @@ from ...theory.prevalence import prevalence
 from ...theory.verdict import Verdict
 from ...training.config import Config
 from ...training.model import SDLModel
+from ...training.threads import one_thread
 from ...training.trainer import Trainer
 from ...truth.moments import Moments
 from ...truth.sampling import SparseFeatures
@@ -105,8 +106,9 @@ def train(model: SDLModel, stream: Stream, l1: float) -> None:
     """All its steps."""
     config = Config(steps=STEPS, batch=BATCH, lr=0.005, warmup=STEPS // 40, decay=0.5, sparsity=l1)
     trainer = Trainer(model, stream, config)
-    for _ in range(STEPS):
-        trainer.step()
+    with one_thread():
+        for _ in range(STEPS):
+            trainer.step()
 
 
 def at_rest(model: SDLModel, stream: Stream, l1: float) -> dict:
