@@ -72,7 +72,8 @@ NBVAL = $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env
 test: lint types run-tests
 
 run-tests: dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 tests sdl_theory
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	    --durations=15 tests sdl_theory
 	ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=1 $(NBVAL)
 
 processors: dev

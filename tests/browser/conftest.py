@@ -5,6 +5,7 @@ Every request to another host is refused and counted.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
@@ -186,11 +187,19 @@ def page(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """All pages of the site by their stems, with all states of all explorers."""
-    from widgets.site import build
+def site(tmp_path_factory, worker_id):
+    """All pages of the site by their stems, with all states of all explorers: written once.
 
-    return {path.stem: path for path in build(tmp_path_factory.mktemp("site"))}
+    Whichever of pytest's processes asks second waits for the first.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "site"
+    with open(folder.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (whole := folder / "whole").exists():
+            pages = build(folder)
+            whole.write_text("\n".join(path.name for path in pages))
+    return {Path(name).stem: folder / name for name in whole.read_text().splitlines()}
 
 
 @pytest.fixture
