@@ -64,7 +64,7 @@ def moved(folder: Path) -> Lines:
         most="M_GT plain, most",
         printed="printed: M_GT, M_IP",
         nearest="nearest recipe: M_GT, M_IP",
-        gives="gives both",
+        given_by="given by",
         found_verdict="M_GT direction",
         turned_by="turned by",
         mip_verdict="M_IP direction",

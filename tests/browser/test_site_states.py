@@ -18,7 +18,7 @@ from .conftest import ROOT
 from .test_site import awake, watched
 
 pytestmark = pytest.mark.browser
-ROUND_TRIPS, MOVES, STOPS = 200, 600, 8  # of each explorer; moves between two stops: MOVES / STOPS
+ROUND_TRIPS, MOVES, STOPS = 200, 520, 8  # of each explorer; moves between two stops: MOVES / STOPS
 # (what is asked to be painted is looked at, and painted after the last trip alone)
 TRIPS = """async ([figure, states]) => {
     const { sdl } = figure, { chart } = sdl, paint = chart.show, wrong = [];

@@ -141,7 +141,7 @@ class Summary:
 
     recipes : the unmoved one, and the moves whose runs are there.
     least, most : plain M_GT, with the move that gives it.
-    nearest : see `Near`; gives : whether it gives both printed figures.
+    nearest : see `Near`; given_by : the recipes that give both printed figures.
     found_verdict : of the unmoved recipe, by M_GT; turned_by : the moves that change it.
     mip_verdict, mip_turned_by : likewise by M_IP.
     """
@@ -152,7 +152,7 @@ class Summary:
     most: str
     printed: str
     nearest: str
-    gives: bool
+    given_by: str
     found_verdict: str
     turned_by: str
     mip_verdict: str
@@ -166,7 +166,8 @@ def summary(trials: Trials) -> Table[Summary]:
         rows = sensitivity(trials, method)
         if len(rows) < 2:
             continue
-        near, by_found = nearest(trials, method)[0], sorted(rows, key=lambda row: row.found.value)
+        every, by_found = nearest(trials, method), sorted(rows, key=lambda row: row.found.value)
+        near = every[0]
         said = lambda row: f"{row.found.value:.1%} ({row.move})"
         turned = lambda name, rows=rows: (
             ", ".join(row.move for row in rows if getattr(row, name) != getattr(rows[0], name))
@@ -180,7 +181,7 @@ def summary(trials: Trials) -> Table[Summary]:
                 most=said(by_found[-1]),
                 printed=near.printed,
                 nearest=f"{near.found.value:.1%}, {near.mip.value:.3f} ({near.move})",
-                gives=near.gives,
+                given_by=", ".join(row.move for row in every if row.gives) or "none",
                 found_verdict=rows[0].found_verdict,
                 turned_by=turned("found_verdict"),
                 mip_verdict=rows[0].mip_verdict,
