@@ -156,5 +156,12 @@ def test_the_nearest_recipe_is_nearest_in_both_figures():
     figures = record.runs["transcoder", "lr x 3", "plain"]["figures"]
     figures[MIP] = [0.83, 0.838, 0.845]
     assert nearest(record, "transcoder")[0].gives and len(near) == 2
+    assert summary(record)[0].given_by == "lr x 3"
+    # whichever recipe is the nearest, those that give both are named
+    other = record.runs["transcoder", "as it is", "plain"]["figures"]
+    other[FOUND], other[MIP] = [0.236, 0.236, 0.237], [0.838, 0.838, 0.839]
+    assert summary(record)[0].given_by == "as it is, lr x 3"
     figures[FOUND] = [0.30, 0.301, 0.302]
-    assert not nearest(record, "transcoder")[0].gives
+    other[MIP] = [0.9, 0.9, 0.901]
+    assert not any(one.gives for one in nearest(record, "transcoder"))
+    assert summary(record)[0].given_by == "none"
