@@ -1,7 +1,7 @@
 # make lab    set up everything and open the first notebook in JupyterLab
 # make real   what lessons 13 and 14 can do beyond their stored results: real networks, 200 MB
 # make html   write the notebooks as web pages into build/html: no network, no kernel
-# make check  the fast loop: style, types, and the tests without browser and training
+# make check  the fast loop: style, types, and the tests that train nothing and open no browser
 # make test   set up everything and run all that CI runs
 # make pages  write the pages that are made: results, the map of the library, lists of lessons
 # make notebooks    run all notebooks and keep what they print
@@ -57,11 +57,15 @@ lint: dev
 types: dev
 	$(BIN)/mypy
 
-# Two workers, torch threads held to one in each. What trains or opens a browser is left to `test`.
+# Two workers, torch threads held to one in each. What trains, opens a browser or runs whole lessons
+# is left to `test`.
+SLOW = --ignore tests/browser --ignore tests/training --ignore-glob "tests/experiments/test_[!a]*" \
+       --ignore tests/explorers/test_site_pages.py --ignore tests/explorers/test_dark_pictures.py \
+       --ignore tests/test_figures.py --deselect tests/experiments/test_audit.py::test_real
 check: lint types
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests sdl_theory \
-	    --ignore tests/browser --ignore tests/training \
-	    -k "not 11_anchored_training and not training_explorer"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 tests sdl_theory $(SLOW) \
+	    -k "not 11_anchored_training and not training_explorer and not ends_in_tasks \
+	        and not any_sequence_of_moves"
 
 NBVAL = $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-current-env \
         --nbval-cell-timeout=120 --nbval-sanitize-with tests/nbval.cfg notebooks
