@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from ...estimate import Estimate
-from .compare import FOUND, Compared, compare, others
+from ...estimate import Estimate, interval
+from .compare import FOUND, MIP, Compared, compare, others
 from .lines import TABLES, lines
 from .record import Record, load, stored_at
 
@@ -128,33 +128,32 @@ def by_cosine(record: Record) -> tuple[list[str], list[list[str]]]:
 
 
 def shams(folder: Path) -> tuple[list[str], list[list[str]]]:
-    """Head and lines: sham runs of one seed at the paper's size, beside that seed of the others."""
+    """Head and lines: sham runs at the paper's size, beside the same seeds of the others."""
     alone, others_of = (_record(folder / f"table_1_{name}_paper.json") for name in ("sham", "runs"))
-    place = others_of.seeds.index(alone.seeds[0])
-    head = [
-        f"Table 1, paper size, seed {alone.seeds[0]}",
-        "M_GT: plain",
-        "anchored",
-        "sham anchors",
-        "M_IP: plain",
-        "anchored",
-        "sham anchors",
-        "loss: plain",
-        "anchored",
-        "sham anchors",
-    ]
+    three = ("plain", "anchored", "sham anchors")
+    head = ["Table 1, paper size", "seeds"]
+    head += [f"{what}: {arm}" for what in ("M_GT", "M_IP", "loss") for arm in three]
     rows = []
     for (number, arm), run in sorted(alone.runs.items()):
         assert arm == "sham"
-        pair = [others_of.runs[number, arm]["figures"] for arm in ("plain", "anchored")]
-        of = lambda name, run=run, pair=pair: [
-            *(figures[name][place] for figures in pair),
-            run["figures"][name][0],
+        places = [others_of.seeds.index(seed) for seed in run["seeds"]]
+        pair = [others_of.runs[number, other]["figures"] for other in ("plain", "anchored")]
+        of = lambda name, run=run, pair=pair, places=places: [
+            *(interval([figures[name][place] for place in places]) for figures in pair),
+            interval(run["figures"][name]),
         ]
-        found, mip, loss = of(FOUND), of("encoder_raw_mip"), of("loss")
-        cells = [f"{100 * x:.1f}%" for x in found] + [f"{x:.3f}" for x in (*mip, *loss)]
-        rows.append([run["name"], *cells])
+        cells = [spread(one.within(0, 1), 100, 1, "%") for one in of(FOUND)]
+        cells += [spread(one, 1, 3) for name in (MIP, "loss") for one in of(name)]
+        rows.append([run["name"], str(len(places)), *cells])
     return head, rows
+
+
+def spread(one: Estimate, scale: float, digits: int, unit: str = "") -> str:
+    """84.9% [83.1, 86.7]; of one seed the value alone."""
+    value = f"{scale * one.value:.{digits}f}{unit}"
+    if one.low is None or one.high is None:
+        return value
+    return f"{value} [{scale * one.low:.{digits}f}, {scale * one.high:.{digits}f}]"
 
 
 def share(one: Estimate | None) -> str:
