@@ -60,10 +60,11 @@ def test_held_latents_take_the_places_that_k_leaves():
 
 
 def test_sham_runs_stand_beside_their_own_seeds():
-    sham, runs = (load(RESULTS / f"table_1_{name}_paper.json") for name in ("sham", "runs"))
+    shams = [load(path)["runs"] for path in sorted(RESULTS.glob("table_1_sham_paper*.json"))]
+    shams, runs = [run for one in shams for run in one], load(RESULTS / "table_1_runs_paper.json")
     by = {(run["name"], run["arm"]): run["figures"] for run in runs["runs"]}
     head, rows = page.shams(RESULTS)
-    for cells, run in zip(rows, sham["runs"], strict=True):
+    for cells, run in zip(rows, shams, strict=True):
         places = [runs["seeds"].index(seed) for seed in run["seeds"]]
         mean = lambda values: sum(values) / len(values)
         found = [by[run["name"], arm]["encoder_raw_recovery_95"] for arm in ARMS]

@@ -129,12 +129,15 @@ def by_cosine(record: Record) -> tuple[list[str], list[list[str]]]:
 
 def shams(folder: Path) -> tuple[list[str], list[list[str]]]:
     """Head and lines: sham runs at the paper's size, beside the same seeds of the others."""
-    alone, others_of = (_record(folder / f"table_1_{name}_paper.json") for name in ("sham", "runs"))
+    others_of = _record(folder / "table_1_runs_paper.json")
+    alone: dict[tuple[int, str], dict] = {}
+    for path in sorted(folder.glob("table_1_sham_paper*.json")):  # a file a set of seeds
+        alone |= _record(path).runs
     three = ("plain", "anchored", "sham anchors")
     head = ["Table 1, paper size", "seeds"]
     head += [f"{what}: {arm}" for what in ("M_GT", "M_IP", "loss") for arm in three]
     rows = []
-    for (number, arm), run in sorted(alone.runs.items()):
+    for (number, arm), run in sorted(alone.items()):
         assert arm == "sham"
         places = [others_of.seeds.index(seed) for seed in run["seeds"]]
         pair = [others_of.runs[number, other]["figures"] for other in ("plain", "anchored")]
