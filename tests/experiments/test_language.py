@@ -48,6 +48,13 @@ def test_all_kinds_and_arms_are_run_kept_and_gone_on_with(place, capsys, monkeyp
     monkeypatch.setattr(runs, "_train", None)  # nothing is left to train
     assert command(place, "--out", out) == 0
     assert len(ended(rows)) == 12 and len(against_nothing(rows)) == 9 and len(costs(rows)) == 2
+    against = against_nothing(rows, points=3)
+    assert {one.kind for one in against if one.printed != "-"} == {"sae"}  # as the caption says
+    assert {one.lower for one in against if one.kind != "sae"} == {"none printed"}
+    last = {(row["kind"], row["arm"], row["seed"]): row["curve"]["loss"][-3:] for row in rows}
+    for one in against:
+        gap = [sum(last[one.kind, one.arm, s]) - sum(last[one.kind, "nothing", s]) for s in (0, 1)]
+        assert one.loss.value == pytest.approx(sum(gap) / 6)
 
 
 def test_only_harvest(place, capsys):
