@@ -9,7 +9,7 @@ import numpy as np
 from widgets.kinds import Code
 
 Columns = dict[str, np.ndarray]
-NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
+NUMBER = r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 
 
 def of(columns: Columns, kind: int, *names: str) -> list[np.ndarray]:

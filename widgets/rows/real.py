@@ -15,7 +15,7 @@ from sdl_theory import best_matches, gt_recovery
 from sdl_theory.experiments.real.cases import Case, both
 from sdl_theory.experiments.real.compare import compare, controls, dead_shares
 from sdl_theory.experiments.real.record import Record, read
-from sdl_theory.experiments.real.runs import METHODS, UNTRAINED
+from sdl_theory.experiments.real.runs import UNTRAINED
 from sdl_theory.representations.fixture import fixture
 
 from ..kinds import Real
@@ -78,14 +78,14 @@ def mean_rows(key: str, taken: float) -> tuple[dict[str, np.ndarray], dict[str, 
     return table(rows, COLUMNS), told
 
 
-def verdict_lines(record: Record, methods: Sequence[str] = METHODS) -> list[str]:
+def verdict_lines(record: Record, methods: Sequence[str] = ("topk",)) -> list[str]:
     """The lines of the picture of verdicts: case and method."""
     figure = "encoder_raw_mip"
     return [f"{one.case}, {one.method}" for one in compare(record, figure) if one.method in methods]
 
 
 def verdict_rows_real(
-    record: Record, figures: Sequence[str], methods: Sequence[str] = METHODS
+    record: Record, figures: Sequence[str], methods: Sequence[str] = ("topk",)
 ) -> dict[str, np.ndarray]:
     """Differences with intervals; kind the figure's place, y the line, value what is compared:
     anchored minus plain on the classes, the same on nonsense classes, anchored minus the best
