@@ -55,6 +55,8 @@ def test_all_kinds_and_arms_are_run_kept_and_gone_on_with(place, capsys, monkeyp
     for one in against:
         gap = [sum(last[one.kind, one.arm, s]) - sum(last[one.kind, "nothing", s]) for s in (0, 1)]
         assert one.loss.value == pytest.approx(sum(gap) / 6)
+    with pytest.raises(ValueError, match="points"):
+        against_nothing(rows, points=0)
 
 
 def test_only_harvest(place, capsys):

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ...checks import check_count
 from ...estimate import Estimate, interval
 from ...table import Table
 from ...training.memory import training_bytes
@@ -111,8 +112,9 @@ def ended(rows: Sequence[dict]) -> Table[Ended]:
 def against_nothing(rows: Sequence[dict], points: int = 1) -> Table[Against]:
     """Every other arm against nothing, where seeds have both.
 
-    points : how many of the curve's last points make the final training loss.
+    points : how many of the curve's last points make the final training loss; ValueError below 1.
     """
+    check_count("points", points)
     table: Table[Against] = Table()
     for key, arms in groups(rows).items():
         plain = arms.get("nothing", {})

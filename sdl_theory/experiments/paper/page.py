@@ -132,7 +132,10 @@ def shams(folder: Path) -> tuple[list[str], list[list[str]]]:
     others_of = _record(folder / "table_1_runs_paper.json")
     alone: dict[tuple[int, str], dict] = {}
     for path in sorted(folder.glob("table_1_sham_paper*.json")):  # a file a set of seeds
-        alone |= _record(path).runs
+        more = _record(path).runs
+        if twice := set(alone) & set(more):
+            raise ValueError(f"{path.name}: line {min(twice)} has sham runs in another file, too")
+        alone |= more
     three = ("plain", "anchored", "sham anchors")
     head = ["Table 1, paper size", "seeds"]
     head += [f"{what}: {arm}" for what in ("M_GT", "M_IP", "loss") for arm in three]
